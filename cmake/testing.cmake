@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+# How tests are declared.  Each has a label (unit, example, consumer, abi) and a time limit.
+
+include_guard(GLOBAL)
+
+# Generous: a time limit is there to end a hang, not to measure.
+set(sdb_test_timeout_s 300)
+
+# sdb_set_test(name label): what every test has.
+function(sdb_set_test name label)
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${sdb_test_timeout_s})
+    if(SDB_SANITIZE)
+        set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
+            "UBSAN_OPTIONS=print_stacktrace=1"
+            "CK_TIMEOUT_MULTIPLIER=4")
+    endif()
+endfunction()
+
+# sdb_add_tracee(name [STATIC] [SOURCE file]): build a program for tests to launch, hold and look
+# at, as test/tracees/<name>; of <name>.c, or of another file.  It is an ordinary program, whatever
+# the tests themselves are built with.
+function(sdb_add_tracee name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "SOURCE" "")
+    if(NOT arg_SOURCE)
+        set(arg_SOURCE ${name}.c)
+    endif()
+    set(target tracee_${name})
+    add_executable(${target} ${arg_SOURCE})
+    sdb_compile(${target})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    target_compile_options(${target} PRIVATE -fno-sanitize=all)
+    target_link_options(${target} PRIVATE -fno-sanitize=all $<$<BOOL:${arg_STATIC}>:-static>)
+    set_property(GLOBAL APPEND PROPERTY SDB_TRACEES ${target})
+endfunction()
+
+# sdb_add_unit_test(name): build <name>.c, a Check program, and run it as the test unit_<name>.
+function(sdb_add_unit_test name)
+    set(target unit_${name})
+    add_executable(${target} ${name}.c)
+    sdb_compile(${target})
+    sdb_sanitize(${target})
+    target_compile_definitions(${target} PRIVATE
+        _GNU_SOURCE
+        "SDB_TRACEE_DIR=\"${PROJECT_BINARY_DIR}/test/tracees\"")
+    target_link_libraries(${target} PRIVATE sdb::sdb sdb_test_support)
+    get_property(tracees GLOBAL PROPERTY SDB_TRACEES)
+    add_dependencies(${target} ${tracees})
+
+    add_test(NAME ${target} COMMAND ${target})
+    sdb_set_test(${target} unit)
+    set_property(TEST ${target} APPEND PROPERTY ENVIRONMENT "CK_DEFAULT_TIMEOUT=60")
+endfunction()
+
+# sdb_add_script_test(name label script [argument...]): run a shell script that gets the rest of the
+# build in its environment.
+function(sdb_add_script_test name label script)
+    add_test(NAME ${name} COMMAND sh -eu "${CMAKE_CURRENT_SOURCE_DIR}/${script}" ${ARGN})
+    sdb_set_test(${name} ${label})
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
+        "SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+        "BUILD_DIR=${PROJECT_BINARY_DIR}"
+        "CONFIG=$<CONFIG>"
+        "VERSION=${PROJECT_VERSION}"
+        "CMAKE=${CMAKE_COMMAND}"
+        "GENERATOR=${CMAKE_GENERATOR}"
+        "CC=${CMAKE_C_COMPILER}"
+        "NM=${CMAKE_NM}"
+        "READELF=${CMAKE_READELF}")
+endfunction()

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/** All of libsdb. */
+#ifndef SDB_SDB_H
+#define SDB_SDB_H
+
+#include <sdb/capture.h>
+#include <sdb/child.h>
+#include <sdb/error.h>
+#include <sdb/event.h>
+#include <sdb/export.h>
+#include <sdb/launch.h>
+#include <sdb/pipe.h>
+#include <sdb/process.h>
+#include <sdb/session.h>
+#include <sdb/thread.h>
+#include <sdb/version.h>
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Threads of the processes that a session holds.
+ *
+ * A thread's handle is valid as long as its process's.
+ */
+#ifndef SDB_THREAD_H
+#define SDB_THREAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sdb/export.h>
+
+SDB_BEGIN_DECLS
+
+struct sdb_process;
+struct sdb_thread;
+
+/** How to go on.  Since 0.1. */
+enum sdb_resume {
+    SDB_RESUME_CONTINUE = 0, /* until something happens */
+    SDB_RESUME_STEP = 1,     /* for one instruction */
+};
+
+/** The signal of sdb_thread_resume() that stands for "the one that was coming, if any". */
+#define SDB_SIGNAL_PASS (-1)
+
+/** What a thread is doing, as far as its events have told.  Since 0.1. */
+enum sdb_thread_state {
+    SDB_THREAD_GONE = 0,
+    SDB_THREAD_RUNNING = 1,
+    SDB_THREAD_STOPPED = 2,
+};
+
+/**
+ * @return the thread id, or -EINVAL if @p thread is NULL
+ *
+ * Any thread.  Since 0.1.
+ */
+SDB_API int32_t sdb_thread_tid(const struct sdb_thread *thread);
+
+/**
+ * @return the thread's process, or NULL if @p thread is NULL
+ *
+ * Any thread.  Since 0.1.
+ */
+SDB_API struct sdb_process *sdb_thread_process(const struct sdb_thread *thread);
+
+/**
+ * @return one of enum sdb_thread_state; GONE if @p thread is NULL
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread);
+
+/**
+ * Resume a thread that stands still.
+ *
+ * A thread in a group-stop that is resumed with SDB_RESUME_CONTINUE and SDB_SIGNAL_PASS stays
+ * stopped until the process gets a SIGCONT; with any other way or signal it runs, against the
+ * group-stop.
+ *
+ * A thread that somebody kills at this very moment is resumed too: its end is the next event.
+ *
+ * @param thread  a thread that stands still
+ * @param how     how far
+ * @param signal  SDB_SIGNAL_PASS: the signal that was coming reaches it; 0: it is dropped, and no
+ *                other comes instead; else the signal that it gets in its place.  Only a thread
+ *                that stopped with SDB_EVENT_SIGNAL can be given one
+ * @return 0, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *         -EINVAL  @p thread is NULL, @p how unknown, or @p signal no signal or not to be given
+ *         -ESRCH   it is gone
+ *         -EBUSY   it runs
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal);
+
+/**
+ * Ask a running thread to stop.  It does so soon, with an SDB_EVENT_INTERRUPT, unless another event
+ * stops it first.  A thread that waits inside the kernel goes on waiting when it is resumed.
+ *
+ * @return 0, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *         -EINVAL    @p thread is NULL
+ *         -ESRCH     it is gone
+ *         -EALREADY  it stands still
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_thread_interrupt(struct sdb_thread *thread);
+
+/**
+ * Where a thread stands: the address of the next instruction.
+ *
+ * @param address  gets the address in the process
+ * @return 0, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *         -EINVAL  @p thread or @p address is NULL
+ *         -ESRCH   it is gone
+ *         -EBUSY   it runs
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address);
+
+/**
+ * What the kernel says about the signal of an SDB_EVENT_SIGNAL: who sent it, and why.
+ *
+ * @param info  room for a siginfo_t of <signal.h>
+ * @param size  sizeof(siginfo_t)
+ * @return 0, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *         -EINVAL  @p thread or @p info is NULL, @p size is not that of a siginfo_t, or the thread
+ *                  did not stop for a signal
+ *         -ESRCH   it is gone
+ *         -EBUSY   it runs
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size);
+
+SDB_END_DECLS
+
+#endif

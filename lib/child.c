@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Children: waiting for them and signalling them, from any thread.
+ *
+ * The lock is held only for moments: threads wait in poll, and whoever comes first takes the status
+ * for all.  A pid is used only under the lock and while the child has not been reaped by us.
+ */
+#include "child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "deadline.h"
+#include "descriptor.h"
+#include "ptrace.h"
+#include "versioned.h"
+
+#define SIZE_OF_VERSION_0_1 sizeof(struct sdb_exit_status)
+
+/* Without pidfds there is nothing to wait on, and we look this often. */
+#define LOOK_INTERVAL_MS 2
+
+struct sdb_child {
+    pid_t pid;
+    int pidfd;
+    pthread_mutex_t lock;
+    int outcome; /* 1: it runs; 0: status is there; -ECHILD: it has ended, nobody knows how */
+    struct sdb_exit_status status;
+};
+
+struct sdb_child *sdb__child_allocate(void)
+{
+    struct sdb_child *child = calloc(1, sizeof(*child));
+
+    if (!child)
+        return NULL;
+    child->pidfd = -1;
+    child->outcome = 1;
+    pthread_mutex_init(&child->lock, NULL);
+    return child;
+}
+
+void sdb__child_fill(struct sdb_child *child, pid_t pid, int pidfd)
+{
+    child->pid = pid;
+    child->pidfd = pidfd;
+}
+
+void sdb__child_free(struct sdb_child *child)
+{
+    if (!child)
+        return;
+    sdb__fd_close(&child->pidfd);
+    pthread_mutex_destroy(&child->lock);
+    free(child);
+}
+
+int32_t sdb_child_pid(const struct sdb_child *child)
+{
+    return child ? child->pid : -EINVAL;
+}
+
+int sdb_child_pidfd(const struct sdb_child *child)
+{
+    if (!child)
+        return -EINVAL;
+    return child->pidfd >= 0 ? child->pidfd : -ENOSYS;
+}
+
+/* Take the status if it is there.  @return 0, -EAGAIN while it runs, or -ECHILD */
+static int try_to_reap(struct sdb_child *child)
+{
+    int rc;
+
+    pthread_mutex_lock(&child->lock);
+    if (child->outcome > 0) {
+        rc = sdb__wait_child(child->pid, child->pidfd, SDB__WAIT_TAKE, &child->status);
+        if (rc != -EAGAIN)
+            child->outcome = rc;
+    }
+    rc = child->outcome > 0 ? -EAGAIN : child->outcome;
+    pthread_mutex_unlock(&child->lock);
+    return rc;
+}
+
+/* Sleep until the child may have ended.  @return 0 or -ETIMEDOUT */
+static int sleep_until_end(const struct sdb_child *child, const struct sdb__deadline *deadline)
+{
+    struct pollfd polled = {.fd = child->pidfd, .events = POLLIN};
+    const struct sdb__deadline soon = sdb__deadline_in(LOOK_INTERVAL_MS);
+    const struct sdb__deadline until =
+        child->pidfd >= 0 ? *deadline : sdb__deadline_earlier(*deadline, soon);
+    struct timespec left;
+    int ready = ppoll(&polled, 1, sdb__deadline_left(&until, &left), NULL);
+
+    return ready == 0 && sdb__deadline_passed(deadline) ? -ETIMEDOUT : 0;
+}
+
+/* The deadline has passed only if the child, looked at after it, still ran. */
+static int reap_until(struct sdb_child *child, const struct sdb__deadline *deadline)
+{
+    int slept = 0;
+
+    for (;;) {
+        int rc = try_to_reap(child);
+
+        if (rc != -EAGAIN)
+            return rc;
+        if (slept < 0)
+            return slept;
+        slept = sleep_until_end(child, deadline);
+    }
+}
+
+int sdb_child_wait(struct sdb_child *child, int timeout_ms, struct sdb_exit_status *status)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
+    int rc;
+
+    if (!child)
+        return -EINVAL;
+    rc = status ? sdb__struct_check(status, sizeof(*status), SIZE_OF_VERSION_0_1) : 0;
+    if (rc < 0)
+        return rc;
+
+    rc = reap_until(child, &deadline);
+    if (rc == 0 && status)
+        sdb__struct_export(status, &child->status, sizeof(child->status));
+    return rc;
+}
+
+int sdb_child_kill(struct sdb_child *child, int signal)
+{
+    int rc = -ESRCH;
+
+    if (!child)
+        return -EINVAL;
+
+    pthread_mutex_lock(&child->lock);
+    if (child->outcome > 0)
+        rc = sdb__send_signal(child->pid, child->pidfd, signal);
+    pthread_mutex_unlock(&child->lock);
+    return rc;
+}
+
+int sdb_child_terminate(struct sdb_child *child, int grace_ms, int timeout_ms,
+                        struct sdb_exit_status *status)
+{
+    int rc;
+
+    if (grace_ms != 0) {
+        rc = sdb_child_kill(child, SIGTERM);
+        if (rc < 0 && rc != -ESRCH)
+            return rc;
+        rc = sdb_child_wait(child, grace_ms, status);
+        if (rc != -ETIMEDOUT)
+            return rc;
+    }
+    rc = sdb_child_kill(child, SIGKILL);
+    if (rc < 0 && rc != -ESRCH)
+        return rc;
+    return sdb_child_wait(child, timeout_ms, status);
+}
+
+void sdb_child_close(struct sdb_child *child)
+{
+    if (!child)
+        return;
+    (void)try_to_reap(child);
+    sdb__child_free(child);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every ptrace request and every wait.
+ */
+#include "ptrace.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <elf.h>
+
+#include "arch.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+/* From Linux 6.15 on a pidfd tells how its process ended even after somebody reaped it. */
+struct pidfd_info {
+    uint64_t mask;
+    uint64_t cgroup_id;
+    uint32_t ids[11];
+    int32_t exit_code;
+};
+#define INFO_HAS_EXIT (UINT64_C(1) << 3)
+#define GET_INFO _IOWR(0xff, 11, struct pidfd_info)
+
+static int request(int what, pid_t tid, uintptr_t address, uintptr_t data)
+{
+    return syscall(SYS_ptrace, what, tid, address, data) < 0 ? -errno : 0;
+}
+
+int sdb__ptrace_seize(pid_t tid, bool kill_on_exit)
+{
+    uintptr_t options = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
+
+    if (kill_on_exit)
+        options |= PTRACE_O_EXITKILL;
+    return request(PTRACE_SEIZE, tid, 0, options);
+}
+
+int sdb__ptrace_interrupt(pid_t tid)
+{
+    return request(PTRACE_INTERRUPT, tid, 0, 0);
+}
+
+int sdb__ptrace_continue(pid_t tid, int signal)
+{
+    return request(PTRACE_CONT, tid, 0, (uintptr_t)signal);
+}
+
+int sdb__ptrace_step(pid_t tid, int signal)
+{
+    return request(PTRACE_SINGLESTEP, tid, 0, (uintptr_t)signal);
+}
+
+int sdb__ptrace_listen(pid_t tid)
+{
+    return request(PTRACE_LISTEN, tid, 0, 0);
+}
+
+int sdb__ptrace_detach(pid_t tid, int signal)
+{
+    return request(PTRACE_DETACH, tid, 0, (uintptr_t)signal);
+}
+
+int sdb__ptrace_siginfo(pid_t tid, void *siginfo)
+{
+    return request(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)siginfo);
+}
+
+int sdb__ptrace_pc(pid_t tid, uint64_t *address)
+{
+    struct user_regs_struct registers;
+    struct iovec room = {.iov_base = &registers, .iov_len = sizeof(registers)};
+    int rc = request(PTRACE_GETREGSET, tid, NT_PRSTATUS, (uintptr_t)&room);
+
+    if (rc == 0)
+        *address = sdb__registers_pc(&registers);
+    return rc;
+}
+
+pid_t sdb__wait_tracees(bool block, int *status, struct rusage *usage)
+{
+    /*
+     * With __WCLONE and without __WALL the kernel reports every tracee, of whatever kind, and
+     * none of the host's children whose exit signal is SIGCHLD.
+     */
+    pid_t tid = wait4(-1, status, (int)(__WCLONE | __WNOTHREAD) | (block ? 0 : WNOHANG), usage);
+
+    return tid < 0 ? -errno : tid;
+}
+
+static void copy_usage(const struct rusage *usage, struct sdb_exit_status *out)
+{
+    const uint64_t second = 1000000;
+
+    out->user_time_us = (uint64_t)usage->ru_utime.tv_sec * second + (uint64_t)usage->ru_utime.tv_usec;
+    out->system_time_us =
+        (uint64_t)usage->ru_stime.tv_sec * second + (uint64_t)usage->ru_stime.tv_usec;
+    out->max_resident_kib = (uint64_t)usage->ru_maxrss;
+    out->minor_faults = (uint64_t)usage->ru_minflt;
+    out->major_faults = (uint64_t)usage->ru_majflt;
+    out->blocks_read = (uint64_t)usage->ru_inblock;
+    out->blocks_written = (uint64_t)usage->ru_oublock;
+    out->voluntary_switches = (uint64_t)usage->ru_nvcsw;
+    out->involuntary_switches = (uint64_t)usage->ru_nivcsw;
+}
+
+void sdb__exit_status(pid_t pid, int status, const struct rusage *usage,
+                      struct sdb_exit_status *out)
+{
+    *out = (struct sdb_exit_status){.size = sizeof(*out), .pid = pid};
+    out->how = WIFSIGNALED(status) ? SDB_KILLED : SDB_EXITED;
+    out->code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    if (WIFSIGNALED(status) && WCOREDUMP(status))
+        out->flags |= SDB_EXIT_CORE_DUMPED;
+    if (usage)
+        copy_usage(usage, out);
+    else
+        out->flags |= SDB_EXIT_NO_USAGE;
+}
+
+int sdb__send_signal(pid_t pid, int pidfd, int signal)
+{
+    long sent = pidfd >= 0 ? syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0)
+                           : kill(pid, signal);
+
+    return sent < 0 ? -errno : 0;
+}
+
+/* How a child ended that somebody else has reaped. */
+static int ask_pidfd(pid_t pid, int pidfd, struct sdb_exit_status *status)
+{
+    struct pidfd_info info = {.mask = INFO_HAS_EXIT};
+
+    if (pidfd < 0 || ioctl(pidfd, GET_INFO, &info) < 0 || !(info.mask & INFO_HAS_EXIT))
+        return -ECHILD;
+    sdb__exit_status(pid, info.exit_code, NULL, status);
+    return 0;
+}
+
+int sdb__wait_child(pid_t pid, int pidfd, enum sdb__wait_how how, struct sdb_exit_status *status)
+{
+    int options = WEXITED | __WALL;
+    siginfo_t info = {0};
+    struct rusage usage = {0};
+    long rc;
+    int code;
+
+    if (how == SDB__WAIT_TAKE)
+        options |= WNOHANG;
+    do {
+        /*
+         * The C library's waitid() has no way to ask for the usage.  A tracee's stops are reported
+         * whatever the options say, and are passed over: it is being killed.
+         */
+        rc = syscall(SYS_waitid, pidfd >= 0 ? P_PIDFD : P_PID, pidfd >= 0 ? pidfd : pid, &info,
+                     options, &usage);
+    } while (rc < 0 ? errno == EINTR : info.si_code == CLD_TRAPPED);
+    if (rc < 0)
+        return ask_pidfd(pid, pidfd, status);
+    if (info.si_pid == 0)
+        return -EAGAIN;
+
+    code = info.si_status;
+    if (info.si_code == CLD_EXITED)
+        code = W_EXITCODE(code, 0);
+    else if (info.si_code == CLD_DUMPED)
+        code |= WCOREFLAG;
+    sdb__exit_status(pid, code, &usage, status);
+    return 0;
+}

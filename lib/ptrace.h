@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's side of it: every ptrace request and every wait of the library goes through here.
+ *
+ * The kernel's ESRCH to a request means "gone", "running" or "not your tracee".  The callers know
+ * which thread they are on and what they have made of the tracee, so here it is handed on as it is.
+ */
+#ifndef SDB_LIB_PTRACE_H
+#define SDB_LIB_PTRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <sdb/child.h>
+
+/* How a wait status without WIFEXITED says "stopped by an event". */
+#define SDB__STATUS_EVENT(status) ((unsigned)(status) >> 16)
+
+/** Take hold of a process with all options of a session.  @param kill_on_exit with its tracer */
+int sdb__ptrace_seize(pid_t tid, bool kill_on_exit);
+int sdb__ptrace_interrupt(pid_t tid);
+int sdb__ptrace_continue(pid_t tid, int signal);
+int sdb__ptrace_step(pid_t tid, int signal);
+int sdb__ptrace_listen(pid_t tid);
+int sdb__ptrace_detach(pid_t tid, int signal);
+int sdb__ptrace_siginfo(pid_t tid, void *siginfo);
+int sdb__ptrace_pc(pid_t tid, uint64_t *address);
+
+/**
+ * Take one wait status of a tracee of this thread, or of a clone child of it whose exit signal is
+ * not SIGCHLD, but of none of the thread's ordinary children.
+ *
+ * @param block  wait until there is one
+ * @return its tid, 0 if there is none yet, -ECHILD if there is nothing to wait for, or -EINTR
+ */
+pid_t sdb__wait_tracees(bool block, int *status, struct rusage *usage);
+
+/** How sdb__wait_child() shall wait. */
+enum sdb__wait_how {
+    SDB__WAIT_TAKE,  /* return at once */
+    SDB__WAIT_BLOCK, /* until it has ended */
+};
+
+/**
+ * Wait for the end of one child by its pidfd, or by its pid if that is -1.
+ *
+ * @param status  gets how it ended
+ * @return 0, -EAGAIN if it still runs, or -ECHILD: it was reaped by somebody else, and the kernel
+ *         does not tell how it ended
+ */
+int sdb__wait_child(pid_t pid, int pidfd, enum sdb__wait_how how, struct sdb_exit_status *status);
+
+/**
+ * Signal one process by its pidfd, or by its pid, which must not have been reaped, if that is -1.
+ *
+ * @return 0 or a negative errno
+ */
+int sdb__send_signal(pid_t pid, int pidfd, int signal);
+
+/** Turn the status and usage of a process's end into the public form. */
+void sdb__exit_status(pid_t pid, int status, const struct rusage *usage,
+                      struct sdb_exit_status *out);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Launching into a session.
+ *
+ * The child is seized at its gate, with all options at once, among them the one that kills it with
+ * its tracer: there is no moment at which a dying host leaves it behind.  Then the gate is opened,
+ * and the launch has succeeded when the kernel reports the exec, and failed when it reports the end.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "descriptor.h"
+#include "error.h"
+#include "launching.h"
+#include "ptrace.h"
+#include "session.h"
+
+#define DEATH_TIMEOUT_MS 1000
+
+/* Let the child run to its exec.  @return 0, or a negative errno with the error filled */
+static int run_to_exec(struct sdb_session *session, struct sdb_process *process,
+                       struct sdb__launching *launching, struct sdb_error *error)
+{
+    const struct sdb__deadline *deadline = &launching->deadline;
+    struct sdb__deadline death;
+    int rc;
+
+    launching->path->open_gate(launching);
+    rc = sdb__session_settle(session, process, deadline);
+    if (rc == 0 && !process->ended)
+        return 0;
+
+    if (rc < 0) {
+        sdb__launching_explain(launching, rc, 0, error);
+        (void)sdb__send_signal(process->pid, process->pidfd, SIGKILL);
+        death = sdb__deadline_in(DEATH_TIMEOUT_MS);
+        (void)sdb__session_settle(session, process, &death);
+        return rc;
+    }
+    return sdb__launching_explain(
+        launching, 0, process->status.how == SDB_KILLED ? process->status.code : 0, error);
+}
+
+static int hold(struct sdb_session *session, struct sdb__launching *launching,
+                struct sdb_process **process, struct sdb_error *error)
+{
+    struct sdb_process *held;
+    int signal;
+    int rc = sdb__ptrace_seize(launching->pid, true);
+
+    held = rc == 0 ? sdb__process_create(launching->pid, launching->pidfd) : NULL;
+    if (!held) {
+        rc = rc < 0 ? rc : -ENOMEM;
+        sdb__error_set(error, rc, SDB_STAGE_SEIZE, -1);
+        sdb__launching_kill(launching, &signal);
+        return rc;
+    }
+    launching->pidfd = -1;
+    held->launched = true;
+    sdb__session_add(session, held, SDB__PROCESS_LAUNCHING);
+
+    rc = run_to_exec(session, held, launching, error);
+    if (rc < 0) {
+        sdb__session_remove(session, held);
+        return rc;
+    }
+    *process = held;
+    return 0;
+}
+
+int sdb_session_launch(struct sdb_session *session, const struct sdb_launch_options *options,
+                       struct sdb_process **process, struct sdb_error *error)
+{
+    struct sdb__launching *launching;
+    int rc;
+
+    if (sdb__error_check(error) < 0)
+        return -EINVAL;
+    if (!session || !process)
+        return sdb__error_set(error, -EINVAL, SDB_STAGE_ARGUMENTS, -1);
+    if (!sdb__session_is_ours(session))
+        return sdb__error_set(error, -SDB_EWRONGTHREAD, SDB_STAGE_ARGUMENTS, -1);
+
+    rc = sdb__launching_begin(&launching, options, true, error);
+    if (rc < 0)
+        return rc;
+    rc = hold(session, launching, process, error);
+    if (rc == 0) {
+        sdb__launch_plan_hand_over(&launching->plan);
+        sdb__launching_succeed(launching, error);
+    }
+    sdb__launching_end(launching);
+    return rc;
+}

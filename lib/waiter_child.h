@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SDB_LIB_WAITER_CHILD_H
+#define SDB_LIB_WAITER_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* What the waiting thread and its helper share. */
+struct sdb__waiter_helper_room {
+    pid_t host_pid;
+    uint32_t turn;      /* a futex: it changes whenever something below does */
+    uint32_t leave;     /* the helper is to exit */
+    bool never;         /* there is no deadline */
+    struct timespec at; /* the deadline, CLOCK_MONOTONIC: the helper exits then */
+};
+
+/**
+ * What a helper does: sleep, and exit.  Does not return.
+ *
+ * @param room  a struct sdb__waiter_helper_room
+ */
+void sdb__waiter_child_run(void *room) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting by io_uring (its waitid operation came with Linux 6.7): one ring with two requests, one
+ * for any tracee and one for an eventfd, and a sleep that ends when either completes.
+ *
+ * The ring only says that there is something; the status itself is taken by wait4, which also gives
+ * the usage.  Task work is deferred until we enter the ring, so that it interrupts no system call
+ * that the host makes on this thread.
+ */
+#include "waiter.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/io_uring.h>
+
+#include "descriptor.h"
+
+/* Newer than the kernel headers that some systems build with. */
+#define OP_WAITID 50
+#define ENTRIES 4
+
+enum request { REQUEST_TRACEES = 1, REQUEST_WAKE = 2 };
+
+struct uring {
+    struct sdb__waiter waiter;
+    int fd;
+    int wake_fd;
+    bool tracees_armed;
+    bool wake_armed;
+    char *rings;
+    size_t rings_size;
+    struct io_uring_sqe *sqes;
+    size_t sqes_size;
+    struct io_uring_params params;
+    uint32_t submitted; /* our submission tail */
+};
+
+static uint32_t *ring_word(const struct uring *uring, uint32_t offset)
+{
+    return (uint32_t *)(void *)(uring->rings + offset);
+}
+
+/* Whether this kernel's io_uring knows waitid. */
+static bool knows_waitid(int fd)
+{
+    struct {
+        struct io_uring_probe probe;
+        struct io_uring_probe_op ops[OP_WAITID + 1];
+    } answer = {0};
+
+    if (syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, &answer, OP_WAITID + 1) < 0)
+        return false;
+    return answer.probe.last_op >= OP_WAITID &&
+           (answer.ops[OP_WAITID].flags & IO_URING_OP_SUPPORTED);
+}
+
+static int map_rings(struct uring *uring)
+{
+    const struct io_uring_params *params = &uring->params;
+    size_t submission_size = params->sq_off.array + params->sq_entries * sizeof(uint32_t);
+    size_t completion_size =
+        params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
+    void *rings;
+    void *sqes;
+
+    uring->rings_size = submission_size > completion_size ? submission_size : completion_size;
+    rings = mmap(NULL, uring->rings_size, PROT_READ | PROT_WRITE, MAP_SHARED, uring->fd,
+                 (off_t)IORING_OFF_SQ_RING);
+    if (rings == MAP_FAILED)
+        return -ENOMEM;
+    uring->rings = rings;
+
+    uring->sqes_size = params->sq_entries * sizeof(struct io_uring_sqe);
+    sqes = mmap(NULL, uring->sqes_size, PROT_READ | PROT_WRITE, MAP_SHARED, uring->fd,
+                (off_t)IORING_OFF_SQES);
+    if (sqes == MAP_FAILED)
+        return -ENOMEM;
+    uring->sqes = sqes;
+    return 0;
+}
+
+static void close_uring(struct sdb__waiter *waiter, bool in_fork)
+{
+    struct uring *uring = (struct uring *)waiter;
+
+    (void)in_fork; /* the ring knows its own task: a child's copy cannot do harm */
+    if (uring->sqes)
+        munmap(uring->sqes, uring->sqes_size);
+    if (uring->rings)
+        munmap(uring->rings, uring->rings_size);
+    sdb__fd_close(&uring->fd);
+    sdb__fd_close(&uring->wake_fd);
+    free(uring);
+}
+
+static int open_uring(struct sdb__waiter **waiter)
+{
+    struct uring *uring = calloc(1, sizeof(*uring));
+    int rc = -ENOSYS;
+
+    if (!uring)
+        return -ENOMEM;
+    uring->waiter.kind = &sdb__waiter_by_uring;
+    uring->wake_fd = -1;
+    uring->params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    uring->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &uring->params);
+    if (uring->fd < 0)
+        goto failed; /* forbidden, or an older kernel */
+    uring->fd = sdb__fd_above_stdio(uring->fd);
+    if (uring->fd < 0 || !knows_waitid(uring->fd))
+        goto failed;
+    rc = map_rings(uring);
+    if (rc < 0)
+        goto failed;
+    uring->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    rc = uring->wake_fd < 0 ? -errno : 0;
+    if (rc == 0) {
+        uring->wake_fd = sdb__fd_above_stdio(uring->wake_fd);
+        rc = uring->wake_fd < 0 ? uring->wake_fd : 0;
+    }
+    if (rc < 0)
+        goto failed;
+    *waiter = &uring->waiter;
+    return 0;
+
+failed:
+    close_uring(&uring->waiter, false);
+    return rc;
+}
+
+static struct io_uring_sqe *next_entry(struct uring *uring)
+{
+    uint32_t mask = *ring_word(uring, uring->params.sq_off.ring_mask);
+    uint32_t at = uring->submitted++ & mask;
+
+    ring_word(uring, uring->params.sq_off.array)[at] = at;
+    memset(&uring->sqes[at], 0, sizeof(uring->sqes[at]));
+    return &uring->sqes[at];
+}
+
+/* Have both requests under way.  @return how many are new */
+static unsigned arm(struct uring *uring)
+{
+    uint32_t before = uring->submitted;
+    struct io_uring_sqe *entry;
+
+    if (!uring->tracees_armed) {
+        entry = next_entry(uring);
+        entry->opcode = OP_WAITID;
+        entry->len = P_ALL;
+        /* The same children as sdb__wait_tracees() sees, left for it to take. */
+        entry->file_index = (uint32_t)(WEXITED | WSTOPPED | WNOWAIT) | __WCLONE | __WNOTHREAD;
+        entry->user_data = REQUEST_TRACEES;
+        uring->tracees_armed = true;
+    }
+    if (!uring->wake_armed) {
+        entry = next_entry(uring);
+        entry->opcode = IORING_OP_POLL_ADD;
+        entry->fd = uring->wake_fd;
+        entry->poll32_events = POLLIN;
+        entry->user_data = REQUEST_WAKE;
+        uring->wake_armed = true;
+    }
+    __atomic_store_n(ring_word(uring, uring->params.sq_off.tail), uring->submitted,
+                     __ATOMIC_RELEASE);
+    return uring->submitted - before;
+}
+
+static void take_completions(struct uring *uring)
+{
+    const struct io_uring_cqe *entries = (const void *)(uring->rings + uring->params.cq_off.cqes);
+    uint32_t mask = *ring_word(uring, uring->params.cq_off.ring_mask);
+    uint32_t *head = ring_word(uring, uring->params.cq_off.head);
+    uint32_t tail = __atomic_load_n(ring_word(uring, uring->params.cq_off.tail), __ATOMIC_ACQUIRE);
+    uint32_t at = *head;
+    uint64_t count;
+
+    for (; at != tail; at++) {
+        if (entries[at & mask].user_data == REQUEST_TRACEES) {
+            uring->tracees_armed = false;
+        } else {
+            uring->wake_armed = false;
+            (void)!read(uring->wake_fd, &count, sizeof(count));
+        }
+    }
+    __atomic_store_n(head, at, __ATOMIC_RELEASE);
+}
+
+static pid_t sleep_in_ring(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
+                           bool heeds_interrupt, int *status, struct rusage *usage)
+{
+    struct uring *uring = (struct uring *)waiter;
+    struct timespec left;
+    const struct timespec *limit = sdb__deadline_left(deadline, &left);
+    struct __kernel_timespec time = {0};
+    struct io_uring_getevents_arg argument = {0};
+    long rc;
+
+    (void)heeds_interrupt; /* the eventfd remembers it */
+    (void)status;
+    (void)usage;
+    if (limit) {
+        time.tv_sec = limit->tv_sec;
+        time.tv_nsec = limit->tv_nsec;
+        argument.ts = (uintptr_t)&time;
+    }
+    rc = syscall(SYS_io_uring_enter, uring->fd, arm(uring), 1,
+                 IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof(argument));
+    if (rc < 0 && errno != EINTR && errno != ETIME)
+        return -errno;
+    take_completions(uring);
+    return 0;
+}
+
+static bool owns_none(struct sdb__waiter *waiter, pid_t tid)
+{
+    (void)waiter;
+    (void)tid;
+    return false;
+}
+
+static void wake_ring(struct sdb__waiter *waiter)
+{
+    static const uint64_t one = 1;
+    int saved_errno = errno;
+
+    /* A counter that is full has woken it already. */
+    (void)!write(((struct uring *)waiter)->wake_fd, &one, sizeof(one));
+    errno = saved_errno;
+}
+
+const struct sdb__waiter_kind sdb__waiter_by_uring = {
+    .open = open_uring,
+    .sleep = sleep_in_ring,
+    .owns = owns_none,
+    .wake = wake_ring,
+    .close = close_uring,
+};
