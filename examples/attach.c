@@ -37,8 +37,8 @@ static void print_mapping(int pid, uint64_t address)
         uint64_t offset;
         int path = 0;
 
-        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &begin, &end, &offset,
-                   &path) < 3 ||
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &begin, &end,
+                   &offset, &path) < 3 ||
             address < begin || address >= end)
             continue;
         line[strcspn(line, "\n")] = '\0';

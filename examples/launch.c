@@ -221,7 +221,8 @@ static int run_traced(const struct request *request)
     } else {
         warn(&error);
         sdb_thread_pc(sdb_process_thread(process), &address);
-        fprintf(stderr, "launch: process %d stands before its first instruction, at 0x%" PRIx64 "\n",
+        fprintf(stderr,
+                "launch: process %d stands before its first instruction, at 0x%" PRIx64 "\n",
                 sdb_process_pid(process), address);
         signal(SIGINT, SIG_IGN);
         signal(SIGQUIT, SIG_IGN);

@@ -4,8 +4,8 @@
  *
  *     pipe_sync [program [argument...]]        (the program is `echo` by default)
  *
- * 1. The child says that it is traced.  Without this the parent could wait for a stop that the child
- *    has not asked for yet, or look at it before it is traced.
+ * 1. The child says that it is traced.  Without this the parent could wait for a stop that the
+ *    child has not asked for yet, or look at it before it is traced.
  * 2. The child waits at a gate.  The parent takes hold of it, then opens the gate, so that not one
  *    instruction of the program is missed.
  */
@@ -76,7 +76,8 @@ static int child_says_that_it_is_traced(char **argv)
     }
 
     waitpid(pid, &status, 0);
-    printf("1. it stands after its exec, by signal %d\n", WIFSTOPPED(status) ? WSTOPSIG(status) : 0);
+    printf("1. it stands after its exec, by signal %d\n",
+           WIFSTOPPED(status) ? WSTOPSIG(status) : 0);
     fflush(stdout);
     ptrace(PTRACE_CONT, pid, 0, 0);
     waitpid(pid, &status, 0);

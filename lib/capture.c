@@ -2,9 +2,9 @@
 /*
  * Running a program for its output.
  *
- * The host's ends are set non-blocking, which the program's ends do not share, and moved by one loop
- * around poll.  A stream that has ended is closed, and a negative descriptor is what poll passes
- * over, so the state of the loop is the streams themselves.
+ * The host's ends are set non-blocking, which the program's ends do not share, and moved by one
+ * loop around poll.  A stream that has ended is closed, and a negative descriptor is what poll
+ * passes over, so the state of the loop is the streams themselves.
  */
 #include <sdb/capture.h>
 
@@ -23,7 +23,7 @@
 
 #define STREAMS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_streams)
 #define CAPTURE_SIZE_OF_VERSION_0_1 sizeof(struct sdb_capture)
-#define CHUNK_SIZE 65536
+#define CHUNK_SIZE                  65536
 
 /* One output on its way into memory. */
 struct collector {
@@ -59,8 +59,8 @@ int sdb_streams_map(struct sdb_streams *streams, uint32_t flags, struct sdb_fd *
     fds[2] = (struct sdb_fd){
         .target = STDERR_FILENO, .kind = SDB_FD_WRITE_PIPE, .host_fd = &streams->errors};
     if (flags & SDB_CAPTURE_MERGE)
-        fds[2] = (struct sdb_fd){
-            .target = STDERR_FILENO, .kind = SDB_FD_LIKE, .source = STDOUT_FILENO};
+        fds[2] =
+            (struct sdb_fd){.target = STDERR_FILENO, .kind = SDB_FD_LIKE, .source = STDOUT_FILENO};
     return SDB_STREAMS_COUNT;
 }
 
@@ -233,10 +233,10 @@ static void fill(struct sdb_capture *capture, struct exchange *exchange)
     capture->output_size = exchange->output.len;
     capture->errors = exchange->errors.bytes;
     capture->errors_size = exchange->errors.len;
-    capture->result = (exchange->output.cut ? SDB_CAPTURE_OUTPUT_CUT : 0) |
-                      (exchange->errors.cut ? SDB_CAPTURE_ERRORS_CUT : 0) |
-                      (exchange->input_unread || exchange->input_left > 0 ? SDB_CAPTURE_INPUT_UNREAD
-                                                                         : 0);
+    capture->result =
+        (exchange->output.cut ? SDB_CAPTURE_OUTPUT_CUT : 0) |
+        (exchange->errors.cut ? SDB_CAPTURE_ERRORS_CUT : 0) |
+        (exchange->input_unread || exchange->input_left > 0 ? SDB_CAPTURE_INPUT_UNREAD : 0);
 }
 
 int sdb_capture_streams(struct sdb_streams *streams, int timeout_ms, struct sdb_capture *capture)
@@ -346,8 +346,9 @@ int sdb_capture_launch(const struct sdb_launch_options *options, int timeout_ms,
     if (rc == 0 && status)
         rc = sdb__struct_check(status, sizeof(*status), sizeof(*status));
     if (rc == 0)
-        rc = options ? add_streams(&own, options, &streams, capture->flags & SDB_CAPTURE_MERGE, &fds)
-                     : -EINVAL;
+        rc = options
+                 ? add_streams(&own, options, &streams, capture->flags & SDB_CAPTURE_MERGE, &fds)
+                 : -EINVAL;
     if (rc < 0)
         return sdb__error_set(error, rc, SDB_STAGE_ARGUMENTS, -1);
 

@@ -64,8 +64,8 @@ bool sdb__fd_is_open(int fd)
 
 /*
  * A write to a pipe without readers raises SIGPIPE in this thread.  The host must never see it: it
- * is blocked meanwhile, and taken out again if it was us who caused it.  A SIGPIPE that the host had
- * blocked and pending before merges with ours, and stays.
+ * is blocked meanwhile, and taken out again if it was us who caused it.  A SIGPIPE that the host
+ * had blocked and pending before merges with ours, and stays.
  */
 ssize_t sdb__fd_write_quietly(int fd, const struct iovec *parts, int count)
 {

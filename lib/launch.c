@@ -26,8 +26,8 @@
  */
 static bool must_fork(const struct sdb__launch_plan *plan)
 {
-    return (plan->options.flags & SDB_LAUNCH_PORTABLE) || plan->options.hook ||
-           plan->change_user || sdb__on_valgrind();
+    return (plan->options.flags & SDB_LAUNCH_PORTABLE) || plan->options.hook || plan->change_user ||
+           sdb__on_valgrind();
 }
 
 static int start(struct sdb__launching *launching)
@@ -100,7 +100,8 @@ int sdb__launching_explain(struct sdb__launching *launching, int code, int signa
 
     if (code == 0)
         code = note.code < 0 ? note.code : -ESRCH;
-    if (code == -ESRCH && signal != 0 && launching->traced && sdb__launching_reached_exec(launching))
+    if (code == -ESRCH && signal != 0 && launching->traced &&
+        sdb__launching_reached_exec(launching))
         stage = SDB_STAGE_START;
     sdb__error_set(error, code, stage, note.index);
     if (error) {

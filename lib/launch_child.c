@@ -31,8 +31,8 @@
 #include "arch/x86_64/raw_syscall.h"
 #include "launch_plan.h"
 
-#define FIRST_FD_AFTER_STDIO 3
-#define SIGNAL_COUNT 64
+#define FIRST_FD_AFTER_STDIO   3
+#define SIGNAL_COUNT           64
 #define KERNEL_SIGNAL_SET_SIZE 8
 
 /* The kernel's struct sigaction, which is not the C library's. */
@@ -156,8 +156,8 @@ static void send_report_pipe(struct sdb__launch_plan *plan, int read_end)
 /*
  * The report pipe is made here, in the child, and its read end passed to the host.  Were it made
  * before the fork, a process that another thread of the host forks at that moment would hold the
- * write end too, and the end of file that says "exec has happened" would come only when that process
- * closes it.  Of this pipe the child has the only write end in the world.
+ * write end too, and the end of file that says "exec has happened" would come only when that
+ * process closes it.  Of this pipe the child has the only write end in the world.
  */
 static void open_report(struct sdb__launch_plan *plan)
 {
@@ -224,8 +224,8 @@ static void join_cgroup(struct sdb__launch_plan *plan)
     if (!(plan->options.flags & SDB_LAUNCH_CGROUP))
         return;
     begin(plan, SDB_STAGE_CGROUP);
-    fd = sdb__raw_syscall(SYS_openat, plan->options.cgroup_fd, "cgroup.procs",
-                          O_WRONLY | O_CLOEXEC);
+    fd =
+        sdb__raw_syscall(SYS_openat, plan->options.cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
     must(plan, fd);
     must(plan, sdb__raw_syscall(SYS_write, fd, self, sizeof(self) - 1));
     sdb__raw_syscall(SYS_close, fd);
@@ -282,8 +282,8 @@ static long hold(const struct sdb__launch_plan *plan, const struct sdb__fd_plan 
         return fd->move ? copy_clear_of_targets(plan, fd->source) : fd->source;
 
     do {
-        opened = sdb__raw_syscall(SYS_openat, AT_FDCWD, fd->path, fd->open_flags | O_CLOEXEC,
-                                  fd->mode);
+        opened =
+            sdb__raw_syscall(SYS_openat, AT_FDCWD, fd->path, fd->open_flags | O_CLOEXEC, fd->mode);
     } while (opened == -EINTR);
     return opened < 0 ? opened : move_clear_of_targets(plan, (int)opened);
 }
@@ -304,8 +304,8 @@ static int parse_fd(const char *name)
 static long close_others_by_procfs(void)
 {
     char entries[1024] __attribute__((aligned(8)));
-    long directory = sdb__raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/fd",
-                                      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    long directory =
+        sdb__raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     long len;
 
     if (directory < 0)
@@ -342,8 +342,8 @@ static void set_descriptors(struct sdb__launch_plan *plan)
     }
 
     if (!(plan->options.flags & SDB_LAUNCH_INHERIT_FDS)) {
-        long result = sdb__raw_syscall(SYS_close_range, FIRST_FD_AFTER_STDIO, ~0u,
-                                       CLOSE_RANGE_CLOEXEC);
+        long result =
+            sdb__raw_syscall(SYS_close_range, FIRST_FD_AFTER_STDIO, ~0u, CLOSE_RANGE_CLOEXEC);
 
         if (result < 0)
             must(plan, close_others_by_procfs());
@@ -384,8 +384,8 @@ static void set_limits(struct sdb__launch_plan *plan)
     }
     if (options->cpu_set) {
         begin(plan, SDB_STAGE_AFFINITY);
-        must(plan, sdb__raw_syscall(SYS_sched_setaffinity, 0, options->cpu_set_size,
-                                    options->cpu_set));
+        must(plan,
+             sdb__raw_syscall(SYS_sched_setaffinity, 0, options->cpu_set_size, options->cpu_set));
     }
 }
 
@@ -512,8 +512,7 @@ void sdb__launch_child_run(void *launch_plan)
     /* First of all: until then this is the host's own table of descriptors. */
     if (plan->unshare_from >= 0) {
         begin(plan, SDB_STAGE_FDS);
-        must(plan, sdb__raw_syscall(SYS_close_range, plan->unshare_from, ~0u,
-                                    CLOSE_RANGE_UNSHARE));
+        must(plan, sdb__raw_syscall(SYS_close_range, plan->unshare_from, ~0u, CLOSE_RANGE_UNSHARE));
     }
     die_with_host(plan);
     if (plan->channel_fd >= 0)
@@ -535,7 +534,8 @@ void sdb__launch_child_run(void *launch_plan)
                      KERNEL_SIGNAL_SET_SIZE);
     if (plan->options.seccomp_filter) {
         begin(plan, SDB_STAGE_SECCOMP);
-        must(plan, sdb__raw_syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan->seccomp));
+        must(plan,
+             sdb__raw_syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan->seccomp));
         /* Without a report: the filter need not allow a write unless the exec fails. */
         __atomic_store_n(&plan->note.stage, (uint32_t)SDB_STAGE_EXEC, __ATOMIC_RELEASE);
     }

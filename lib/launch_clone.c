@@ -2,9 +2,9 @@
 /*
  * The fast path: a child that shares the host's memory until its exec.
  *
- * Unlike vfork(2) the host's thread is not suspended by the kernel meanwhile: it can seize the child
- * at its gate, and give up on it at a deadline.  It learns that the child has left the shared memory,
- * by exec or by death, when the kernel clears a word and wakes the futex on it
+ * Unlike vfork(2) the host's thread is not suspended by the kernel meanwhile: it can seize the
+ * child at its gate, and give up on it at a deadline.  It learns that the child has left the shared
+ * memory, by exec or by death, when the kernel clears a word and wakes the futex on it
  * (CLONE_CHILD_CLEARTID).  Until then the child's stack, and the plan that it reads, must stay.
  *
  * All signals are blocked in the host's thread across the clone, 32 and 33 too, which the C library
@@ -99,16 +99,16 @@ static long make_child(struct sdb__launching *launching)
         .stack = (uintptr_t)launching->stack,
         .stack_size = STACK_SIZE,
     };
-    pid = sdb__clone3_calling(&arguments, sizeof(arguments), sdb__launch_child_run,
-                              &launching->plan);
+    pid =
+        sdb__clone3_calling(&arguments, sizeof(arguments), sdb__launch_child_run, &launching->plan);
     if (!is_refused(pid))
         return pid;
 
     /* The older call cannot reset handlers, so the child does. */
     launching->plan.reset_handlers = true;
     return sdb__clone_calling((unsigned long)flags | SIGCHLD, launching->stack + STACK_SIZE,
-                              &launching->pidfd, &launching->memory_shared,
-                              sdb__launch_child_run, &launching->plan);
+                              &launching->pidfd, &launching->memory_shared, sdb__launch_child_run,
+                              &launching->plan);
 }
 
 static int start(struct sdb__launching *launching, const struct sdb__deadline *deadline)

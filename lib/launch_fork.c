@@ -4,8 +4,8 @@
  *
  * The child is given one end of a channel (a socket pair).  Over it, it passes the read end of a
  * pipe that it has made itself, then waits there for the host to open the gate.  What the child
- * notes goes through that pipe, one record at a time, and the pipe's end of file says that the child
- * has executed its program or ended: its write end is close-on-exec, and nobody else has one.
+ * notes goes through that pipe, one record at a time, and the pipe's end of file says that the
+ * child has executed its program or ended: its write end is close-on-exec, and nobody else has one.
  */
 #include <errno.h>
 #include <poll.h>

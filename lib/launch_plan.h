@@ -24,10 +24,11 @@ struct sdb__fd_plan {
     const char *path;
     int open_flags;
     uint32_t mode;
-    bool move; /* source is some other entry's target: it must be out of the way first */
-    int held;  /* in the child: what target will be a copy of */
-    int owned;     /* in the host: the child's end of a pipe, closed once the child has it; or -1 */
-    int host_end;  /* in the host: the host's end of it, the caller's if the launch succeeds; or -1 */
+    bool move;    /* source is some other entry's target: it must be out of the way first */
+    int held;     /* in the child: what target will be a copy of */
+    int owned;    /* in the host: the child's end of a pipe, closed once the child has it; or -1 */
+    int host_end; /* in the host: the host's end of it, the caller's if the launch succeeds; or -1
+                   */
     int32_t *host_fd; /* where the caller wants it */
 };
 
@@ -55,11 +56,11 @@ struct sdb__launch_plan {
     struct sdb__fd_plan *fds;
     size_t fd_count;
     bool move_exec_fd; /* exec_fd is some entry's target */
-    int terminal;     /* the host's descriptor of the controlling terminal, or -1 */
-    int pty_master;   /* owned: or -1 */
-    int pty_slave;    /* owned: or -1 */
-    int unshare_from; /* >= 0: the child shares the host's table; it first leaves it, taking only
-                         the descriptors below this */
+    int terminal;      /* the host's descriptor of the controlling terminal, or -1 */
+    int pty_master;    /* owned: or -1 */
+    int pty_slave;     /* owned: or -1 */
+    int unshare_from;  /* >= 0: the child shares the host's table; it first leaves it, taking only
+                          the descriptors below this */
 
     /* How it is run. */
     bool reset_handlers; /* the clone has not reset them */
@@ -68,9 +69,9 @@ struct sdb__launch_plan {
     struct sock_fprog seccomp;
 
     /* The gate: the child passes once the host has opened it. */
-    uint32_t gate;   /* fast path: a futex; 1 is open */
-    int channel_fd;  /* portable path: the child's end of the channel, else -1 */
-    int report_fd;   /* in the child on the portable path: where the note goes */
+    uint32_t gate;  /* fast path: a futex; 1 is open */
+    int channel_fd; /* portable path: the child's end of the channel, else -1 */
+    int report_fd;  /* in the child on the portable path: where the note goes */
 
     struct sdb__launch_note note;
 };
@@ -84,6 +85,15 @@ struct sdb__launch_plan {
  */
 int sdb__launch_plan_make(struct sdb__launch_plan *plan, const struct sdb_launch_options *options,
                           struct sdb_error *error);
+
+/** An option that cannot be right: say so in the error.  @return @p code */
+int sdb__launch_refuse(struct sdb_error *error, int code, int index, const char *why);
+
+/** @return whether any of these flags is set */
+bool sdb__launch_plan_has(const struct sdb__launch_plan *plan, uint64_t flags);
+
+/** The part of making the plan that is about descriptors. */
+int sdb__launch_plan_descriptors(struct sdb__launch_plan *plan, struct sdb_error *error);
 
 /** Hand the host's ends of pipes and terminal to the caller: the launch has succeeded. */
 void sdb__launch_plan_hand_over(struct sdb__launch_plan *plan);

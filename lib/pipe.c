@@ -25,8 +25,8 @@
 #include "descriptor.h"
 
 /* The upper half marks the header as ours: a stray byte from somebody else is told apart. */
-#define HEADER_MARK 0x5db00000u
-#define HEADER_MARK_MASK 0xffff0000u
+#define HEADER_MARK        0x5db00000u
+#define HEADER_MARK_MASK   0xffff0000u
 #define HEADER_LENGTH_MASK 0x0000ffffu
 
 struct sdb_pipe {

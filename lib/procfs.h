@@ -19,7 +19,8 @@ struct sdb__procfs_status {
 };
 
 /**
- * @return 0, -ESRCH if there is no such task, or -ENOSYS if /proc does not tell (not mounted, hidden)
+ * @return 0, -ESRCH if there is no such task, or -ENOSYS if /proc does not tell (not mounted,
+ * hidden)
  */
 int sdb__procfs_status(pid_t pid, struct sdb__procfs_status *status);
 

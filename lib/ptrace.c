@@ -30,7 +30,7 @@ struct pidfd_info {
     int32_t exit_code;
 };
 #define INFO_HAS_EXIT (UINT64_C(1) << 3)
-#define GET_INFO _IOWR(0xff, 11, struct pidfd_info)
+#define GET_INFO      _IOWR(0xff, 11, struct pidfd_info)
 
 static int request(int what, pid_t tid, uintptr_t address, uintptr_t data)
 {
@@ -102,7 +102,8 @@ static void copy_usage(const struct rusage *usage, struct sdb_exit_status *out)
 {
     const uint64_t second = 1000000;
 
-    out->user_time_us = (uint64_t)usage->ru_utime.tv_sec * second + (uint64_t)usage->ru_utime.tv_usec;
+    out->user_time_us =
+        (uint64_t)usage->ru_utime.tv_sec * second + (uint64_t)usage->ru_utime.tv_usec;
     out->system_time_us =
         (uint64_t)usage->ru_stime.tv_sec * second + (uint64_t)usage->ru_stime.tv_usec;
     out->max_resident_kib = (uint64_t)usage->ru_maxrss;
@@ -130,8 +131,8 @@ void sdb__exit_status(pid_t pid, int status, const struct rusage *usage,
 
 int sdb__send_signal(pid_t pid, int pidfd, int signal)
 {
-    long sent = pidfd >= 0 ? syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0)
-                           : kill(pid, signal);
+    long sent =
+        pidfd >= 0 ? syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) : kill(pid, signal);
 
     return sent < 0 ? -errno : 0;
 }

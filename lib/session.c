@@ -18,8 +18,8 @@
 #include "versioned.h"
 
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_session_options)
-#define EVENT_SIZE_OF_VERSION_0_1 sizeof(struct sdb_event)
-#define KNOWN_FLAGS SDB_SESSION_NO_IO_URING
+#define EVENT_SIZE_OF_VERSION_0_1   sizeof(struct sdb_event)
+#define KNOWN_FLAGS                 SDB_SESSION_NO_IO_URING
 
 /* One session a thread: this is how the tracer thread is known. */
 static _Thread_local struct sdb_session *session_of_this_thread;
@@ -183,8 +183,7 @@ int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *d
     struct sdb_process *process;
     struct rusage usage;
     int status;
-    pid_t tid =
-        sdb__waiter_next(session->waiter, deadline, heeds_interrupt, &status, &usage);
+    pid_t tid = sdb__waiter_next(session->waiter, deadline, heeds_interrupt, &status, &usage);
 
     if (tid < 0)
         return tid;
@@ -287,8 +286,8 @@ static int make_mark(struct sdb_session *session)
     void *page;
 
     session->mark_size = (size_t)sysconf(_SC_PAGESIZE);
-    page = mmap(NULL, session->mark_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                0);
+    page =
+        mmap(NULL, session->mark_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return -ENOMEM;
     session->mark = page;

@@ -49,7 +49,6 @@ int sdb__session_settle(struct sdb_session *session, struct sdb_process *process
                         const struct sdb__deadline *deadline);
 
 /** Let a process go, see sdb_process_detach(). */
-int sdb__session_detach(struct sdb_process *process, enum sdb_detach how,
-                        struct sdb_child **child);
+int sdb__session_detach(struct sdb_process *process, enum sdb_detach how, struct sdb_child **child);
 
 #endif

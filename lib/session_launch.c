@@ -4,7 +4,8 @@
  *
  * The child is seized at its gate, with all options at once, among them the one that kills it with
  * its tracer: there is no moment at which a dying host leaves it behind.  Then the gate is opened,
- * and the launch has succeeded when the kernel reports the exec, and failed when it reports the end.
+ * and the launch has succeeded when the kernel reports the exec, and failed when it reports the
+ * end.
  */
 #include <errno.h>
 #include <signal.h>

@@ -16,12 +16,12 @@ struct sdb_thread {
     struct sdb_process *process;
     pid_t tid;
     enum sdb_thread_state state;
-    uint32_t stop;        /* enum sdb_event_kind: why it stands still, if it does */
-    int signal;           /* that goes with it */
-    bool listening;       /* it was left in its group-stop (PTRACE_LISTEN) */
-    enum sdb_resume how;  /* it was last resumed so */
-    bool leaving_exec;    /* it was resumed out of its exec */
-    bool queued;          /* its event waits to be told */
+    uint32_t stop;       /* enum sdb_event_kind: why it stands still, if it does */
+    int signal;          /* that goes with it */
+    bool listening;      /* it was left in its group-stop (PTRACE_LISTEN) */
+    enum sdb_resume how; /* it was last resumed so */
+    bool leaving_exec;   /* it was resumed out of its exec */
+    bool queued;         /* its event waits to be told */
     struct sdb_thread *next_queued;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for what tracees do, with a deadline, and with a way to be woken from any thread or signal
- * handler; without a signal of our own and without polling.
+ * Waiting for what tracees do, with a deadline, and with a way to be woken from any thread or
+ * signal handler; without a signal of our own and without polling.
  *
  * wait4(2) knows neither deadline nor wake-up.  There are two ways around: io_uring waits for
  * tracees beside an eventfd (waiter_uring.c); and where that is not to be had, a helper task whose

@@ -26,7 +26,7 @@
 
 /* Newer than the kernel headers that some systems build with. */
 #define OP_WAITID 50
-#define ENTRIES 4
+#define ENTRIES   4
 
 enum request { REQUEST_TRACEES = 1, REQUEST_WAKE = 2 };
 
@@ -67,8 +67,7 @@ static int map_rings(struct uring *uring)
 {
     const struct io_uring_params *params = &uring->params;
     size_t submission_size = params->sq_off.array + params->sq_entries * sizeof(uint32_t);
-    size_t completion_size =
-        params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
+    size_t completion_size = params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
     void *rings;
     void *sqes;
 

@@ -9,9 +9,9 @@
  *         printf("%d bytes, exit code %d\n", (int)capture.output_size, status.code);
  *     sdb_capture_free(&capture);
  *
- * Input, output and error output move as the program is ready for them, so neither side can wait for
- * the other for ever.  What is beyond the limit is read and dropped: a program that writes without
- * end fills neither the host's memory nor its pipe, and the deadline ends it.
+ * Input, output and error output move as the program is ready for them, so neither side can wait
+ * for the other for ever.  What is beyond the limit is read and dropped: a program that writes
+ * without end fills neither the host's memory nor its pipe, and the deadline ends it.
  *
  * sdb_capture_launch() does all of it.  For a program that is held by a session, or that is to be
  * launched in some other way, sdb_streams_map() makes the entries of the fd map, and
@@ -39,7 +39,10 @@ struct sdb_streams {
     uint32_t reserved;
 };
 
-#define SDB_STREAMS_INIT {sizeof(struct sdb_streams), -1, -1, -1, 0}
+#define SDB_STREAMS_INIT                                                                           \
+    {                                                                                              \
+        sizeof(struct sdb_streams), -1, -1, -1, 0                                                  \
+    }
 
 /** Entries that sdb_streams_map() writes.  Since 0.1. */
 #define SDB_STREAMS_COUNT 3
@@ -76,7 +79,10 @@ struct sdb_capture {
     size_t errors_size;
 };
 
-#define SDB_CAPTURE_INIT {sizeof(struct sdb_capture), 0, 0, NULL, 0, 0, NULL, 0, NULL, 0}
+#define SDB_CAPTURE_INIT                                                                           \
+    {                                                                                              \
+        sizeof(struct sdb_capture), 0, 0, NULL, 0, 0, NULL, 0, NULL, 0                             \
+    }
 
 /**
  * Launch a program, feed it, collect its output until it and all who hold its streams have closed
@@ -88,12 +94,12 @@ struct sdb_capture {
  * @param status      gets how it ended; may be NULL
  * @param error       gets stage, argument and errno if it cannot be launched; may be NULL
  * @return 0, or what sdb_launch() or sdb_child_wait() returns; also
- *         -EINVAL     @p capture is NULL, of a wrong size or with unknown flags, or the fd map names
- *                     0, 1 or 2
+ *         -EINVAL     @p capture is NULL, of a wrong size or with unknown flags, or the fd map
+ *                     names 0, 1 or 2
  *         -E2BIG      members of @p capture that this version does not know are set
  *         -ENOMEM     no memory for its output; it was killed
- *         -ETIMEDOUT  it was killed at the deadline; @p capture and @p status are filled all the same.
- *                     With @p error's stage it had not even started
+ *         -ETIMEDOUT  it was killed at the deadline; @p capture and @p status are filled all the
+ *                     same.  If @p error has this code, it had not even started
  *
  * Any thread, several at once too.  Since 0.1.
  */

@@ -30,23 +30,26 @@ enum sdb_exit_how {
 
 /** How a process ended, and what it and the children that it waited for had used.  Since 0.1. */
 struct sdb_exit_status {
-    size_t size;                /* sizeof(struct sdb_exit_status) */
-    int32_t pid;                /* its process id */
-    uint32_t how;               /* enum sdb_exit_how */
-    int32_t code;               /* exit code or signal number, as how says */
-    uint32_t flags;             /* SDB_EXIT_... */
-    uint64_t user_time_us;      /* processor time in user mode, microseconds */
-    uint64_t system_time_us;    /* processor time in the kernel, microseconds */
-    uint64_t max_resident_kib;  /* largest resident set, KiB */
-    uint64_t minor_faults;      /* page faults without input or output */
-    uint64_t major_faults;      /* page faults that had to wait for the disk */
-    uint64_t blocks_read;       /* times the file system had to read */
-    uint64_t blocks_written;    /* times the file system had to write */
+    size_t size;                   /* sizeof(struct sdb_exit_status) */
+    int32_t pid;                   /* its process id */
+    uint32_t how;                  /* enum sdb_exit_how */
+    int32_t code;                  /* exit code or signal number, as how says */
+    uint32_t flags;                /* SDB_EXIT_... */
+    uint64_t user_time_us;         /* processor time in user mode, microseconds */
+    uint64_t system_time_us;       /* processor time in the kernel, microseconds */
+    uint64_t max_resident_kib;     /* largest resident set, KiB */
+    uint64_t minor_faults;         /* page faults without input or output */
+    uint64_t major_faults;         /* page faults that had to wait for the disk */
+    uint64_t blocks_read;          /* times the file system had to read */
+    uint64_t blocks_written;       /* times the file system had to write */
     uint64_t voluntary_switches;   /* times it gave the processor up */
     uint64_t involuntary_switches; /* times the processor was taken from it */
 };
 
-#define SDB_EXIT_STATUS_INIT {sizeof(struct sdb_exit_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define SDB_EXIT_STATUS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(struct sdb_exit_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                      \
+    }
 
 /**
  * @return the child's process id, or -EINVAL if @p child is NULL.  Once the child was waited for,

@@ -35,39 +35,39 @@ enum sdb_stage {
     SDB_STAGE_NONE = 0,
 
     /* A launch, in the host, before there is a child. */
-    SDB_STAGE_ARGUMENTS,   /* an option that cannot be right; nothing was started */
-    SDB_STAGE_PREPARE,     /* memory, pipes or a terminal for the child */
-    SDB_STAGE_CLONE,       /* making the child */
-    SDB_STAGE_SEIZE,       /* taking hold of it (traced launches only) */
+    SDB_STAGE_ARGUMENTS, /* an option that cannot be right; nothing was started */
+    SDB_STAGE_PREPARE,   /* memory, pipes or a terminal for the child */
+    SDB_STAGE_CLONE,     /* making the child */
+    SDB_STAGE_SEIZE,     /* taking hold of it (traced launches only) */
     /* A launch, in the child. */
-    SDB_STAGE_GATE,        /* before its first step: it was killed, or the host is dying */
-    SDB_STAGE_CGROUP,      /* moving it into its cgroup */
-    SDB_STAGE_SESSION,     /* a session of its own (setsid) */
-    SDB_STAGE_GROUP,       /* its process group (setpgid) */
-    SDB_STAGE_TERMINAL,    /* its controlling terminal */
-    SDB_STAGE_FOREGROUND,  /* making its group the terminal's foreground group */
-    SDB_STAGE_UMASK,       /* its file mode creation mask */
-    SDB_STAGE_CWD,         /* its working directory */
-    SDB_STAGE_FDS,         /* its file descriptors; index is the entry of the fd map */
-    SDB_STAGE_RLIMITS,     /* a resource limit; index is the entry of the list */
-    SDB_STAGE_NICE,        /* its nice value */
-    SDB_STAGE_AFFINITY,    /* the CPUs it may run on */
-    SDB_STAGE_GROUPS,      /* supplementary groups */
-    SDB_STAGE_GID,         /* group id */
-    SDB_STAGE_UID,         /* user id */
-    SDB_STAGE_ASLR,        /* switching address space randomisation off */
-    SDB_STAGE_DEATH_SIGNAL,/* the signal it gets when the launching thread ends */
-    SDB_STAGE_HOOK,        /* the caller's function returned an error */
-    SDB_STAGE_SIGNALS,     /* signal dispositions and mask */
-    SDB_STAGE_PRIVILEGES,  /* no_new_privs */
-    SDB_STAGE_SECCOMP,     /* the caller's seccomp filter */
-    SDB_STAGE_EXEC,        /* the execve itself */
-    SDB_STAGE_START,       /* after the kernel gave up the old image: it died in the exec */
+    SDB_STAGE_GATE,         /* before its first step: it was killed, or the host is dying */
+    SDB_STAGE_CGROUP,       /* moving it into its cgroup */
+    SDB_STAGE_SESSION,      /* a session of its own (setsid) */
+    SDB_STAGE_GROUP,        /* its process group (setpgid) */
+    SDB_STAGE_TERMINAL,     /* its controlling terminal */
+    SDB_STAGE_FOREGROUND,   /* making its group the terminal's foreground group */
+    SDB_STAGE_UMASK,        /* its file mode creation mask */
+    SDB_STAGE_CWD,          /* its working directory */
+    SDB_STAGE_FDS,          /* its file descriptors; index is the entry of the fd map */
+    SDB_STAGE_RLIMITS,      /* a resource limit; index is the entry of the list */
+    SDB_STAGE_NICE,         /* its nice value */
+    SDB_STAGE_AFFINITY,     /* the CPUs it may run on */
+    SDB_STAGE_GROUPS,       /* supplementary groups */
+    SDB_STAGE_GID,          /* group id */
+    SDB_STAGE_UID,          /* user id */
+    SDB_STAGE_ASLR,         /* switching address space randomisation off */
+    SDB_STAGE_DEATH_SIGNAL, /* the signal it gets when the launching thread ends */
+    SDB_STAGE_HOOK,         /* the caller's function returned an error */
+    SDB_STAGE_SIGNALS,      /* signal dispositions and mask */
+    SDB_STAGE_PRIVILEGES,   /* no_new_privs */
+    SDB_STAGE_SECCOMP,      /* the caller's seccomp filter */
+    SDB_STAGE_EXEC,         /* the execve itself */
+    SDB_STAGE_START,        /* after the kernel gave up the old image: it died in the exec */
 
     /* An attach. */
-    SDB_STAGE_FIND = 64,   /* looking at the target before touching it */
-    SDB_STAGE_ATTACH,      /* the PTRACE_SEIZE */
-    SDB_STAGE_STOP,        /* stopping what was attached */
+    SDB_STAGE_FIND = 64, /* looking at the target before touching it */
+    SDB_STAGE_ATTACH,    /* the PTRACE_SEIZE */
+    SDB_STAGE_STOP,      /* stopping what was attached */
 };
 
 /** Room for the detail text of an error, with its final NUL.  Since 0.1. */
@@ -78,20 +78,26 @@ enum sdb_stage {
  * to 0 and stage to SDB_STAGE_NONE, but for a warning (see there).  Since 0.1.
  */
 struct sdb_error {
-    size_t size;      /* sizeof(struct sdb_error) */
-    int32_t code;     /* the negative errno that the call returned */
-    uint32_t stage;   /* enum sdb_stage */
-    int32_t index;    /* which entry of the list at fault, or -1 */
-    int32_t tid;      /* the task concerned, or 0 */
-    int32_t other_pid;/* a process in the way: the one that already traces the target, or 0 */
-    int32_t signal;   /* the signal that killed the child, or 0 */
-    int32_t warning;  /* code is 0: the negative errno of an option, named by stage, which the
+    size_t size;       /* sizeof(struct sdb_error) */
+    int32_t code;      /* the negative errno that the call returned */
+    uint32_t stage;    /* enum sdb_stage */
+    int32_t index;     /* which entry of the list at fault, or -1 */
+    int32_t tid;       /* the task concerned, or 0 */
+    int32_t other_pid; /* a process in the way: the one that already traces the target, or 0 */
+    int32_t signal;    /* the signal that killed the child, or 0 */
+    int32_t warning;   /* code is 0: the negative errno of an option, named by stage, which the
                          system refused and which the caller had allowed to be left out; or 0 */
     uint32_t reserved;
     char detail[SDB_ERROR_DETAIL_SIZE]; /* the argument at fault in words, or "" */
 };
 
-#define SDB_ERROR_INIT {sizeof(struct sdb_error), 0, 0, -1, 0, 0, 0, 0, 0, {0}}
+#define SDB_ERROR_INIT                                                                             \
+    {                                                                                              \
+        sizeof(struct sdb_error), 0, 0, -1, 0, 0, 0, 0, 0,                                         \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
 /**
  * Write an error as a sentence without a final newline, as in

@@ -53,7 +53,10 @@ struct sdb_event {
     const struct sdb_exit_status *status; /* EXITED: how; else NULL.  Lives as long as process */
 };
 
-#define SDB_EVENT_INIT {sizeof(struct sdb_event), 0, 0, NULL, NULL, NULL}
+#define SDB_EVENT_INIT                                                                             \
+    {                                                                                              \
+        sizeof(struct sdb_event), 0, 0, NULL, NULL, NULL                                           \
+    }
 
 /**
  * Resume the thread of an event in the ordinary way: a signal that was coming is delivered, a

@@ -11,7 +11,7 @@
 
 #ifdef __cplusplus
 #define SDB_BEGIN_DECLS extern "C" {
-#define SDB_END_DECLS }
+#define SDB_END_DECLS   }
 #else
 #define SDB_BEGIN_DECLS
 #define SDB_END_DECLS

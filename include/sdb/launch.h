@@ -22,8 +22,8 @@
  * then nothing is left: no process, descriptor, memory or changed signal mask.
  *
  * The child is made without copying the host's memory, so a launch costs the same in a host of 1 MB
- * and of 100 GB.  Where that is not possible or not polite (a hook, a change of user or group, under
- * valgrind or an emulator) the host is forked instead; the result is the same.
+ * and of 100 GB.  Where that is not possible or not polite (a hook, a change of user or group,
+ * under valgrind or an emulator) the host is forked instead; the result is the same.
  *
  * What is done in the child, in this order, each with the enum sdb_stage that errors name:
  *
@@ -95,57 +95,57 @@ struct sdb_fd {
 
 /** One resource limit, as for setrlimit(2).  Since 0.1. */
 struct sdb_rlimit {
-    int32_t resource; /* RLIMIT_... of <sys/resource.h> */
-    uint32_t reserved;/* 0 */
-    uint64_t soft;    /* UINT64_MAX: no limit */
+    int32_t resource;  /* RLIMIT_... of <sys/resource.h> */
+    uint32_t reserved; /* 0 */
+    uint64_t soft;     /* UINT64_MAX: no limit */
     uint64_t hard;
 };
 
 /** Look for `path`, if it has no slash, in the directories of `search_path`.  Since 0.1. */
-#define SDB_LAUNCH_SEARCH_PATH   UINT64_C(0x00000001)
+#define SDB_LAUNCH_SEARCH_PATH UINT64_C(0x00000001)
 /** Execute the file that is open as `exec_fd`; `path` is not used.  Since 0.1. */
-#define SDB_LAUNCH_EXEC_FD       UINT64_C(0x00000002)
+#define SDB_LAUNCH_EXEC_FD UINT64_C(0x00000002)
 /** Pass on all descriptors of the host that are not close-on-exec.  Since 0.1. */
-#define SDB_LAUNCH_INHERIT_FDS   UINT64_C(0x00000004)
+#define SDB_LAUNCH_INHERIT_FDS UINT64_C(0x00000004)
 /** Start in the directory that is open as `cwd_fd`.  Since 0.1. */
-#define SDB_LAUNCH_CWD_FD        UINT64_C(0x00000008)
+#define SDB_LAUNCH_CWD_FD UINT64_C(0x00000008)
 /** Lead a new session, without a controlling terminal.  Since 0.1. */
-#define SDB_LAUNCH_NEW_SESSION   UINT64_C(0x00000010)
+#define SDB_LAUNCH_NEW_SESSION UINT64_C(0x00000010)
 /** Join the process group `process_group`, or lead a new one if that is 0.  Since 0.1. */
-#define SDB_LAUNCH_SET_GROUP     UINT64_C(0x00000020)
-/** Lead a new session with the terminal open as `terminal_fd` as controlling terminal.  Since 0.1. */
-#define SDB_LAUNCH_TERMINAL      UINT64_C(0x00000040)
+#define SDB_LAUNCH_SET_GROUP UINT64_C(0x00000020)
+/** Lead a new session whose controlling terminal is the one open as `terminal_fd`.  Since 0.1. */
+#define SDB_LAUNCH_TERMINAL UINT64_C(0x00000040)
 /** Make the child's group the foreground group of the terminal: the one of TERMINAL or PTY, else
  *  the one open as `terminal_fd`.  Nobody gets SIGTTOU for it.  Since 0.1. */
-#define SDB_LAUNCH_FOREGROUND    UINT64_C(0x00000080)
+#define SDB_LAUNCH_FOREGROUND UINT64_C(0x00000080)
 /** Lead a new session on a new pseudo-terminal of `pty_rows` by `pty_columns`: 0, 1 and 2 are on
  *  it where the fd map does not say otherwise; `pty_master` gets its master.  Since 0.1. */
-#define SDB_LAUNCH_PTY           UINT64_C(0x00000100)
+#define SDB_LAUNCH_PTY UINT64_C(0x00000100)
 /** Set the file mode creation mask to `umask`.  Since 0.1. */
-#define SDB_LAUNCH_SET_UMASK     UINT64_C(0x00000200)
+#define SDB_LAUNCH_SET_UMASK UINT64_C(0x00000200)
 /** Set the nice value to `nice`.  Since 0.1. */
-#define SDB_LAUNCH_SET_NICE      UINT64_C(0x00000400)
+#define SDB_LAUNCH_SET_NICE UINT64_C(0x00000400)
 /** Set the supplementary groups to the `group_count` ones of `groups`.  Since 0.1. */
-#define SDB_LAUNCH_SET_GROUPS    UINT64_C(0x00000800)
+#define SDB_LAUNCH_SET_GROUPS UINT64_C(0x00000800)
 /** Set the real, effective and saved group id to `gid`.  Since 0.1. */
-#define SDB_LAUNCH_SET_GID       UINT64_C(0x00001000)
+#define SDB_LAUNCH_SET_GID UINT64_C(0x00001000)
 /** Set the real, effective and saved user id to `uid`.  Since 0.1. */
-#define SDB_LAUNCH_SET_UID       UINT64_C(0x00002000)
+#define SDB_LAUNCH_SET_UID UINT64_C(0x00002000)
 /** The program and its children can gain no privileges by exec (no_new_privs).  Since 0.1. */
-#define SDB_LAUNCH_NO_NEW_PRIVS  UINT64_C(0x00004000)
+#define SDB_LAUNCH_NO_NEW_PRIVS UINT64_C(0x00004000)
 /** Move the child into the cgroup whose directory is open as `cgroup_fd`.  Since 0.1. */
-#define SDB_LAUNCH_CGROUP        UINT64_C(0x00008000)
+#define SDB_LAUNCH_CGROUP UINT64_C(0x00008000)
 /** Reset ignored signals too: every disposition is the default.  Since 0.1. */
 #define SDB_LAUNCH_RESET_IGNORED UINT64_C(0x00010000)
 /** Switch address space randomisation off; fail where the system refuses it.  Since 0.1. */
-#define SDB_LAUNCH_NO_ASLR       UINT64_C(0x00020000)
+#define SDB_LAUNCH_NO_ASLR UINT64_C(0x00020000)
 /** The same, but go on where the system refuses it (containers do) and say so in the warning of the
  *  struct sdb_error.  Since 0.1. */
-#define SDB_LAUNCH_TRY_NO_ASLR   UINT64_C(0x00040000)
+#define SDB_LAUNCH_TRY_NO_ASLR UINT64_C(0x00040000)
 /** Give the launch `timeout_ms` milliseconds.  Since 0.1. */
-#define SDB_LAUNCH_TIMEOUT       UINT64_C(0x00080000)
+#define SDB_LAUNCH_TIMEOUT UINT64_C(0x00080000)
 /** Fork the host rather than share its memory with the child.  Since 0.1. */
-#define SDB_LAUNCH_PORTABLE      UINT64_C(0x00100000)
+#define SDB_LAUNCH_PORTABLE UINT64_C(0x00100000)
 
 /**
  * What to launch, and how.  Initialise with SDB_LAUNCH_OPTIONS_INIT; members that are not set have
@@ -174,8 +174,9 @@ struct sdb_launch_options {
     const char *cwd; /* working directory; NULL: the host's */
 
     /* Descriptors. */
-    const struct sdb_fd *fds; /* the fd map; what it does not name is inherited if it is 0, 1 or 2 */
-    size_t fd_count;          /* entries of the map */
+    const struct sdb_fd
+        *fds;        /* the fd map; what it does not name is inherited if it is 0, 1 or 2 */
+    size_t fd_count; /* entries of the map */
 
     /* Session, group and terminal. */
     int32_t process_group; /* SET_GROUP */
@@ -185,7 +186,8 @@ struct sdb_launch_options {
     uint16_t pty_columns;
 
     /* Signals. */
-    int32_t death_signal; /* the signal that the child gets when the thread that launched it ends; 0:
+    int32_t
+        death_signal; /* the signal that the child gets when the thread that launched it ends; 0:
                              none.  Lost when a program gains privileges by exec */
     uint64_t signal_mask; /* blocked signals, bit n-1 for signal n; 0: none.  SIGKILL and SIGSTOP
                              are never blocked */
@@ -193,16 +195,16 @@ struct sdb_launch_options {
     /* Limits and privileges. */
     const struct sdb_rlimit *rlimits; /* resource limits */
     size_t rlimit_count;
-    const void *cpu_set;  /* the CPUs it may run on, as for sched_setaffinity(2); NULL: the host's */
-    size_t cpu_set_size;  /* bytes */
+    const void *cpu_set; /* the CPUs it may run on, as for sched_setaffinity(2); NULL: the host's */
+    size_t cpu_set_size; /* bytes */
     const uint32_t *groups; /* SET_GROUPS */
     size_t group_count;
-    uint32_t uid;   /* SET_UID */
-    uint32_t gid;   /* SET_GID */
-    uint32_t umask; /* SET_UMASK: 0 to 0777 */
-    int32_t nice;   /* SET_NICE: -20 to 19 */
-    int32_t cgroup_fd;  /* CGROUP */
-    int32_t timeout_ms; /* TIMEOUT: until the program must have taken over; 0 or more */
+    uint32_t uid;               /* SET_UID */
+    uint32_t gid;               /* SET_GID */
+    uint32_t umask;             /* SET_UMASK: 0 to 0777 */
+    int32_t nice;               /* SET_NICE: -20 to 19 */
+    int32_t cgroup_fd;          /* CGROUP */
+    int32_t timeout_ms;         /* TIMEOUT: until the program must have taken over; 0 or more */
     const void *seccomp_filter; /* an array of struct sock_filter (<linux/filter.h>); NULL: none.
                                    Without NO_NEW_PRIVS it takes CAP_SYS_ADMIN.  It must let execve
                                    pass, and exit_group and write for errors to be told */
@@ -215,9 +217,12 @@ struct sdb_launch_options {
     void *hook_data;
 };
 
-#define SDB_LAUNCH_OPTIONS_INIT \
-    {sizeof(struct sdb_launch_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, \
-     NULL, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, NULL}
+#define SDB_LAUNCH_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(struct sdb_launch_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0,   \
+            0, 0, NULL, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL,    \
+            NULL                                                                                   \
+    }
 
 /**
  * Launch a program that is not traced.

@@ -57,7 +57,10 @@ struct sdb_session_options {
     uint64_t flags; /* SDB_SESSION_... */
 };
 
-#define SDB_SESSION_OPTIONS_INIT {sizeof(struct sdb_session_options), 0}
+#define SDB_SESSION_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(struct sdb_session_options), 0                                                      \
+    }
 
 /**
  * Create the session of the calling thread, which becomes its tracer thread.

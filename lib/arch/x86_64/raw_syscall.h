@@ -22,7 +22,7 @@ static inline long sdb__raw_syscall6(long number, long a, long b, long c, long d
 }
 
 /* Arguments of any integer or pointer type; those that are left out are 0. */
-#define SDB__RAW_PICK(number, a, b, c, d, e, f, ...)                                              \
+#define SDB__RAW_PICK(number, a, b, c, d, e, f, ...)                                               \
     sdb__raw_syscall6((long)(number), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e),       \
                       (long)(f))
 #define sdb__raw_syscall(...) SDB__RAW_PICK(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
