@@ -25,17 +25,19 @@ static void explain_exec(const struct sdb__launch_plan *plan, const struct sdb__
                          struct sdb_error *error)
 {
     const char *tried = plan->name;
+    int index = -1;
 
     if (sdb__launch_plan_has(plan, SDB_LAUNCH_EXEC_FD)) {
         sdb__error_detail(error, "descriptor %d", (int)plan->options.exec_fd);
         return;
     }
-    for (size_t i = 0; plan->candidates[i]; i++) {
+    for (int i = 0; plan->candidates[i]; i++) {
         bool found = note->code == -ENOENT ? misses_interpreter(plan, plan->candidates[i])
-                                           : (int)i == note->index;
+                                           : i == note->index;
 
         if (found) {
             tried = plan->candidates[i];
+            index = i;
             break;
         }
     }
@@ -43,6 +45,9 @@ static void explain_exec(const struct sdb__launch_plan *plan, const struct sdb__
                       note->code == -ENOENT && misses_interpreter(plan, tried)
                           ? " (its interpreter is missing)"
                           : "");
+    /* The list that it counts in is the search path; without a search there is none. */
+    if (error)
+        error->index = plan->candidate_text ? index : -1;
 }
 
 static void explain_fd(const struct sdb__launch_plan *plan, int index, struct sdb_error *error)

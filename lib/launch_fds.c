@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -173,18 +174,30 @@ static int open_fds(struct sdb__launch_plan *plan, struct sdb_error *error)
 
 /*
  * Whether close_range(2) does what the fast path needs.  Asked without harm: no descriptor has the
- * last number.
+ * last number.  Asked each time: a host may have gone into a sandbox since.
  */
 static bool can_close_range(void)
 {
-    static int answer; /* 0 unknown, 1 yes, -1 no; the race to set it is harmless */
-    int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+    return syscall(SYS_close_range, ~0u, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
+}
 
-    if (known == 0) {
-        known = syscall(SYS_close_range, ~0u, ~0u, CLOSE_RANGE_CLOEXEC) == 0 ? 1 : -1;
-        __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
+static bool names_descriptor(const char *path)
+{
+    return path && strstr(path, "/fd/");
+}
+
+/* Whether some path is the name of a descriptor, as /proc/self/fd/5 and /dev/fd/5 are. */
+static bool goes_through_descriptor(const struct sdb__launch_plan *plan)
+{
+    for (size_t i = 0; plan->candidates[i]; i++) {
+        if (names_descriptor(plan->candidates[i]))
+            return true;
     }
-    return known > 0;
+    for (size_t i = 0; i < plan->fd_count; i++) {
+        if (names_descriptor(plan->fds[i].path))
+            return true;
+    }
+    return names_descriptor(plan->options.cwd);
 }
 
 /*
@@ -197,7 +210,8 @@ static int unshare_limit(const struct sdb__launch_plan *plan)
     const struct sdb_launch_options *options = &plan->options;
     int highest = STDERR_FILENO;
 
-    if (sdb__launch_plan_has(plan, SDB_LAUNCH_INHERIT_FDS) || !can_close_range())
+    if (sdb__launch_plan_has(plan, SDB_LAUNCH_INHERIT_FDS) || goes_through_descriptor(plan) ||
+        !can_close_range())
         return -1;
     for (size_t i = 0; i < plan->fd_count; i++) {
         if (plan->fds[i].source > highest)

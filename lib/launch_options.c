@@ -34,7 +34,10 @@ extern char **environ;
 int sdb__launch_refuse(struct sdb_error *error, int code, int index, const char *why)
 {
     sdb__error_set(error, code, SDB_STAGE_ARGUMENTS, index);
-    sdb__error_detail(error, "(%s)", why);
+    if (index >= 0)
+        sdb__error_detail(error, "(%s, entry %d)", why, index);
+    else
+        sdb__error_detail(error, "(%s)", why);
     return code;
 }
 
@@ -209,16 +212,17 @@ static size_t variable_name_length(const char *variable)
     return strcspn(variable, "=");
 }
 
-/* The place of a variable in the list, or its end. */
-static size_t find_variable(const char *const *list, size_t count, const char *variable)
+/* Take a variable out of the list, as often as it stands there.  @return the new count */
+static size_t take_variable_away(const char **list, size_t count, const char *variable)
 {
     size_t len = variable_name_length(variable);
+    size_t kept = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (variable_name_length(list[i]) == len && memcmp(list[i], variable, len) == 0)
-            return i;
+        if (variable_name_length(list[i]) != len || memcmp(list[i], variable, len) != 0)
+            list[kept++] = list[i];
     }
-    return count;
+    return kept;
 }
 
 static int plan_environment(struct sdb__launch_plan *plan, struct sdb_error *error)
@@ -239,17 +243,12 @@ static int plan_environment(struct sdb__launch_plan *plan, struct sdb_error *err
 
     for (size_t i = 0; options->env[i]; i++) {
         const char *change = options->env[i];
-        size_t at;
 
         if (variable_name_length(change) == 0)
             return sdb__launch_refuse(error, -EINVAL, (int)i, "env");
-        at = find_variable(plan->merged_env, count, change);
+        count = take_variable_away(plan->merged_env, count, change);
         if (strchr(change, '='))
-            plan->merged_env[at] = change;
-        if (strchr(change, '=') && at == count)
-            count++;
-        if (!strchr(change, '=') && at < count)
-            plan->merged_env[at] = plan->merged_env[--count];
+            plan->merged_env[count++] = change;
         plan->merged_env[count] = NULL;
     }
     plan->envp = plan->merged_env;

@@ -265,6 +265,8 @@ int sdb_session_interrupt(struct sdb_session *session)
 {
     if (!session)
         return -EINVAL;
+    if (*session->mark != 1)
+        return -SDB_EWRONGTHREAD; /* a forked child shall not wake its parent */
     sdb__waiter_interrupt(session->waiter);
     return 0;
 }

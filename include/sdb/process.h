@@ -81,7 +81,6 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *         -EINVAL  @p process is NULL or @p how unknown
  *         -ESRCH   it is gone, or ended meanwhile; then its event is still told
  *         -ENOMEM  no memory for the child; the process is held as before
- *         -EMFILE, -ENFILE  no room for the child's pidfd; the process is held as before
  *
  * Tracer thread only.  Since 0.1.
  */

@@ -71,6 +71,7 @@ struct sdb_session_options {
  *         -EINVAL  @p session is NULL, a wrong size, or an unknown flag
  *         -E2BIG   members of @p options that this version does not know are set
  *         -EBUSY   this thread has a session already
+ *         -ENOSYS  there is no way to wait: under valgrind, where io_uring is not to be had
  *         -ENOMEM  no memory
  *         -EMFILE, -ENFILE  no room for a descriptor
  *
@@ -84,7 +85,9 @@ SDB_API int sdb_session_create(const struct sdb_session_options *options,
  * detached, and go on as they were.  Detach or kill them before for anything else.  All handles of
  * the session become invalid.
  *
- * In a forked child of the host it gives back the child's copy and leaves the processes alone.
+ * In a forked child of the host it gives back the child's copy and leaves the processes alone.  A
+ * thread that ends without this call loses its processes in the same way (what was launched dies,
+ * what was attached runs on), and leaves the session's memory behind.
  *
  * @return 0, also for NULL, or -SDB_EWRONGTHREAD
  *
@@ -169,7 +172,9 @@ SDB_API int sdb_session_wait(struct sdb_session *session, int timeout_ms, struct
  * Make the running sdb_session_wait() return -EINTR, or else the next one that finds no event
  * waiting.  Several calls before it count as one.
  *
- * @return 0, or -EINVAL if @p session is NULL
+ * @return 0, or
+ *         -EINVAL            @p session is NULL
+ *         -SDB_EWRONGTHREAD  this is a forked child of the host
  *
  * Any thread, and signal handlers: it is async-signal-safe.  The session must not be destroyed
  * meanwhile.  Since 0.1.
