@@ -10,8 +10,11 @@ endif()
 
 # sdb_compile(target): C11, with our warnings.
 function(sdb_compile target)
-    target_compile_features(${target} PRIVATE c_std_11)
-    set_target_properties(${target} PROPERTIES C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden)
+    set_target_properties(${target} PROPERTIES
+        C_STANDARD 11
+        C_STANDARD_REQUIRED ON
+        C_EXTENSIONS OFF
+        C_VISIBILITY_PRESET hidden)
     target_compile_options(${target} PRIVATE ${sdb_warnings})
 endfunction()
 
@@ -51,8 +54,8 @@ function(sdb_library target)
         $<TARGET_OBJECTS:sdb_objects> $<TARGET_OBJECTS:sdb_child_objects>)
     target_include_directories(${target} PUBLIC
         "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
-        "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>"
-        "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+        "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>")
+    target_link_libraries(${target} PRIVATE Threads::Threads)
     set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C)
     sdb_sanitize(${target})
 endfunction()

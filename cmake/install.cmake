@@ -4,6 +4,14 @@
 
 include(CMakePackageConfigHelpers)
 
+# Not even an absolute path is a place of its own if it is below the prefix.
+foreach(kind LIBDIR INCLUDEDIR DOCDIR)
+    cmake_path(IS_PREFIX CMAKE_INSTALL_PREFIX "${CMAKE_INSTALL_${kind}}" NORMALIZE below)
+    if(below)
+        cmake_path(RELATIVE_PATH CMAKE_INSTALL_${kind} BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}")
+    endif()
+endforeach()
+
 set(sdb_targets)
 if(SDB_BUILD_SHARED)
     list(APPEND sdb_targets sdb)

@@ -3,12 +3,10 @@
 
 include_guard(GLOBAL)
 
-# Generous: a time limit is there to end a hang, not to measure.
-set(sdb_test_timeout_s 300)
-
-# sdb_set_test(name label): what every test has.
+# sdb_set_test(name label): what every test has.  The time limit is generous: it is there to end a
+# hang, not to measure.
 function(sdb_set_test name label)
-    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${sdb_test_timeout_s})
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 300)
     if(SDB_SANITIZE)
         set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
             "UBSAN_OPTIONS=print_stacktrace=1"
@@ -55,7 +53,8 @@ endfunction()
 # sdb_add_script_test(name label script [argument...]): run a shell script that gets the rest of the
 # build in its environment.
 function(sdb_add_script_test name label script)
-    add_test(NAME ${name} COMMAND sh -eu "${CMAKE_CURRENT_SOURCE_DIR}/${script}" ${ARGN})
+    add_test(NAME ${name} COMMAND sh -eu "${CMAKE_CURRENT_SOURCE_DIR}/${script}" ${ARGN}
+        COMMAND_EXPAND_LISTS)
     sdb_set_test(${name} ${label})
     set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
         "SOURCE_DIR=${PROJECT_SOURCE_DIR}"
@@ -63,6 +62,7 @@ function(sdb_add_script_test name label script)
         "CONFIG=$<CONFIG>"
         "VERSION=${PROJECT_VERSION}"
         "CMAKE=${CMAKE_COMMAND}"
+        "CTEST=${CMAKE_CTEST_COMMAND}"
         "GENERATOR=${CMAKE_GENERATOR}"
         "CC=${CMAKE_C_COMPILER}"
         "NM=${CMAKE_NM}"

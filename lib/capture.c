@@ -335,7 +335,7 @@ int sdb_capture_launch(const struct sdb_launch_options *options, int timeout_ms,
 {
     const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
     struct sdb_streams streams = SDB_STREAMS_INIT;
-    struct sdb_launch_options own;
+    struct sdb_launch_options own = SDB_LAUNCH_OPTIONS_INIT;
     struct sdb_fd *fds = NULL;
     struct sdb_child *child;
     int rc;

@@ -6,6 +6,7 @@
 #include <sdb/error.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -73,6 +74,8 @@ const char *sdb_error_describe(int code)
 
     if (code == -SDB_EWRONGTHREAD)
         return "Not the session's tracer thread";
+    if (code == INT_MIN) /* has no positive counterpart */
+        return "Unknown error";
     text = strerrordesc_np(code < 0 ? -code : code);
     return text ? text : "Unknown error";
 }

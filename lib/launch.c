@@ -47,7 +47,7 @@ static int start(struct sdb__launching *launching)
     return rc;
 }
 
-int sdb__launching_begin(struct sdb__launching **out, const struct sdb_launch_options *options,
+int sdb__launching_begin(struct sdb__launching **begun, const struct sdb_launch_options *options,
                          bool traced, struct sdb_error *error)
 {
     struct sdb__launching *launching;
@@ -55,8 +55,10 @@ int sdb__launching_begin(struct sdb__launching **out, const struct sdb_launch_op
     int rc;
 
     launching = calloc(1, sizeof(*launching));
-    if (!launching)
-        return sdb__error_set(error, -ENOMEM, SDB_STAGE_PREPARE, -1);
+    if (!launching) {
+        sdb__error_set(error, -ENOMEM, SDB_STAGE_PREPARE, -1);
+        return -ENOMEM;
+    }
     launching->pidfd = -1;
     launching->channel = -1;
     launching->report = -1;
@@ -72,15 +74,17 @@ int sdb__launching_begin(struct sdb__launching **out, const struct sdb_launch_op
         if (rc < 0) {
             sdb__launching_kill(launching, &signal);
             sdb__error_set(error, rc, (enum sdb_stage)launching->plan.note.stage, -1);
-            if (error)
-                error->signal = signal;
+            if (error) {
+                error->tid = launching->pid;
+                error->signal = rc == -ESRCH ? signal : 0;
+            }
         }
     }
     if (rc < 0) {
         sdb__launching_end(launching);
         return rc;
     }
-    *out = launching;
+    *begun = launching;
     return 0;
 }
 
@@ -132,7 +136,6 @@ static int reap(struct sdb__launching *launching, int *signal)
     int rc = sdb__wait_child(launching->pid, launching->pidfd, SDB__WAIT_BLOCK, &status);
 
     *signal = rc == 0 && status.how == SDB_KILLED ? status.code : 0;
-    launching->pid = 0;
     return rc;
 }
 

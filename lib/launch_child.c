@@ -207,13 +207,24 @@ static void wait_at_gate(struct sdb__launch_plan *plan)
 
 /* ---- the stages ---- */
 
+/*
+ * The host may have died before it could be asked for a signal at its death; the child was given to
+ * another parent then.  A child that is the first of a new process namespace cannot see its parent,
+ * whoever that is: it has the number 0.
+ */
+static void leave_if_orphaned(const struct sdb__launch_plan *plan)
+{
+    const long parent = sdb__raw_syscall(SYS_getppid);
+
+    if (parent != plan->host_pid && parent != 0)
+        leave();
+}
+
 /* Until the exec the child dies with the thread that launches it. */
 static void die_with_host(const struct sdb__launch_plan *plan)
 {
     sdb__raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
-    /* It may have died before; the child was given to another parent then. */
-    if (sdb__raw_syscall(SYS_getppid) != plan->host_pid)
-        leave();
+    leave_if_orphaned(plan);
 }
 
 static void join_cgroup(struct sdb__launch_plan *plan)
@@ -292,6 +303,7 @@ static int parse_fd(const char *name)
 {
     int fd = 0;
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): the kernel has written it */
     for (; *name; name++) {
         if (*name < '0' || *name > '9')
             return -1;
@@ -440,7 +452,7 @@ static void run_hook(struct sdb__launch_plan *plan)
 /* Set a signal's disposition to the default, if it has a handler or, when asked, is ignored. */
 static void reset_signal(int signal, bool also_ignored)
 {
-    struct kernel_sigaction action;
+    struct kernel_sigaction action = {0};
     const uintptr_t ignored = 1;
 
     if (sdb__raw_syscall(SYS_rt_sigaction, signal, NULL, &action, KERNEL_SIGNAL_SET_SIZE) < 0 ||
@@ -464,8 +476,8 @@ static void set_privileges_and_signals(struct sdb__launch_plan *plan)
 
     begin(plan, SDB_STAGE_DEATH_SIGNAL);
     must(plan, sdb__raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, options->death_signal));
-    if (options->death_signal != 0 && sdb__raw_syscall(SYS_getppid) != plan->host_pid)
-        leave();
+    if (options->death_signal != 0)
+        leave_if_orphaned(plan);
 
     begin(plan, SDB_STAGE_SIGNALS);
     if (plan->reset_handlers || reset_ignored) {

@@ -111,9 +111,20 @@ static long make_child(struct sdb__launching *launching)
                               &launching->plan);
 }
 
+/*
+ * If one is not, the pidfd gets its number and has to be moved, which can fail; so the child must
+ * wait for that, or the program of a launch that fails might have run.
+ */
+static bool stdio_is_open(void)
+{
+    return sdb__fd_is_open(STDIN_FILENO) && sdb__fd_is_open(STDOUT_FILENO) &&
+           sdb__fd_is_open(STDERR_FILENO);
+}
+
 static int start(struct sdb__launching *launching, const struct sdb__deadline *deadline)
 {
     struct sdb__launch_plan *plan = &launching->plan;
+    bool gate_is_open;
     uint64_t mask;
     long pid;
 
@@ -124,7 +135,8 @@ static int start(struct sdb__launching *launching, const struct sdb__deadline *d
         return -ENOMEM;
 
     plan->note.stage = SDB_STAGE_CLONE;
-    plan->gate = launching->traced ? 0 : 1;
+    gate_is_open = !launching->traced && stdio_is_open();
+    plan->gate = gate_is_open;
     plan->reset_handlers = false;
     launching->memory_shared = 1;
     mask = sdb__signals_block_all();
@@ -139,7 +151,11 @@ static int start(struct sdb__launching *launching, const struct sdb__deadline *d
 
     launching->pid = (pid_t)pid;
     launching->pidfd = sdb__fd_above_stdio(launching->pidfd);
-    return launching->pidfd < 0 ? launching->pidfd : 0;
+    if (launching->pidfd < 0)
+        return launching->pidfd;
+    if (!launching->traced && !gate_is_open)
+        launching->path->open_gate(launching);
+    return 0;
 }
 
 static void open_gate(struct sdb__launching *launching)

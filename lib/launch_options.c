@@ -29,8 +29,6 @@
      SDB_LAUNCH_RESET_IGNORED | SDB_LAUNCH_NO_ASLR | SDB_LAUNCH_TRY_NO_ASLR | SDB_LAUNCH_TIMEOUT | \
      SDB_LAUNCH_PORTABLE)
 
-extern char **environ;
-
 int sdb__launch_refuse(struct sdb_error *error, int code, int index, const char *why)
 {
     sdb__error_set(error, code, SDB_STAGE_ARGUMENTS, index);
@@ -186,7 +184,7 @@ static int plan_program(struct sdb__launch_plan *plan, struct sdb_error *error)
     }
 
     /* An empty name is not looked for: "directory/" would be found. */
-    if (sdb__launch_plan_has(plan, SDB_LAUNCH_SEARCH_PATH) && plan->name[0] &&
+    if (sdb__launch_plan_has(plan, SDB_LAUNCH_SEARCH_PATH) && plan->name && plan->name[0] &&
         !strchr(plan->name, '/'))
         return search_candidates(plan);
     plan->candidates = calloc(2, sizeof(*plan->candidates));

@@ -65,10 +65,10 @@ struct sdb__launching {
 /**
  * Check the options and make the child, on whichever path is right.
  *
- * @param launching  gets the launch; end it with sdb__launching_end().  NULL after a failure
+ * @param begun  gets the launch; end it with sdb__launching_end()
  * @return 0 or a negative errno, with @p error filled
  */
-int sdb__launching_begin(struct sdb__launching **launching,
+int sdb__launching_begin(struct sdb__launching **begun,
                          const struct sdb_launch_options *options, bool traced,
                          struct sdb_error *error);
 

@@ -67,6 +67,18 @@ int sdb_pipe_open(uint32_t flags, struct sdb_pipe **pipe)
     return 0;
 }
 
+/*
+ * Wait until there is room for a record, where the kernel does not do it by itself: somebody has made
+ * the pipe non-blocking.  That is a property of the pipe, not of the descriptor, so another program
+ * that inherited it can do it to us.
+ */
+static void wait_writable(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+
+    (void)ppoll(&poll_fd, 1, NULL, NULL);
+}
+
 int sdb_pipe_send(struct sdb_pipe *pipe, const void *data, size_t len)
 {
     int saved_errno = errno;
@@ -88,7 +100,8 @@ int sdb_pipe_send(struct sdb_pipe *pipe, const void *data, size_t len)
             {.iov_base = (void *)(uintptr_t)data, .iov_len = len},
         };
 
-        written = sdb__fd_write_quietly(pipe->write_fd, parts, 2);
+        while ((written = sdb__fd_write_quietly(pipe->write_fd, parts, 2)) == -EAGAIN)
+            wait_writable(pipe->write_fd);
     }
     errno = saved_errno;
     return written < 0 ? (int)written : 0;
@@ -116,23 +129,37 @@ static int wait_readable(int fd, const struct sdb__deadline *deadline)
     return poll_fd.revents & POLLNVAL ? -EBADF : 0;
 }
 
-/* Read exactly len bytes of a record that is known to be there.  0 means end of file. */
-static int read_all(int fd, void *buf, size_t len)
+/*
+ * Read a part of a record.  Records are written whole, so what is there only in part is not ours;
+ * to wait for the rest would be to wait for ever.
+ *
+ * @return 1, 0 at the end of file, or -EPROTO
+ */
+static int read_part(int fd, void *buf, size_t len)
 {
-    size_t done = 0;
+    ssize_t count;
 
-    while (done < len) {
-        ssize_t count = read(fd, (char *)buf + done, len - done);
+    do {
+        count = read(fd, buf, len);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return -errno;
+    if (count == 0)
+        return 0;
+    return (size_t)count == len ? 1 : -EPROTO;
+}
 
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -errno;
-        if (count == 0)
-            return done == 0 ? 0 : -EPROTO;
-        done += (size_t)count;
-    }
-    return 1;
+/* Read a record's bytes, which must be there. */
+static int read_bytes(int fd, void *buf, size_t len)
+{
+    const struct sdb__deadline now = sdb__deadline_in(0);
+    int rc = wait_readable(fd, &now);
+
+    if (rc == 0)
+        rc = read_part(fd, buf, len);
+    if (rc == 0 || rc == -ETIMEDOUT)
+        return -EPROTO;
+    return rc < 0 ? rc : 0;
 }
 
 /* Have the header of the record at the front in pipe->header. */
@@ -151,7 +178,7 @@ static int look_at_front(struct sdb_pipe *pipe, int timeout_ms)
     rc = wait_readable(pipe->read_fd, &deadline);
     if (rc < 0)
         return rc;
-    rc = read_all(pipe->read_fd, &header, sizeof(header));
+    rc = read_part(pipe->read_fd, &header, sizeof(header));
     if (rc < 0)
         return rc;
     if (rc == 0)
@@ -185,11 +212,9 @@ int sdb_pipe_receive(struct sdb_pipe *pipe, void *buf, size_t size, int timeout_
 
     pipe->has_header = false;
     if (len > 0) {
-        rc = read_all(pipe->read_fd, buf, len);
-        if (rc <= 0) {
-            rc = rc < 0 ? rc : -EPROTO;
+        rc = read_bytes(pipe->read_fd, buf, len);
+        if (rc < 0)
             goto finish;
-        }
     }
     rc = (int)len;
 

@@ -73,7 +73,7 @@ int sdb__procfs_status(pid_t pid, struct sdb__procfs_status *status)
 
     state = find_value(text, "State");
     *status = (struct sdb__procfs_status){
-        .state = state ? *state : '?',
+        .state = (char)(state ? *state : '?'),
         .tgid = (pid_t)number_of(text, "Tgid"),
         .tracer = (pid_t)number_of(text, "TracerPid"),
         .uid = (uint32_t)number_of(text, "Uid"),

@@ -132,7 +132,7 @@ static void pass_before_exec(struct sdb_process *process, uint32_t stop, int sig
 static void pass_before_attached(struct sdb_process *process, uint32_t stop, int signal)
 {
     if (stop == SDB_EVENT_SIGNAL) {
-        (void)sdb__ptrace_interrupt(process->pid);
+        (void)sdb__thread_ask_to_stop(process->thread);
         (void)sdb__thread_go(process->thread, SDB_RESUME_CONTINUE, signal);
         return;
     }
@@ -144,8 +144,14 @@ static void take_stop(struct sdb_session *session, struct sdb_process *process, 
     struct sdb_thread *thread = process->thread;
     int signal;
     uint32_t stop = sdb__event_decode(thread, status, &signal);
+    bool asked = thread->interrupt_asked;
 
     sdb__thread_stopped(thread, stop, signal);
+    /* A request that came after another stop is kept by the kernel, and fires when it is over. */
+    if (stop == SDB_EVENT_INTERRUPT && !asked) {
+        (void)sdb__thread_go(thread, thread->how, 0);
+        return;
+    }
     /* The first step out of an exec only ends the system call; nothing of the program has run. */
     if (stop == SDB_EVENT_STEP && thread->leaving_exec) {
         (void)sdb__thread_go(thread, SDB_RESUME_STEP, 0);

@@ -122,7 +122,7 @@ int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_proc
         goto failed;
 
     /* Its first stop is its group-stop if it has one, else the one that we ask for. */
-    (void)sdb__ptrace_interrupt(pid);
+    (void)sdb__thread_ask_to_stop(held->thread);
     sdb__session_add(session, held, SDB__PROCESS_ATTACHING);
     do {
         rc = sdb__session_pump(session, &never, false);
@@ -152,7 +152,7 @@ static int stop_to_detach(struct sdb_session *session, struct sdb_process *proce
 
     if (process->thread->state != SDB_THREAD_STOPPED) {
         process->phase = SDB__PROCESS_DETACHING;
-        (void)sdb__ptrace_interrupt(process->pid);
+        (void)sdb__thread_ask_to_stop(process->thread);
         rc = sdb__session_settle(session, process, &never);
         process->phase = SDB__PROCESS_HELD;
     }

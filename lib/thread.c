@@ -40,6 +40,7 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->stop = stop;
     thread->signal = signal;
     thread->listening = false;
+    thread->interrupt_asked = false;
 }
 
 static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
@@ -65,6 +66,20 @@ int sdb__thread_listen(struct sdb_thread *thread)
 {
     thread->listening = true;
     return resumed(thread, SDB_RESUME_CONTINUE, sdb__ptrace_listen(thread->tid));
+}
+
+int sdb__thread_ask_to_stop(struct sdb_thread *thread)
+{
+    int rc;
+
+    if (thread->interrupt_asked)
+        return 0;
+    rc = sdb__ptrace_interrupt(thread->tid);
+    /* ESRCH: it is dying, and its end is the event that follows. */
+    if (rc < 0 && rc != -ESRCH)
+        return rc;
+    thread->interrupt_asked = true;
+    return 0;
 }
 
 int sdb__thread_pending_signal(const struct sdb_thread *thread)
@@ -133,9 +148,7 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
         return rc;
     if (thread->state == SDB_THREAD_STOPPED)
         return -EALREADY;
-    /* ESRCH: it is dying, and its end is the event that follows. */
-    rc = sdb__ptrace_interrupt(thread->tid);
-    return rc == -ESRCH ? 0 : rc;
+    return sdb__thread_ask_to_stop(thread);
 }
 
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)

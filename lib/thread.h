@@ -16,12 +16,13 @@ struct sdb_thread {
     struct sdb_process *process;
     pid_t tid;
     enum sdb_thread_state state;
-    uint32_t stop;       /* enum sdb_event_kind: why it stands still, if it does */
-    int signal;          /* that goes with it */
-    bool listening;      /* it was left in its group-stop (PTRACE_LISTEN) */
-    enum sdb_resume how; /* it was last resumed so */
-    bool leaving_exec;   /* it was resumed out of its exec */
-    bool queued;         /* its event waits to be told */
+    uint32_t stop;        /* enum sdb_event_kind: why it stands still, if it does */
+    int signal;           /* that goes with it */
+    bool listening;       /* it was left in its group-stop (PTRACE_LISTEN) */
+    enum sdb_resume how;  /* it was last resumed so */
+    bool leaving_exec;    /* it was resumed out of its exec */
+    bool interrupt_asked; /* a stop was asked for, and none has come since */
+    bool queued;          /* its event waits to be told */
     struct sdb_thread *next_queued;
 };
 
@@ -41,6 +42,12 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal);
 
 /** Resume a thread in a group-stop so that it stays stopped until a SIGCONT. */
 int sdb__thread_listen(struct sdb_thread *thread);
+
+/**
+ * Ask a running thread to stop.  The kernel keeps a request that comes when the thread has already
+ * stopped for another reason, so one that is under way is not made again.
+ */
+int sdb__thread_ask_to_stop(struct sdb_thread *thread);
 
 /** The signal that reaches it if nobody says otherwise, or 0. */
 int sdb__thread_pending_signal(const struct sdb_thread *thread);

@@ -19,8 +19,8 @@ struct sdb__waiter_helper_room {
 /**
  * What a helper does: sleep, and exit.  Does not return.
  *
- * @param room  a struct sdb__waiter_helper_room
+ * @param shared  a struct sdb__waiter_helper_room
  */
-void sdb__waiter_child_run(void *room) __attribute__((noreturn));
+void sdb__waiter_child_run(void *shared) __attribute__((noreturn));
 
 #endif

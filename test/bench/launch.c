@@ -1,0 +1,725 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a launch costs, beside the bare system calls, fork and posix_spawn.
+ *
+ * A launch is timed from the call until it returns, at the new program's exec; what happens after,
+ * its end and its reaping, is not.  Each measure is a function, and a host (host.h) calls several in
+ * turn.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sdb/sdb.h>
+
+#include "bench.h"
+#include "host.h"
+#include "raw_launch.h"
+
+#define ROUNDS       2000
+#define WARM_UP      20
+#define THREADS      8
+#define MIB          (UINT64_C(1) << 20)
+#define FEW          10 /* descriptors */
+#define MANY         20000
+#define BATCH        10  /* rounds of one host before it is the next one's turn */
+#define LONGEST_US   3e6 /* for all rounds of a measure that takes long */
+#define FEWEST       5   /* rounds of it */
+#define CROWD_ROUNDS 15
+#define CROWD_MS     100
+
+static uint64_t crowd_ms = CROWD_MS;
+
+/* ---- by libsdb ---- */
+
+static struct sdb_child *launch(uint64_t flags)
+{
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_child *child;
+    char text[256];
+
+    options.argv = raw_argv;
+    options.flags = flags;
+    if (sdb_launch(&options, &child, &error) < 0) {
+        (void)sdb_error_format(&error, text, sizeof(text));
+        bench_die("%s", text);
+    }
+    return child;
+}
+
+static void finish(struct sdb_child *child)
+{
+    if (sdb_child_wait(child, -1, NULL) < 0)
+        bench_die("a launched child cannot be waited for");
+    sdb_child_close(child);
+}
+
+static double time_launch(uint64_t flags)
+{
+    double begin = bench_now_us();
+    struct sdb_child *child = launch(flags);
+    double end = bench_now_us();
+
+    finish(child);
+    return end - begin;
+}
+
+static double sdb_default(void)
+{
+    return time_launch(0);
+}
+
+static double sdb_reset(void)
+{
+    return time_launch(SDB_LAUNCH_RESET_IGNORED);
+}
+
+static double sdb_portable(void)
+{
+    return time_launch(SDB_LAUNCH_PORTABLE);
+}
+
+static struct sdb_session *session_of_this_host(void)
+{
+    static struct sdb_session *session;
+
+    if (!session && sdb_session_create(NULL, &session) < 0)
+        bench_die("no session");
+    return session;
+}
+
+static double sdb_traced(void)
+{
+    struct sdb_session *session = session_of_this_host();
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_event event = SDB_EVENT_INIT;
+    struct sdb_process *process;
+    double begin;
+    double end;
+    int rc;
+
+    options.argv = raw_argv;
+    begin = bench_now_us();
+    rc = sdb_session_launch(session, &options, &process, NULL);
+    if (rc == 0)
+        rc = sdb_process_resume(process);
+    end = bench_now_us();
+    if (rc == 0)
+        rc = sdb_session_wait(session, -1, &event);
+    if (rc < 0 || event.kind != SDB_EVENT_EXITED)
+        bench_die("a traced launch: %s", sdb_error_describe(rc));
+    return end - begin;
+}
+
+/* ---- by hand ---- */
+
+static double time_raw(pid_t (*raw)(void))
+{
+    double begin = bench_now_us();
+    pid_t pid = raw();
+    double end = bench_now_us();
+
+    raw_reap(pid);
+    return end - begin;
+}
+
+static double bare_vfork(void)
+{
+    return time_raw(raw_vfork);
+}
+
+static double bare_fork(void)
+{
+    return time_raw(raw_fork);
+}
+
+static double bare_spawn(void)
+{
+    return time_raw(raw_spawn);
+}
+
+static double time_raw_traced(pid_t (*raw)(void))
+{
+    double begin = bench_now_us();
+    pid_t pid = raw();
+    double end;
+
+    raw_resume(pid);
+    end = bench_now_us();
+    raw_reap(pid);
+    return end - begin;
+}
+
+static double bare_seize(void)
+{
+    return time_raw_traced(raw_seize);
+}
+
+static double bare_traceme(void)
+{
+    return time_raw_traced(raw_traceme);
+}
+
+/* ---- from many threads ---- */
+
+struct crowd {
+    void (*launch_one)(void);
+    pthread_barrier_t ready;
+    atomic_bool over;
+    atomic_uint launches;
+};
+
+static void *launch_until_over(void *argument)
+{
+    struct crowd *crowd = argument;
+
+    (void)pthread_barrier_wait(&crowd->ready);
+    while (!atomic_load(&crowd->over)) {
+        crowd->launch_one();
+        atomic_fetch_add(&crowd->launches, 1);
+    }
+    return NULL;
+}
+
+static double launches_a_second(void (*launch_one)(void))
+{
+    const struct timespec duration = {.tv_nsec = (long)crowd_ms * 1000000};
+    struct crowd crowd = {.launch_one = launch_one};
+    pthread_t threads[THREADS];
+    double begin;
+
+    (void)pthread_barrier_init(&crowd.ready, NULL, THREADS + 1);
+    for (size_t i = 0; i < THREADS; i++) {
+        if (pthread_create(&threads[i], NULL, launch_until_over, &crowd) != 0)
+            bench_die("no thread");
+    }
+    (void)pthread_barrier_wait(&crowd.ready);
+    begin = bench_now_us();
+    (void)nanosleep(&duration, NULL);
+    atomic_store(&crowd.over, true);
+    for (size_t i = 0; i < THREADS; i++)
+        (void)pthread_join(threads[i], NULL);
+    (void)pthread_barrier_destroy(&crowd.ready);
+    return atomic_load(&crowd.launches) / (bench_now_us() - begin) * 1e6;
+}
+
+static void launch_and_finish(void)
+{
+    finish(launch(0));
+}
+
+static void vfork_and_reap(void)
+{
+    raw_reap(raw_vfork());
+}
+
+static double sdb_crowd(void)
+{
+    return launches_a_second(launch_and_finish);
+}
+
+static double bare_crowd(void)
+{
+    return launches_a_second(vfork_and_reap);
+}
+
+/* ---- memory ---- */
+
+/*
+ * A launch whose child hangs before its exec, so that what it takes can be counted: the child opens
+ * two FIFOs.  When somebody can open one for writing, the child has come as far as to open it, and
+ * then hangs at the other.
+ */
+struct hung_launch {
+    char directory[64];
+    char fifos[2][96];
+    struct sdb_child *child;
+};
+
+static void *launch_and_hang(void *argument)
+{
+    struct hung_launch *hung = argument;
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    const struct sdb_fd fds[] = {
+        {.target = 3, .kind = SDB_FD_PATH, .open_flags = O_RDONLY, .path = hung->fifos[0]},
+        {.target = 4, .kind = SDB_FD_PATH, .open_flags = O_RDONLY, .path = hung->fifos[1]},
+    };
+
+    options.argv = raw_argv;
+    options.fds = fds;
+    options.fd_count = 2;
+    if (sdb_launch(&options, &hung->child, NULL) < 0)
+        bench_die("a launch with FIFOs");
+    finish(hung->child);
+    return NULL;
+}
+
+/* Memory that this process has mapped or allocated, in KiB. */
+static double memory_in_use(void)
+{
+    char text[64] = "";
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    long pages;
+
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+        bench_die("/proc/self/statm: %s", strerror(errno));
+    close(fd);
+    pages = strtol(text, NULL, 10);
+    return ((double)pages * (double)sysconf(_SC_PAGESIZE) + (double)mallinfo2().uordblks) / 1024;
+}
+
+/* Let the child come to the other FIFO.  @return which one that is */
+static int pass_one_fifo(const struct hung_launch *hung)
+{
+    for (int i = 0;; i = !i) {
+        int fd = open(hung->fifos[i], O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+        if (fd >= 0) {
+            close(fd);
+            return !i;
+        }
+        (void)sched_yield();
+    }
+}
+
+/* A stack for the thread that is ours, so that its mapping is not counted. */
+static void start_thread(pthread_t *thread, struct hung_launch *hung)
+{
+    static char stack[256 * 1024] __attribute__((aligned(4096)));
+    pthread_attr_t attributes;
+
+    (void)pthread_attr_init(&attributes);
+    if (pthread_attr_setstack(&attributes, stack, sizeof(stack)) != 0 ||
+        pthread_create(thread, &attributes, launch_and_hang, hung) != 0)
+        bench_die("no thread");
+    (void)pthread_attr_destroy(&attributes);
+}
+
+/* The memory in use while a launch is under way, in KiB. */
+static double memory_while_launching(void)
+{
+    struct hung_launch hung = {.directory = "/tmp/sdb-bench-XXXXXX"};
+    pthread_t thread;
+    double used;
+    int other;
+    int fd;
+
+    if (!mkdtemp(hung.directory))
+        bench_die("%s: %s", hung.directory, strerror(errno));
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(hung.fifos[i], sizeof(hung.fifos[i]), "%s/%d", hung.directory, i);
+        if (mkfifo(hung.fifos[i], 0600) < 0)
+            bench_die("%s: %s", hung.fifos[i], strerror(errno));
+    }
+
+    start_thread(&thread, &hung);
+    other = pass_one_fifo(&hung);
+    used = memory_in_use();
+    fd = open(hung.fifos[other], O_WRONLY | O_CLOEXEC);
+    (void)pthread_join(thread, NULL);
+
+    close(fd);
+    for (int i = 0; i < 2; i++)
+        unlink(hung.fifos[i]);
+    rmdir(hung.directory);
+    return used;
+}
+
+/*
+ * The first launch of this host, so that whatever the allocator sets up is counted too.
+ */
+static double memory_of_launch(void)
+{
+    double before;
+
+    (void)mallopt(M_ARENA_MAX, 1);
+    before = memory_in_use();
+    return memory_while_launching() - before;
+}
+
+/* What one more launch leaves. */
+static double memory_left(bool trim)
+{
+    double before;
+
+    /* Until the allocator's caches are full, memory that was freed counts as used. */
+    for (int i = 0; i < 10; i++)
+        (void)memory_while_launching();
+    sdb_launch_trim();
+    before = memory_in_use();
+    (void)memory_while_launching();
+    if (trim)
+        sdb_launch_trim();
+    return memory_in_use() - before;
+}
+
+static double memory_kept(void)
+{
+    return memory_left(false);
+}
+
+static double memory_kept_after_trim(void)
+{
+    return memory_left(true);
+}
+
+/* ---- the rows ---- */
+
+/* Medians by host and measure. */
+struct medians {
+    double of[BENCH_MOST_HOSTS][BENCH_MOST_MEASURES];
+};
+
+/* So many rounds that the measures, the slowest host's, do not take too long. */
+static size_t affordable_rounds(const struct bench_host *host, bench_measure *const *measures,
+                                size_t measure_count, size_t rounds)
+{
+    double once[BENCH_MOST_MEASURES];
+    double sum = 0;
+
+    for (size_t i = 0; i < WARM_UP; i++) {
+        bench_host_run(host, measures, measure_count, 1, once);
+        sum = 0;
+        for (size_t j = 0; j < measure_count; j++)
+            sum += once[j];
+        if (sum * (double)rounds > LONGEST_US && i >= 1)
+            break; /* warm enough */
+    }
+    if (sum * (double)rounds <= LONGEST_US)
+        return rounds;
+    rounds = (size_t)(LONGEST_US / sum);
+    return rounds < FEWEST ? FEWEST : rounds;
+}
+
+/* Take the measures on all hosts, one host after the other, a few rounds at a time. */
+static struct medians measure(const struct bench_host *hosts, size_t host_count,
+                              bench_measure *const *measures, size_t measure_count, size_t rounds)
+{
+    struct medians medians = {0};
+    double *samples;
+    double *few;
+
+    for (size_t host = 0; host < host_count; host++)
+        rounds = affordable_rounds(&hosts[host], measures, measure_count, rounds);
+    samples = calloc(host_count * measure_count * rounds, sizeof(*samples));
+    few = calloc(measure_count * BATCH, sizeof(*few));
+    if (!samples || !few)
+        bench_die("no memory");
+
+    for (size_t done = 0; done < rounds;) {
+        size_t now = rounds - done < BATCH ? rounds - done : BATCH;
+
+        for (size_t host = 0; host < host_count; host++) {
+            bench_host_run(&hosts[host], measures, measure_count, now, few);
+            for (size_t i = 0; i < measure_count; i++)
+                memcpy(&samples[(host * measure_count + i) * rounds + done], &few[i * now],
+                       now * sizeof(*few));
+        }
+        done += now;
+    }
+    for (size_t host = 0; host < host_count; host++) {
+        for (size_t i = 0; i < measure_count; i++)
+            medians.of[host][i] =
+                bench_median(&samples[(host * measure_count + i) * rounds], rounds);
+    }
+    free(samples);
+    free(few);
+    return medians;
+}
+
+/* The same without a warm-up, for measures that are no times. */
+static void take(const struct bench_host *host, bench_measure *const *measures, size_t count,
+                 size_t rounds, double *medians)
+{
+    double *samples = calloc(count * rounds, sizeof(*samples));
+
+    if (!samples)
+        bench_die("no memory");
+    bench_host_run(host, measures, count, rounds, samples);
+    for (size_t i = 0; i < count; i++)
+        medians[i] = bench_median(&samples[i * rounds], rounds);
+    free(samples);
+}
+
+static void measure_limits(struct bench_report *report)
+{
+    enum { VFORK, DEFAULT, RESET, SPAWN, COUNT };
+    static bench_measure *const measures[] = {
+        [VFORK] = bare_vfork, [DEFAULT] = sdb_default, [RESET] = sdb_reset, [SPAWN] = bare_spawn};
+    struct bench_host host = bench_host_start(0, FEW, report->options->cpu);
+    const struct medians medians = measure(&host, 1, measures, COUNT, report->options->rounds);
+    const double *us = medians.of[0];
+
+    bench_host_stop(&host);
+    bench_add_row(report, &(struct bench_row){.what = "launch, defaults",
+                                              .beside = "bare vfork, execve",
+                                              .value = us[DEFAULT],
+                                              .reference = us[VFORK],
+                                              .goal = BENCH_RATIO_AT_MOST,
+                                              .limit = 1.25});
+    bench_add_row(report, &(struct bench_row){.what = "launch, ignored signals reset",
+                                              .beside = "bare vfork, execve",
+                                              .value = us[RESET],
+                                              .reference = us[VFORK],
+                                              .goal = BENCH_RATIO_AT_MOST,
+                                              .limit = 1.6});
+    bench_add_row(report, &(struct bench_row){.what = "launch, defaults",
+                                              .beside = "posix_spawn",
+                                              .value = us[DEFAULT],
+                                              .reference = us[SPAWN],
+                                              .goal = BENCH_SPEEDUP_AT_LEAST,
+                                              .limit = 1});
+}
+
+static void measure_portable(struct bench_report *report)
+{
+    static bench_measure *const measures[] = {sdb_portable, bare_fork};
+    struct bench_host host = bench_host_start(0, FEW, report->options->cpu);
+    const struct medians medians = measure(&host, 1, measures, 2, report->options->rounds);
+
+    bench_host_stop(&host);
+    bench_add_row(report, &(struct bench_row){.what = "launch, portable path",
+                                              .beside = "bare fork, execve, pipe",
+                                              .value = medians.of[0][0],
+                                              .reference = medians.of[0][1]});
+}
+
+/* ---- by memory ---- */
+
+static const char *format_size(uint64_t size, char *text, size_t text_size)
+{
+    if (size >= 1024 * MIB)
+        (void)snprintf(text, text_size, "%g GB", (double)size / (1024.0 * (double)MIB));
+    else
+        (void)snprintf(text, text_size, "%g MB", (double)size / (double)MIB);
+    return text;
+}
+
+/* How much memory the hosts may touch, all together. */
+static uint64_t memory_to_use(void)
+{
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+}
+
+/*
+ * Not in turn: a fork leaves the host's memory write-protected, and whatever comes next pays for
+ * that.
+ */
+static void measure_traced_by_memory(struct bench_report *report, const struct bench_host *host,
+                                     uint64_t size)
+{
+    static bench_measure *const ours[] = {sdb_traced};
+    static bench_measure *const forks[] = {bare_traceme};
+    const size_t rounds = report->options->rounds;
+    struct bench_row row = {.beside = "fork, TRACEME, execve",
+                            .value = measure(host, 1, ours, 1, rounds).of[0][0],
+                            .reference = measure(host, 1, forks, 1, rounds).of[0][0],
+                            .goal = report->options->quick ? BENCH_NO_GOAL : BENCH_SPEEDUP_AT_LEAST,
+                            .limit = 500};
+    char text[32];
+
+    (void)snprintf(row.what, sizeof(row.what), "traced launch, host of %s",
+                   format_size(size, text, sizeof(text)));
+    bench_add_row(report, &row);
+}
+
+static void measure_by_memory(struct bench_report *report)
+{
+    static const uint64_t full[] = {0, 100 * MIB, 1024 * MIB, 4096 * MIB};
+    static const uint64_t quick[] = {0, 4 * MIB};
+    static bench_measure *const measures[] = {sdb_default};
+    const uint64_t *sizes = report->options->quick ? quick : full;
+    size_t count = report->options->quick ? 2 : 4;
+    struct bench_host hosts[4];
+    struct medians medians;
+    uint64_t left = memory_to_use();
+    char text[32];
+
+    for (size_t i = 0; i < count; i++) {
+        if (sizes[i] > left) {
+            (void)fprintf(stderr, "too little memory for a host of %s, and no row for it\n",
+                          format_size(sizes[i], text, sizeof(text)));
+            count = i;
+            break;
+        }
+        left -= sizes[i];
+        hosts[i] = bench_host_start(sizes[i], FEW, report->options->cpu);
+    }
+    medians = measure(hosts, count, measures, 1, report->options->rounds);
+    for (size_t i = 1; i < count; i++) {
+        struct bench_row row = {.beside = "the same in a small host",
+                                .value = medians.of[i][0],
+                                .reference = medians.of[0][0],
+                                .goal = BENCH_RATIO_AT_MOST,
+                                .limit = 1.1};
+
+        (void)snprintf(row.what, sizeof(row.what), "launch, defaults, host of %s",
+                       format_size(sizes[i], text, sizeof(text)));
+        bench_add_row(report, &row);
+    }
+    measure_traced_by_memory(report, &hosts[count - 1], sizes[count - 1]);
+    for (size_t i = 0; i < count; i++)
+        bench_host_stop(&hosts[i]);
+}
+
+static void draw_curves(struct bench_report *report)
+{
+    static const uint64_t sizes[] = {1 * MIB,   4 * MIB,    16 * MIB,  64 * MIB,
+                                     256 * MIB, 1024 * MIB, 4096 * MIB};
+    static bench_measure *const light[] = {sdb_default, bare_spawn};
+    static bench_measure *const heavy[] = {bare_fork};
+    const size_t count = report->options->quick ? 2 : sizeof(sizes) / sizeof(sizes[0]);
+    const size_t rounds = report->options->rounds;
+
+    report->x_axis = "memory of the host";
+    report->y_axis = "one launch, to exec";
+    for (size_t i = 0; i < count && sizes[i] <= memory_to_use(); i++) {
+        struct bench_host host = bench_host_start(sizes[i], FEW, report->options->cpu);
+        const double x = (double)sizes[i];
+        struct medians medians = measure(&host, 1, light, 2, rounds);
+
+        bench_add_point(report, "libsdb", x, medians.of[0][0]);
+        bench_add_point(report, "posix_spawn", x, medians.of[0][1]);
+        medians = measure(&host, 1, heavy, 1, rounds);
+        bench_add_point(report, "fork + exec", x, medians.of[0][0]);
+        bench_host_stop(&host);
+    }
+}
+
+/* ---- by descriptors ---- */
+
+/* As many as the system lets us have. */
+static size_t most_descriptors(size_t wanted)
+{
+    const size_t spare = 16;
+    struct rlimit limit = {.rlim_cur = wanted + spare, .rlim_max = wanted + spare};
+
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return wanted;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        bench_die("getrlimit: %s", strerror(errno));
+    if (limit.rlim_max < wanted + spare)
+        wanted = limit.rlim_max - spare;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        bench_die("setrlimit: %s", strerror(errno));
+    return wanted;
+}
+
+static void measure_by_descriptors(struct bench_report *report)
+{
+    static bench_measure *const measures[] = {sdb_default, bare_vfork};
+    const size_t many = most_descriptors(report->options->quick ? 100 : MANY);
+    struct bench_host hosts[] = {bench_host_start(0, FEW, report->options->cpu),
+                                 bench_host_start(0, many, report->options->cpu)};
+    const struct medians medians = measure(hosts, 2, measures, 2, report->options->rounds);
+    struct bench_row row = {.value = medians.of[1][0],
+                            .reference = medians.of[0][0],
+                            .goal = BENCH_RATIO_AT_MOST,
+                            .limit = 1.2};
+
+    (void)snprintf(row.what, sizeof(row.what), "launch, defaults, %zu descriptors open", many);
+    (void)snprintf(row.beside, sizeof(row.beside), "the same with %d open", FEW);
+    bench_add_row(report, &row);
+
+    row = (struct bench_row){.value = medians.of[1][1], .reference = medians.of[0][1]};
+    (void)snprintf(row.what, sizeof(row.what), "bare vfork, execve, %zu descriptors open", many);
+    (void)snprintf(row.beside, sizeof(row.beside), "the same with %d open", FEW);
+    bench_add_row(report, &row);
+    for (size_t i = 0; i < 2; i++)
+        bench_host_stop(&hosts[i]);
+}
+
+/* ---- the others ---- */
+
+static void measure_traced(struct bench_report *report)
+{
+    static bench_measure *const measures[] = {sdb_traced, bare_seize};
+    struct bench_host host = bench_host_start(0, FEW, report->options->cpu);
+    const struct medians medians = measure(&host, 1, measures, 2, report->options->rounds);
+
+    bench_host_stop(&host);
+    bench_add_row(report, &(struct bench_row){.what = "traced launch, to the exec stop and on",
+                                              .beside = "bare clone, SEIZE, execve",
+                                              .value = medians.of[0][0],
+                                              .reference = medians.of[0][1],
+                                              .goal = BENCH_RATIO_AT_MOST,
+                                              .limit = 1.2});
+}
+
+static void measure_crowd(struct bench_report *report)
+{
+    static bench_measure *const measures[] = {sdb_crowd, bare_crowd};
+    struct bench_host host;
+    double rates[2];
+    struct bench_row row = {.beside = "bare vfork, execve",
+                            .unit = BENCH_PER_SECOND,
+                            .goal = BENCH_RATIO_AT_LEAST,
+                            .limit = 0.8};
+
+    if (report->options->quick)
+        crowd_ms /= 10;
+    host = bench_host_start(0, FEW, report->options->cpu);
+    take(&host, measures, 2, report->options->quick ? 1 : CROWD_ROUNDS, rates);
+    bench_host_stop(&host);
+    (void)snprintf(row.what, sizeof(row.what), "launches and reaps from %d threads at once",
+                   THREADS);
+    row.value = rates[0];
+    row.reference = rates[1];
+    bench_add_row(report, &row);
+}
+
+static void measure_memory(struct bench_report *report)
+{
+    static bench_measure *const measures[] = {memory_of_launch, memory_kept,
+                                              memory_kept_after_trim};
+    struct bench_host host = bench_host_start(0, FEW, report->options->cpu);
+    double kib[3];
+
+    take(&host, measures, 3, 1, kib);
+    bench_host_stop(&host);
+    bench_add_row(report, &(struct bench_row){.what = "memory of one launch",
+                                              .unit = BENCH_KIB,
+                                              .value = kib[0],
+                                              .goal = BENCH_VALUE_AT_MOST,
+                                              .limit = 256});
+    bench_add_row(report, &(struct bench_row){.what = "memory kept between launches",
+                                              .unit = BENCH_KIB,
+                                              .value = kib[1]});
+    bench_add_row(report, &(struct bench_row){.what = "the same after sdb_launch_trim()",
+                                              .unit = BENCH_KIB,
+                                              .value = kib[2],
+                                              .goal = BENCH_VALUE_AT_MOST,
+                                              .limit = 0});
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench_report report = {.name = "launch"};
+    const struct bench_options options = bench_read_command_line(argc, argv, ROUNDS);
+
+    report.options = &options;
+    measure_limits(&report);
+    measure_traced(&report);
+    measure_by_memory(&report);
+    measure_by_descriptors(&report);
+    measure_portable(&report);
+    measure_crowd(&report);
+    measure_memory(&report);
+    draw_curves(&report);
+    bench_write_json(&report);
+    (void)bench_print(&report);
+    return 0;
+}

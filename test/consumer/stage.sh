@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# Install the build and move what was installed, as a whole.  Nothing in it may know where it was.
+
+rm -rf "$WORK"
+"$CMAKE" --install "$BUILD_DIR" --config "$CONFIG" --prefix "$WORK/first"
+mv "$WORK/first" "$PREFIX"
+
+if grep -rF "$WORK/first" "$PREFIX"; then
+    echo "the installed files know the place where they were installed first" >&2
+    exit 1
+fi
+# Not so the binaries: their debug information names the sources.
+if grep -rIF -e "$SOURCE_DIR" -e "$BUILD_DIR" "$PREFIX"; then
+    echo "the installed files know where the library was built" >&2
+    exit 1
+fi

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a test may not leave behind in its process: descriptors, children, threads, mappings of
+ * memory, blocked signals.  Note it before the test and compare it afterwards, in checked fixtures:
+ *
+ *     static struct leftovers before;
+ *     static void take_stock(void)      { leftovers_note(&before); }
+ *     static void check_leftovers(void) { leftovers_check(&before); }
+ *
+ * The process's children are listed whether they run or are zombies, and also those that a clone made
+ * without SIGCHLD.
+ */
+#ifndef SDB_TEST_LEFTOVERS_H
+#define SDB_TEST_LEFTOVERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEFTOVERS_DESCRIPTORS  64
+#define LEFTOVERS_CHILDREN     64
+#define LEFTOVERS_TARGET_BYTES 96
+
+struct leftovers_descriptor {
+    int fd;
+    int flags;                           /* FD_CLOEXEC or 0 */
+    char target[LEFTOVERS_TARGET_BYTES]; /* what it is open on; the beginning of it if it is long */
+};
+
+struct leftovers {
+    struct leftovers_descriptor descriptors[LEFTOVERS_DESCRIPTORS];
+    size_t descriptor_count;
+    int children[LEFTOVERS_CHILDREN];
+    size_t child_count;
+    size_t thread_count;
+    uint64_t anonymous_bytes; /* of memory that is neither a file's nor malloc's */
+    uint64_t file_mappings;   /* how many mappings of files */
+    uint64_t blocked_signals; /* of the calling thread, bit n-1 for signal n */
+};
+
+/**
+ * Note what the process has.  From then on malloc takes its memory from the heap only, so that what
+ * is mapped is somebody's doing.
+ */
+void leftovers_note(struct leftovers *before);
+
+/**
+ * Compare, and fail the test with a list of all that differs.  The calling thread should be the one
+ * that noted.
+ */
+void leftovers_check(const struct leftovers *before);
+
+/**
+ * The same comparison without failing.
+ *
+ * @param text  gets the differences, one a line; "" if there are none
+ * @return whether there are none
+ */
+bool leftovers_same(const struct leftovers *before, char *text, size_t size);
+
+#endif

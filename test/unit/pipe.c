@@ -1,0 +1,836 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pipe: notifications and records between a process and the children that it forks, and each
+ * error of each function.  What it does with the host's signals and descriptors is in pipe_host.c.
+ */
+#include <sdb/pipe.h>
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "leftovers.h"
+
+#define PATIENCE_MS 20000
+#define HEADER_SIZE 4 /* what a record takes in the pipe beyond its bytes */
+
+static struct leftovers before;
+static struct sdb_pipe *channel;
+
+static void begin(void)
+{
+    leftovers_note(&before);
+    channel = NULL;
+    ck_assert_int_eq(sdb_pipe_open(0, &channel), 0);
+}
+
+static void finish(void)
+{
+    sdb_pipe_close(channel);
+    leftovers_check(&before);
+}
+
+/* Fork a child that ends with its parent. */
+static pid_t fork_child(void)
+{
+    const pid_t parent = getpid();
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(99);
+    }
+    return pid;
+}
+
+/* A child's checks have no Check: they end it with the line at which one failed. */
+#define CHILD_ASSERT(condition)                                                                    \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            child_failed(__LINE__);                                                                \
+    } while (0)
+
+static _Noreturn void child_failed(int line)
+{
+    char text[] = "child's check failed in line 0000\n";
+
+    for (size_t i = sizeof(text) - 3; line > 0; i--, line /= 10)
+        text[i] = (char)('0' + line % 10);
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(1);
+}
+
+/* Wait for a child that must exit with 0. */
+static void reap(pid_t pid)
+{
+    int status = -1;
+
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "child's status is %#x",
+                  (unsigned)status);
+}
+
+static void fill(unsigned char *bytes, size_t len, unsigned seed)
+{
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (unsigned char)(seed * 31 + i * 7 + (i >> 8));
+}
+
+static bool is_filled(const unsigned char *bytes, size_t len, unsigned seed)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != (unsigned char)(seed * 31 + i * 7 + (i >> 8)))
+            return false;
+    }
+    return true;
+}
+
+static void send_filled(size_t len, unsigned seed)
+{
+    unsigned char bytes[SDB_PIPE_RECORD_MAX];
+
+    fill(bytes, len, seed);
+    ck_assert_int_eq(sdb_pipe_send(channel, bytes, len), 0);
+}
+
+static void expect_filled(size_t len, unsigned seed)
+{
+    unsigned char bytes[SDB_PIPE_RECORD_MAX];
+
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), (int)len);
+    ck_assert(is_filled(bytes, len, seed));
+}
+
+/* Put bytes into the pipe that the module has not written. */
+static void write_foreign(const void *bytes, size_t len)
+{
+    ck_assert_int_eq(write(sdb_pipe_write_fd(channel), bytes, len), (ssize_t)len);
+}
+
+/* ---- notify and wait ---- */
+
+START_TEST(a_child_notifies_its_parent)
+{
+    const int timeouts_ms[] = {-1, PATIENCE_MS, INT_MAX};
+    pid_t pid = fork_child();
+
+    if (pid == 0) {
+        sdb_pipe_close_read(channel);
+        _exit(sdb_pipe_notify(channel) == 0 ? 0 : 1);
+    }
+    sdb_pipe_close_write(channel);
+    ck_assert_int_eq(sdb_pipe_wait(channel, timeouts_ms[_i]), 0);
+    reap(pid);
+}
+END_TEST
+
+START_TEST(a_parent_notifies_its_child)
+{
+    pid_t pid = fork_child();
+
+    if (pid == 0) {
+        sdb_pipe_close_write(channel);
+        CHILD_ASSERT(sdb_pipe_wait(channel, _i == 0 ? -1 : PATIENCE_MS) == 0);
+        CHILD_ASSERT(sdb_pipe_wait(channel, -1) == -EPIPE);
+        _exit(0);
+    }
+    sdb_pipe_close_read(channel);
+    ck_assert(host_wait_asleep(pid));
+    ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+    sdb_pipe_close_write(channel);
+    reap(pid);
+}
+END_TEST
+
+START_TEST(a_blocked_wait_ends_with_the_notification)
+{
+    const pid_t host = getpid();
+    pid_t pid = fork_child();
+    int64_t begun;
+
+    if (pid == 0) {
+        sdb_pipe_close_read(channel);
+        CHILD_ASSERT(host_wait_asleep(host));
+        CHILD_ASSERT(sdb_pipe_notify(channel) == 0);
+        _exit(0);
+    }
+    sdb_pipe_close_write(channel);
+    begun = host_now_ms();
+    ck_assert_int_eq(sdb_pipe_wait(channel, _i == 0 ? -1 : PATIENCE_MS), 0);
+    ck_assert_int_lt(host_now_ms() - begun, PATIENCE_MS / 2);
+    reap(pid);
+}
+END_TEST
+
+START_TEST(each_notification_is_taken_once)
+{
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(sdb_pipe_wait(channel, i == 0 ? -1 : 0), 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(a_wait_of_no_time_only_looks)
+{
+    char byte;
+
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
+    ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, 0), -ETIMEDOUT);
+    ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
+}
+END_TEST
+
+START_TEST(a_deadline_is_not_early)
+{
+    const int timeouts_ms[] = {1, 2, 7, 30, 100};
+    const int timeout_ms = timeouts_ms[_i];
+    const int64_t begun = host_now_ms();
+    char byte;
+
+    ck_assert_int_eq(sdb_pipe_wait(channel, timeout_ms), -ETIMEDOUT);
+    /* The clock is read in whole milliseconds, which may make a span look shorter by one. */
+    ck_assert_int_ge(host_now_ms() - begun, timeout_ms - 1);
+    ck_assert_int_lt(host_now_ms() - begun, PATIENCE_MS);
+
+    ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, timeout_ms), -ETIMEDOUT);
+    ck_assert_int_ge(host_now_ms() - begun, 2 * timeout_ms - 1);
+}
+END_TEST
+
+/* ---- the end of the other side ---- */
+
+enum child_end { EXITS, IS_KILLED, EXECUTES, ENDINGS };
+
+START_TEST(an_end_without_notification_is_told_from_one)
+{
+    const enum child_end how = (enum child_end)_i;
+    pid_t pid = fork_child();
+    int status;
+
+    if (pid == 0) {
+        if (how == IS_KILLED)
+            raise(SIGKILL);
+        if (how == EXECUTES)
+            execl(SDB_TRACEE_DIR "/open_fds", "open_fds", (char *)NULL);
+        _exit(0);
+    }
+    sdb_pipe_close_write(channel);
+    ck_assert_int_eq(sdb_pipe_wait(channel, PATIENCE_MS), -EPIPE);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
+    ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EPIPE);
+    ck_assert_int_eq(sdb_pipe_receive(channel, NULL, 0, -1), -EPIPE);
+
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, how == IS_KILLED ? SIGKILL : 0);
+}
+END_TEST
+
+START_TEST(a_notification_outlives_its_sender)
+{
+    pid_t pid = fork_child();
+
+    if (pid == 0)
+        _exit(sdb_pipe_notify(channel) == 0 ? 0 : 1);
+    sdb_pipe_close_write(channel);
+    reap(pid);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
+}
+END_TEST
+
+START_TEST(the_own_write_end_counts_as_a_sender)
+{
+    pid_t pid = fork_child();
+
+    if (pid == 0)
+        _exit(0);
+    reap(pid);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 20), -ETIMEDOUT);
+    sdb_pipe_close_write(channel);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 20), -EPIPE);
+}
+END_TEST
+
+START_TEST(a_wait_ends_when_the_last_sender_does)
+{
+    pid_t pid = fork_child();
+    pid_t waiter;
+
+    if (pid == 0) {
+        for (;;)
+            pause();
+    }
+    waiter = fork_child();
+    if (waiter == 0) {
+        sdb_pipe_close_write(channel);
+        CHILD_ASSERT(sdb_pipe_wait(channel, -1) == -EPIPE);
+        _exit(0);
+    }
+    sdb_pipe_close_write(channel);
+    ck_assert(host_wait_asleep(waiter));
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    reap(waiter);
+}
+END_TEST
+
+/* ---- records ---- */
+
+static const size_t record_sizes[] = {
+    0, 1, 2, 3, 4, 5, 100, 255, 256, 1023, 2048, 4091, SDB_PIPE_RECORD_MAX};
+#define RECORD_SIZES (sizeof(record_sizes) / sizeof(record_sizes[0]))
+
+START_TEST(a_record_arrives_as_it_was_sent)
+{
+    const size_t len = record_sizes[_i];
+    unsigned char bytes[SDB_PIPE_RECORD_MAX + 8];
+
+    send_filled(len, 5);
+    memset(bytes, 0xee, sizeof(bytes));
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, SDB_PIPE_RECORD_MAX, 0), (int)len);
+    ck_assert(is_filled(bytes, len, 5));
+    for (size_t i = len; i < sizeof(bytes); i++)
+        ck_assert_uint_eq(bytes[i], 0xee);
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(a_buffer_of_just_the_size_is_enough)
+{
+    const size_t len = record_sizes[_i];
+    unsigned char *bytes = malloc(len ? len : 1); /* so that a sanitizer sees what is past it */
+
+    ck_assert_ptr_nonnull(bytes);
+    send_filled(len, 6);
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, len, 0), (int)len);
+    ck_assert(is_filled(bytes, len, 6));
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_longer_record_is_refused_and_nothing_sent)
+{
+    static const unsigned char bytes[SDB_PIPE_RECORD_MAX + 1];
+
+    ck_assert_int_eq(sdb_pipe_send(channel, bytes, sizeof(bytes)), -EMSGSIZE);
+    ck_assert_int_eq(sdb_pipe_send(channel, bytes, SIZE_MAX), -EMSGSIZE);
+    ck_assert_int_eq(sdb_pipe_send(channel, bytes, (size_t)INT_MAX + 1), -EMSGSIZE);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(records_keep_their_order_and_borders)
+{
+    for (unsigned i = 0; i < RECORD_SIZES; i++)
+        send_filled(record_sizes[i], i);
+    for (unsigned i = 0; i < RECORD_SIZES; i++)
+        expect_filled(record_sizes[i], i);
+}
+END_TEST
+
+START_TEST(too_small_a_buffer_keeps_the_record)
+{
+    const size_t len = record_sizes[_i];
+    unsigned char bytes[SDB_PIPE_RECORD_MAX];
+
+    if (len == 0)
+        return; /* no buffer is too small for it */
+    send_filled(len, 7);
+    send_filled(10, 8);
+    memset(bytes, 0xee, sizeof(bytes));
+    ck_assert_int_eq(sdb_pipe_receive(channel, NULL, 0, 0), -EMSGSIZE);
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, 0, -1), -EMSGSIZE);
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, len - 1, PATIENCE_MS), -EMSGSIZE);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        ck_assert_uint_eq(bytes[i], 0xee);
+    expect_filled(len, 7);
+    expect_filled(10, 8);
+}
+END_TEST
+
+START_TEST(a_wait_leaves_a_record_with_bytes)
+{
+    send_filled(10, 1);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
+    ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EBADMSG);
+    expect_filled(10, 1);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(a_notification_behind_a_record_waits_its_turn)
+{
+    send_filled(10, 1);
+    ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+    send_filled(20, 2);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
+    expect_filled(10, 1);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
+    expect_filled(20, 2);
+}
+END_TEST
+
+START_TEST(a_record_of_no_bytes_is_a_notification)
+{
+    char byte = 'x';
+
+    ck_assert_int_eq(sdb_pipe_send(channel, NULL, 0), 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
+    ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+    ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, 0), 0);
+    ck_assert_int_eq(byte, 'x');
+}
+END_TEST
+
+START_TEST(a_kept_record_is_still_there_after_its_sender)
+{
+    struct pollfd polled = {.fd = sdb_pipe_read_fd(channel), .events = POLLIN};
+
+    send_filled(100, 3);
+    sdb_pipe_close_write(channel);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
+    ck_assert_int_eq(poll(&polled, 1, 0), 1);
+    ck_assert(polled.revents & POLLIN);
+    expect_filled(100, 3);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
+}
+END_TEST
+
+START_TEST(poll_tells_when_something_can_be_taken)
+{
+    struct pollfd polled = {.fd = sdb_pipe_read_fd(channel), .events = POLLIN};
+
+    ck_assert_int_eq(poll(&polled, 1, 0), 0);
+    ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+    ck_assert_int_eq(poll(&polled, 1, 0), 1);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
+    ck_assert_int_eq(poll(&polled, 1, 0), 0);
+}
+END_TEST
+
+/* ---- bytes that are not ours ---- */
+
+/*
+ * Fewer bytes than a header once made the reader wait for the rest of it, past any deadline.
+ */
+START_TEST(foreign_bytes_are_refused_without_waiting_for_more)
+{
+    static const char text[] = "Segmentation fault\n";
+    char bytes[64];
+
+    write_foreign(text, (size_t)_i);
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), _i % 2 ? -1 : 0), -EPROTO);
+}
+END_TEST
+
+START_TEST(foreign_bytes_before_the_end_are_refused)
+{
+    static const char text[] = "Segmentation fault\n";
+
+    write_foreign(text, (size_t)_i);
+    sdb_pipe_close_write(channel);
+    ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EPROTO);
+}
+END_TEST
+
+/* Take what a record is sent as out of the pipe. */
+static void read_raw(size_t len, unsigned char *raw)
+{
+    send_filled(len, 0);
+    ck_assert_int_eq(read(sdb_pipe_read_fd(channel), raw, HEADER_SIZE + len),
+                     (ssize_t)(HEADER_SIZE + len));
+}
+
+START_TEST(a_header_without_all_its_bytes_is_refused_without_waiting)
+{
+    const bool closed = _i & 1;
+    const size_t bytes_there = _i & 2 ? 40 : 0;
+    unsigned char raw[HEADER_SIZE + 100];
+    unsigned char bytes[100];
+
+    read_raw(100, raw);
+    write_foreign(raw, HEADER_SIZE + bytes_there);
+    if (closed)
+        sdb_pipe_close_write(channel);
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), -1), -EPROTO);
+}
+END_TEST
+
+START_TEST(a_header_of_more_than_a_record_is_refused)
+{
+    unsigned char raw[HEADER_SIZE + SDB_PIPE_RECORD_MAX];
+    unsigned char bytes[SDB_PIPE_RECORD_MAX + 1];
+    uint32_t header;
+
+    read_raw(SDB_PIPE_RECORD_MAX, raw);
+    memcpy(&header, raw, sizeof(header));
+    header++;
+    write_foreign(&header, sizeof(header));
+    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -EPROTO);
+}
+END_TEST
+
+/* ---- errors ---- */
+
+START_TEST(open_refuses_what_cannot_be_right)
+{
+    struct sdb_pipe *const untouched = (struct sdb_pipe *)&before;
+    struct sdb_pipe *pipe = untouched;
+
+    ck_assert_int_eq(sdb_pipe_open(0, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_open(SDB_PIPE_INHERIT, NULL), -EINVAL);
+    for (unsigned bit = 1; bit < 32; bit++) {
+        ck_assert_int_eq(sdb_pipe_open(UINT32_C(1) << bit, &pipe), -EINVAL);
+        ck_assert_int_eq(sdb_pipe_open(SDB_PIPE_INHERIT | UINT32_C(1) << bit, &pipe), -EINVAL);
+    }
+    ck_assert_ptr_eq(pipe, untouched);
+}
+END_TEST
+
+START_TEST(no_pipe_is_an_invalid_argument)
+{
+    char byte = 0;
+
+    ck_assert_int_eq(sdb_pipe_notify(NULL), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_wait(NULL, -1), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_send(NULL, &byte, 1), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_receive(NULL, &byte, 1, -1), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_read_fd(NULL), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_write_fd(NULL), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_release_read(NULL), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_release_write(NULL), -EINVAL);
+    sdb_pipe_close_read(NULL);
+    sdb_pipe_close_write(NULL);
+    sdb_pipe_close(NULL);
+}
+END_TEST
+
+START_TEST(bytes_from_or_to_nowhere_are_an_invalid_argument)
+{
+    send_filled(1, 0);
+    ck_assert_int_eq(sdb_pipe_send(channel, NULL, 1), -EINVAL);
+    ck_assert_int_eq(sdb_pipe_receive(channel, NULL, 1, 0), -EINVAL);
+    expect_filled(1, 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(a_closed_read_end_is_a_bad_descriptor)
+{
+    char byte;
+
+    if (_i == 0)
+        sdb_pipe_close_read(channel);
+    else
+        ck_assert_int_eq(close(sdb_pipe_release_read(channel)), 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EBADF);
+    ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, -1), -EBADF);
+    ck_assert_int_eq(sdb_pipe_read_fd(channel), -EBADF);
+    ck_assert_int_eq(sdb_pipe_release_read(channel), -EBADF);
+    ck_assert_int_ge(sdb_pipe_write_fd(channel), 3);
+}
+END_TEST
+
+START_TEST(a_closed_write_end_is_a_bad_descriptor)
+{
+    if (_i == 0)
+        sdb_pipe_close_write(channel);
+    else
+        ck_assert_int_eq(close(sdb_pipe_release_write(channel)), 0);
+    ck_assert_int_eq(sdb_pipe_notify(channel), -EBADF);
+    ck_assert_int_eq(sdb_pipe_send(channel, "x", 1), -EBADF);
+    ck_assert_int_eq(sdb_pipe_write_fd(channel), -EBADF);
+    ck_assert_int_eq(sdb_pipe_release_write(channel), -EBADF);
+    ck_assert_int_ge(sdb_pipe_read_fd(channel), 3);
+}
+END_TEST
+
+START_TEST(a_kept_record_does_not_outlive_the_read_end)
+{
+    send_filled(10, 0);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
+    sdb_pipe_close_read(channel);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADF);
+}
+END_TEST
+
+START_TEST(sending_to_nobody_is_told)
+{
+    sdb_pipe_close_read(channel);
+    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
+    ck_assert_int_eq(sdb_pipe_send(channel, "x", 1), -EPIPE);
+    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
+}
+END_TEST
+
+START_TEST(sending_goes_on_while_another_process_can_receive)
+{
+    pid_t pid = fork_child();
+
+    if (pid == 0) {
+        sdb_pipe_close_write(channel);
+        CHILD_ASSERT(sdb_pipe_wait(channel, -1) == 0);
+        _exit(0);
+    }
+    sdb_pipe_close_read(channel);
+    ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+    reap(pid);
+    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
+}
+END_TEST
+
+/* ---- errno ---- */
+
+START_TEST(success_leaves_errno_alone)
+{
+    struct sdb_pipe *pipe = NULL;
+    char byte = 'b';
+
+#define KEEPS_ERRNO(call)                                                                          \
+    do {                                                                                           \
+        errno = ENOTTY;                                                                            \
+        ck_assert_int_ge(call, 0);                                                                 \
+        ck_assert_int_eq(errno, ENOTTY);                                                           \
+    } while (0)
+
+    KEEPS_ERRNO(sdb_pipe_open(_i == 0 ? 0 : SDB_PIPE_INHERIT, &pipe));
+    KEEPS_ERRNO(sdb_pipe_notify(pipe));
+    KEEPS_ERRNO(sdb_pipe_wait(pipe, 0));
+    KEEPS_ERRNO(sdb_pipe_send(pipe, &byte, 1));
+    KEEPS_ERRNO(sdb_pipe_receive(pipe, &byte, 1, 10));
+    KEEPS_ERRNO(sdb_pipe_read_fd(pipe));
+    KEEPS_ERRNO(sdb_pipe_write_fd(pipe));
+    KEEPS_ERRNO((sdb_pipe_close_read(pipe), 0));
+    KEEPS_ERRNO((sdb_pipe_close_read(pipe), 0));
+    KEEPS_ERRNO((sdb_pipe_close_write(pipe), 0));
+    KEEPS_ERRNO((sdb_pipe_close(pipe), 0));
+#undef KEEPS_ERRNO
+}
+END_TEST
+
+START_TEST(failures_leave_errno_alone_too)
+{
+    char byte;
+
+    errno = ENOTTY;
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
+    ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, 1), -ETIMEDOUT);
+    sdb_pipe_close_read(channel);
+    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
+    ck_assert_int_eq(errno, ENOTTY);
+}
+END_TEST
+
+/* ---- a full pipe, and many writers ---- */
+
+static bool has_room(void)
+{
+    struct pollfd polled = {.fd = sdb_pipe_write_fd(channel), .events = POLLOUT};
+
+    return poll(&polled, 1, 0) == 1 && (polled.revents & POLLOUT);
+}
+
+START_TEST(a_full_pipe_blocks_the_sender_until_something_is_received)
+{
+    const size_t len = _i == 0 ? 0 : SDB_PIPE_RECORD_MAX;
+    volatile int *sent =
+        mmap(NULL, sizeof(*sent), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned filled = 0;
+    pid_t pid;
+
+    ck_assert_ptr_ne((void *)(uintptr_t)sent, MAP_FAILED);
+    while (has_room())
+        send_filled(len, filled++);
+    ck_assert_uint_ge(filled, 4);
+    /* The last page still takes notifications, until it is full too. */
+    if (len == 0) {
+        int flags = fcntl(sdb_pipe_write_fd(channel), F_GETPIPE_SZ);
+
+        for (; filled < (unsigned)flags / HEADER_SIZE; filled++)
+            ck_assert_int_eq(sdb_pipe_notify(channel), 0);
+        ck_assert_uint_ge(filled, 4000); /* "thousands of records" */
+    }
+
+    pid = fork_child();
+    if (pid == 0) {
+        unsigned char bytes[SDB_PIPE_RECORD_MAX];
+
+        sdb_pipe_close_read(channel);
+        fill(bytes, len, filled);
+        CHILD_ASSERT(sdb_pipe_send(channel, bytes, len) == 0);
+        *sent = 1;
+        _exit(0);
+    }
+    sdb_pipe_close_write(channel);
+    ck_assert(host_wait_asleep(pid));
+    ck_assert_int_eq(*sent, 0);
+    ck_assert_int_ne(host_task_state(pid), 'Z');
+    for (unsigned i = 0; i <= filled; i++) {
+        unsigned char bytes[SDB_PIPE_RECORD_MAX];
+
+        ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), PATIENCE_MS), (int)len);
+        ck_assert(is_filled(bytes, len, i));
+    }
+    reap(pid);
+    ck_assert_int_eq(*sent, 1);
+    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
+    munmap((void *)(uintptr_t)sent, sizeof(*sent));
+}
+END_TEST
+
+START_TEST(a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more)
+{
+    pid_t pid;
+
+    while (has_room())
+        send_filled(SDB_PIPE_RECORD_MAX, 0);
+    pid = fork_child();
+    if (pid == 0) {
+        sdb_pipe_close_read(channel);
+        CHILD_ASSERT(sdb_pipe_send(channel, "x", 1) == -EPIPE);
+        _exit(0);
+    }
+    ck_assert(host_wait_asleep(pid));
+    sdb_pipe_close_read(channel);
+    reap(pid);
+}
+END_TEST
+
+#define WRITERS 8
+#define RECORDS 1000
+
+/* Its begin says whose it is, and the rest follows from that. */
+struct numbered {
+    uint32_t writer;
+    uint32_t number;
+};
+
+static size_t numbered_length(const struct numbered *head)
+{
+    const size_t room = SDB_PIPE_RECORD_MAX - sizeof(*head);
+
+    return sizeof(*head) + (head->number * 2654435761u + head->writer * 977) % (room + 1);
+}
+
+static _Noreturn void write_numbered(uint32_t writer)
+{
+    unsigned char bytes[SDB_PIPE_RECORD_MAX];
+
+    sdb_pipe_close_read(channel);
+    for (uint32_t number = 0; number < RECORDS; number++) {
+        const struct numbered head = {writer, number};
+        const size_t len = numbered_length(&head);
+
+        memcpy(bytes, &head, sizeof(head));
+        fill(bytes + sizeof(head), len - sizeof(head), writer * RECORDS + number);
+        CHILD_ASSERT(sdb_pipe_send(channel, bytes, len) == 0);
+    }
+    _exit(0);
+}
+
+START_TEST(records_of_many_writers_stay_whole)
+{
+    unsigned char bytes[SDB_PIPE_RECORD_MAX];
+    uint32_t next[WRITERS] = {0};
+    pid_t writers[WRITERS];
+
+    for (uint32_t i = 0; i < WRITERS; i++) {
+        writers[i] = fork_child();
+        if (writers[i] == 0)
+            write_numbered(i);
+    }
+    sdb_pipe_close_write(channel);
+    for (int i = 0; i < WRITERS * RECORDS; i++) {
+        struct numbered head;
+        int len = sdb_pipe_receive(channel, bytes, sizeof(bytes), PATIENCE_MS);
+
+        ck_assert_int_ge(len, (int)sizeof(head));
+        memcpy(&head, bytes, sizeof(head));
+        ck_assert_uint_lt(head.writer, WRITERS);
+        ck_assert_uint_eq(head.number, next[head.writer]);
+        next[head.writer]++;
+        ck_assert_int_eq(len, (int)numbered_length(&head));
+        ck_assert(is_filled(bytes + sizeof(head), (size_t)len - sizeof(head),
+                            head.writer * RECORDS + head.number));
+    }
+    ck_assert_int_eq(sdb_pipe_wait(channel, PATIENCE_MS), -EPIPE);
+    for (int i = 0; i < WRITERS; i++)
+        reap(writers[i]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("pipe");
+    TCase *tests = tcase_create("pipe");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tests, begin, finish);
+    tcase_set_timeout(tests, 60);
+
+    tcase_add_loop_test(tests, a_child_notifies_its_parent, 0, 3);
+    tcase_add_loop_test(tests, a_parent_notifies_its_child, 0, 2);
+    tcase_add_loop_test(tests, a_blocked_wait_ends_with_the_notification, 0, 2);
+    tcase_add_test(tests, each_notification_is_taken_once);
+    tcase_add_test(tests, a_wait_of_no_time_only_looks);
+    tcase_add_loop_test(tests, a_deadline_is_not_early, 0, 5);
+    tcase_add_loop_test(tests, an_end_without_notification_is_told_from_one, 0, ENDINGS);
+    tcase_add_test(tests, a_notification_outlives_its_sender);
+    tcase_add_test(tests, the_own_write_end_counts_as_a_sender);
+    tcase_add_test(tests, a_wait_ends_when_the_last_sender_does);
+    tcase_add_loop_test(tests, a_record_arrives_as_it_was_sent, 0, RECORD_SIZES);
+    tcase_add_loop_test(tests, a_buffer_of_just_the_size_is_enough, 0, RECORD_SIZES);
+    tcase_add_test(tests, a_longer_record_is_refused_and_nothing_sent);
+    tcase_add_test(tests, records_keep_their_order_and_borders);
+    tcase_add_loop_test(tests, too_small_a_buffer_keeps_the_record, 0, RECORD_SIZES);
+    tcase_add_test(tests, a_wait_leaves_a_record_with_bytes);
+    tcase_add_test(tests, a_notification_behind_a_record_waits_its_turn);
+    tcase_add_test(tests, a_record_of_no_bytes_is_a_notification);
+    tcase_add_test(tests, a_kept_record_is_still_there_after_its_sender);
+    tcase_add_test(tests, poll_tells_when_something_can_be_taken);
+    tcase_add_loop_test(tests, foreign_bytes_are_refused_without_waiting_for_more, 1, 10);
+    tcase_add_loop_test(tests, foreign_bytes_before_the_end_are_refused, 1, 10);
+    tcase_add_loop_test(tests, a_header_without_all_its_bytes_is_refused_without_waiting, 0, 4);
+    tcase_add_test(tests, a_header_of_more_than_a_record_is_refused);
+    tcase_add_test(tests, open_refuses_what_cannot_be_right);
+    tcase_add_test(tests, no_pipe_is_an_invalid_argument);
+    tcase_add_test(tests, bytes_from_or_to_nowhere_are_an_invalid_argument);
+    tcase_add_loop_test(tests, a_closed_read_end_is_a_bad_descriptor, 0, 2);
+    tcase_add_loop_test(tests, a_closed_write_end_is_a_bad_descriptor, 0, 2);
+    tcase_add_test(tests, a_kept_record_does_not_outlive_the_read_end);
+    tcase_add_test(tests, sending_to_nobody_is_told);
+    tcase_add_test(tests, sending_goes_on_while_another_process_can_receive);
+    tcase_add_loop_test(tests, success_leaves_errno_alone, 0, 2);
+    tcase_add_test(tests, failures_leave_errno_alone_too);
+    tcase_add_loop_test(tests, a_full_pipe_blocks_the_sender_until_something_is_received, 0, 2);
+    tcase_add_test(tests, a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more);
+    tcase_add_test(tests, records_of_many_writers_stay_whole);
+    suite_add_tcase(suite, tests);
+
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    if (srunner_ntests_run(runner) == 0)
+        failed = 1;
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
