@@ -22,7 +22,7 @@
 
 #define SIZE_OF_VERSION_0_1 sizeof(struct sdb_exit_status)
 
-/* Without pidfds there is nothing to wait on, and we look this often. */
+/* Where no pidfd tells of the moment, we look this often. */
 #define LOOK_INTERVAL_MS 2
 
 struct sdb_child {
@@ -88,22 +88,32 @@ static int try_to_reap(struct sdb_child *child)
     return rc;
 }
 
-/* Sleep until the child may have ended.  @return 0 or -ETIMEDOUT */
-static int sleep_until_end(const struct sdb_child *child, const struct sdb__deadline *deadline)
+/*
+ * Sleep until the child may have ended.  Its pidfd tells; but once it has, there may still be nothing
+ * to take: a tracer of somebody else's holds the dead child, and no descriptor says until when.
+ *
+ * @param told  whether the pidfd has told of the end
+ * @return 0 or -ETIMEDOUT
+ */
+static int sleep_until_end(const struct sdb_child *child, const struct sdb__deadline *deadline,
+                           bool *told)
 {
-    struct pollfd polled = {.fd = child->pidfd, .events = POLLIN};
+    struct pollfd polled = {.fd = *told ? -1 : child->pidfd, .events = POLLIN};
     const struct sdb__deadline soon = sdb__deadline_in(LOOK_INTERVAL_MS);
     const struct sdb__deadline until =
-        child->pidfd >= 0 ? *deadline : sdb__deadline_earlier(*deadline, soon);
+        polled.fd >= 0 ? *deadline : sdb__deadline_earlier(*deadline, soon);
     struct timespec left;
     int ready = ppoll(&polled, 1, sdb__deadline_left(&until, &left), NULL);
 
+    if (ready > 0)
+        *told = true;
     return ready == 0 && sdb__deadline_passed(deadline) ? -ETIMEDOUT : 0;
 }
 
 /* The deadline has passed only if the child, looked at after it, still ran. */
 static int reap_until(struct sdb_child *child, const struct sdb__deadline *deadline)
 {
+    bool told = false;
     int slept = 0;
 
     for (;;) {
@@ -113,8 +123,13 @@ static int reap_until(struct sdb_child *child, const struct sdb__deadline *deadl
             return rc;
         if (slept < 0)
             return slept;
-        slept = sleep_until_end(child, deadline);
+        slept = sleep_until_end(child, deadline, &told);
     }
+}
+
+static int check_status(const struct sdb_exit_status *status)
+{
+    return status ? sdb__struct_check(status, sizeof(*status), SIZE_OF_VERSION_0_1) : 0;
 }
 
 int sdb_child_wait(struct sdb_child *child, int timeout_ms, struct sdb_exit_status *status)
@@ -124,7 +139,7 @@ int sdb_child_wait(struct sdb_child *child, int timeout_ms, struct sdb_exit_stat
 
     if (!child)
         return -EINVAL;
-    rc = status ? sdb__struct_check(status, sizeof(*status), SIZE_OF_VERSION_0_1) : 0;
+    rc = check_status(status);
     if (rc < 0)
         return rc;
 
@@ -151,8 +166,10 @@ int sdb_child_kill(struct sdb_child *child, int signal)
 int sdb_child_terminate(struct sdb_child *child, int grace_ms, int timeout_ms,
                         struct sdb_exit_status *status)
 {
-    int rc;
+    int rc = check_status(status);
 
+    if (rc < 0)
+        return rc;
     if (grace_ms != 0) {
         rc = sdb_child_kill(child, SIGTERM);
         if (rc < 0 && rc != -ESRCH)

@@ -68,9 +68,8 @@ struct sdb__launching {
  * @param begun  gets the launch; end it with sdb__launching_end()
  * @return 0 or a negative errno, with @p error filled
  */
-int sdb__launching_begin(struct sdb__launching **begun,
-                         const struct sdb_launch_options *options, bool traced,
-                         struct sdb_error *error);
+int sdb__launching_begin(struct sdb__launching **begun, const struct sdb_launch_options *options,
+                         bool traced, struct sdb_error *error);
 
 /**
  * Put a launch that failed into words.

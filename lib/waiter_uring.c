@@ -52,8 +52,9 @@ static uint32_t *ring_word(const struct uring *uring, uint32_t offset)
 /* Whether this kernel's io_uring knows waitid. */
 static bool knows_waitid(int fd)
 {
-    uint64_t room[(sizeof(struct io_uring_probe) +
-                   (OP_WAITID + 1) * sizeof(struct io_uring_probe_op)) / sizeof(uint64_t)] = {0};
+    uint64_t
+        room[(sizeof(struct io_uring_probe) + (OP_WAITID + 1) * sizeof(struct io_uring_probe_op)) /
+             sizeof(uint64_t)] = {0};
     const struct io_uring_probe *answer = (const void *)room;
 
     if (syscall(SYS_io_uring_register, fd, IORING_REGISTER_PROBE, room, OP_WAITID + 1) < 0)

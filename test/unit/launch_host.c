@@ -157,9 +157,8 @@ END_TEST
 /* The options that the child applies to itself, while it may share the host's memory. */
 static void ask_for_much(struct trial *trial, bool as_other_user)
 {
-    static const struct sdb_rlimit limits[] = {
-        {.resource = RLIMIT_CORE, .soft = 0, .hard = 0},
-        {.resource = RLIMIT_NOFILE, .soft = 50, .hard = 60}};
+    static const struct sdb_rlimit limits[] = {{.resource = RLIMIT_CORE, .soft = 0, .hard = 0},
+                                               {.resource = RLIMIT_NOFILE, .soft = 50, .hard = 60}};
     static const uint32_t groups[] = {NOBODY};
     static const unsigned char first_cpu[128] = {1};
     struct sdb_launch_options *options = &trial->options;
@@ -389,8 +388,8 @@ static void launch_in_group_storm(void *argument)
     pid_t sender;
 
     ck_assert_int_eq(setpgid(0, 0), 0);
-    storm_count = mmap(NULL, sizeof(*storm_count), PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    storm_count =
+        mmap(NULL, sizeof(*storm_count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(storm_count, MAP_FAILED);
     storm_count->host = getpid();
     for (size_t i = 0; i < STORM_SIGNALS; i++)
@@ -507,7 +506,7 @@ START_TEST(sleeping_forks_of_other_threads_hold_nothing_up)
 }
 END_TEST
 
-#define THREADS 8
+#define THREADS       8
 #define LAUNCHES_EACH (1000 / THREADS)
 
 struct launcher {
