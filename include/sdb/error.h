@@ -56,10 +56,10 @@ enum sdb_stage {
     SDB_STAGE_GID,          /* group id */
     SDB_STAGE_UID,          /* user id */
     SDB_STAGE_ASLR,         /* switching address space randomisation off */
-    SDB_STAGE_DEATH_SIGNAL, /* the signal it gets when the launching thread ends */
     SDB_STAGE_HOOK,         /* the caller's function returned an error */
-    SDB_STAGE_SIGNALS,      /* signal dispositions and mask */
     SDB_STAGE_PRIVILEGES,   /* no_new_privs */
+    SDB_STAGE_DEATH_SIGNAL, /* the signal it gets when the launching thread ends */
+    SDB_STAGE_SIGNALS,      /* signal dispositions and mask */
     SDB_STAGE_SECCOMP,      /* the caller's seccomp filter */
     SDB_STAGE_EXEC,         /* the execve itself */
     SDB_STAGE_START,        /* after the kernel gave up the old image: it died in the exec */

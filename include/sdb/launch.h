@@ -25,28 +25,33 @@
  * and of 100 GB.  Where that is not possible or not polite (a hook, a change of user or group,
  * under valgrind or an emulator) the host is forked instead; the result is the same.
  *
- * What is done in the child, in this order, each with the enum sdb_stage that errors name:
+ * What is done in the child, in this order, each with the enum sdb_stage that errors name, and with
+ * the errnos that its failure usually has:
  *
- *     CGROUP        joins cgroup_fd
+ *     CGROUP        joins cgroup_fd: ENOENT (no cgroup), EACCES, EBUSY, EOPNOTSUPP
  *     SESSION       NEW_SESSION, TERMINAL, PTY: setsid
- *     GROUP         SET_GROUP: setpgid
- *     TERMINAL      TERMINAL, PTY: takes the terminal as its controlling terminal
- *     FOREGROUND    FOREGROUND: its group becomes the terminal's foreground group
- *     UMASK         umask
- *     CWD           cwd or cwd_fd
- *     FDS           the fd map, all at once; paths in it are opened now
- *     RLIMITS       rlimits, in the order given
- *     NICE          nice
- *     AFFINITY      cpu_set
- *     GROUPS        groups
- *     GID, UID      gid, then uid (real, effective and saved)
- *     ASLR          NO_ASLR
- *     HOOK          hook
- *     PRIVILEGES    NO_NEW_PRIVS
- *     DEATH_SIGNAL  death_signal
- *     SIGNALS       RESET_IGNORED, then signal_mask
- *     SECCOMP       seccomp_filter
- *     EXEC          the exec
+ *     GROUP         SET_GROUP: EPERM (no such group in the host's session)
+ *     TERMINAL      TERMINAL, PTY: ENOTTY (no terminal), EPERM (another session has it)
+ *     FOREGROUND    FOREGROUND: ENOTTY (it is not the child's controlling terminal)
+ *     UMASK         umask: does not fail
+ *     CWD           cwd or cwd_fd: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG
+ *     FDS           the fd map, all at once; index is the entry.  Paths in it are opened now, and
+ *                   fail as open(2) does; EBADF or EMFILE where RLIMIT_NOFILE is in the way
+ *     RLIMITS       rlimits, in the order given; index is the entry: EPERM (above the hard limit)
+ *     NICE          nice: EACCES (lower than the host's, without CAP_SYS_NICE)
+ *     AFFINITY      cpu_set: EINVAL (no CPU of it is there)
+ *     GROUPS        groups: EPERM (without CAP_SETGID), EINVAL (too many)
+ *     GID, UID      gid, then uid (real, effective and saved): EPERM, EINVAL, EAGAIN
+ *     ASLR          NO_ASLR: EPERM (a sandbox refuses it)
+ *     HOOK          hook: what it returned
+ *     PRIVILEGES    NO_NEW_PRIVS: does not fail
+ *     DEATH_SIGNAL  death_signal: does not fail
+ *     SIGNALS       RESET_IGNORED, then signal_mask: does not fail
+ *     SECCOMP       seccomp_filter: EACCES (neither NO_NEW_PRIVS nor CAP_SYS_ADMIN), EINVAL
+ *     EXEC          the exec; see sdb_launch()
+ *
+ * What comes early has the host's privileges, what comes late the child's: directory and files are
+ * opened before the user changes, the file system's permission to execute is the new user's.
  *
  * Every relative path, the program's own too, is meant from the child's working directory, after
  * CWD.  Paths are opened in the child: a FIFO that nobody writes to makes the launch wait, not the
