@@ -91,24 +91,20 @@ static bool would_block(ssize_t result)
 /* Write what the program takes now. */
 static void feed(struct exchange *exchange)
 {
-    int32_t *fd = &exchange->streams->input;
+    /* writev() does not write to what it is given; its struct just cannot say so. */
+    const struct iovec part = {.iov_base = (void *)(uintptr_t)exchange->input,
+                               .iov_len = exchange->input_left};
+    ssize_t written = sdb__fd_write_quietly(exchange->streams->input, &part, 1);
 
-    while (exchange->input_left > 0) {
-        /* writev() does not write to what it is given; its struct just cannot say so. */
-        struct iovec part = {.iov_base = (void *)(uintptr_t)exchange->input,
-                             .iov_len = exchange->input_left};
-        ssize_t written = sdb__fd_write_quietly(*fd, &part, 1);
-
-        if (would_block(written))
-            return;
-        if (written < 0) {
-            exchange->input_unread = true; /* it has closed its input */
-            break;
-        }
+    if (would_block(written))
+        return;
+    if (written >= 0) {
         exchange->input += written;
         exchange->input_left -= (size_t)written;
     }
-    sdb__fd_close(fd);
+    exchange->input_unread = written < 0; /* it has closed its input */
+    if (written < 0 || exchange->input_left == 0)
+        sdb__fd_close(&exchange->streams->input);
 }
 
 /* Have room for one more chunk and a final NUL.  @return 0 or -ENOMEM */
@@ -130,38 +126,58 @@ static int make_room(struct collector *collector)
     return 0;
 }
 
-/* Read what is there now, until the stream's end or until nothing is left for the moment. */
+/* Read one chunk of what is there now.  @return 1, 0 if there was none, or -ENOMEM */
 static int collect(struct collector *collector)
 {
-    while (*collector->fd >= 0) {
-        ssize_t count;
-        int rc = make_room(collector);
+    ssize_t count;
+    int rc;
 
-        if (rc < 0)
-            return rc;
-        count = read(*collector->fd, collector->bytes + collector->len, CHUNK_SIZE);
-        if (count < 0 && would_block(-errno))
-            return 0;
-        if (count <= 0) {
-            sdb__fd_close(collector->fd);
-            return 0;
-        }
-        collector->len += (size_t)count;
-        if (collector->len > collector->limit) {
-            collector->len = collector->limit;
-            collector->cut = true;
-        }
+    if (*collector->fd < 0)
+        return 0;
+    rc = make_room(collector);
+    if (rc < 0)
+        return rc;
+    count = read(*collector->fd, collector->bytes + collector->len, CHUNK_SIZE);
+    if (count < 0 && would_block(-errno))
+        return 0;
+    if (count <= 0) {
+        sdb__fd_close(collector->fd);
+        return 0;
     }
-    return 0;
+    collector->len += (size_t)count;
+    if (collector->len > collector->limit) {
+        collector->len = collector->limit;
+        collector->cut = true;
+    }
+    return 1;
+}
+
+/* Read what the program had written by now; others who still write are not waited for. */
+static int drain(struct collector *collector)
+{
+    int capacity = *collector->fd >= 0 ? fcntl(*collector->fd, F_GETPIPE_SZ) : 0;
+    int rc = 1;
+
+    for (int done = 0; rc > 0 && done <= capacity; done += CHUNK_SIZE)
+        rc = collect(collector);
+    return rc < 0 ? rc : 0;
+}
+
+/* Whether there is anything to move: output to come, or input that somebody may still read. */
+static bool has_work(const struct exchange *exchange)
+{
+    const struct sdb_streams *streams = exchange->streams;
+
+    return streams->output >= 0 || streams->errors >= 0 ||
+           (streams->input >= 0 && exchange->input_left > 0);
 }
 
 static int move_bytes(struct exchange *exchange, const struct sdb__deadline *deadline)
 {
     struct sdb_streams *streams = exchange->streams;
-    bool program_ended = false;
     int rc = 0;
 
-    while (rc == 0 && !program_ended && (streams->output >= 0 || streams->errors >= 0)) {
+    while (rc >= 0 && has_work(exchange)) {
         struct pollfd polled[] = {
             {.fd = streams->input, .events = POLLOUT},
             {.fd = streams->output, .events = POLLIN},
@@ -171,19 +187,23 @@ static int move_bytes(struct exchange *exchange, const struct sdb__deadline *dea
         struct timespec left;
         int ready = ppoll(polled, 4, sdb__deadline_left(deadline, &left), NULL);
 
-        if (ready == 0)
+        /* Also where there is always something: the program may never stop writing. */
+        if (ready == 0 || sdb__deadline_passed(deadline))
             return -ETIMEDOUT;
         if (ready < 0)
             continue; /* a signal handler of the host has run */
+        if (polled[3].revents) {
+            rc = drain(&exchange->output);
+            return rc < 0 ? rc : drain(&exchange->errors);
+        }
         if (polled[0].revents)
             feed(exchange);
-        program_ended = polled[3].revents != 0;
-        if (polled[1].revents || program_ended)
+        if (polled[1].revents)
             rc = collect(&exchange->output);
-        if (rc == 0 && (polled[2].revents || program_ended))
+        if (rc >= 0 && polled[2].revents)
             rc = collect(&exchange->errors);
     }
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 /* ---- taking a caller's struct in, and filling it ---- */

@@ -72,6 +72,30 @@ int sdb_child_pidfd(const struct sdb_child *child)
     return child->pidfd >= 0 ? child->pidfd : -ENOSYS;
 }
 
+/*
+ * Whether somebody else is reaping the child at this moment: it has ended, nobody can wait for it any
+ * more, and the kernel does not tell yet how it ended.
+ */
+static bool is_being_reaped(const struct sdb_child *child)
+{
+    struct pollfd polled = {.fd = child->pidfd, .events = POLLIN};
+
+    return child->pidfd >= 0 && poll(&polled, 1, 0) == 1 &&
+           sdb__send_signal(child->pid, child->pidfd, 0) == 0;
+}
+
+static int look_at(struct sdb_child *child)
+{
+    int rc = sdb__wait_child(child->pid, child->pidfd, SDB__WAIT_TAKE, &child->status);
+
+    if (rc != -ECHILD)
+        return rc;
+    if (is_being_reaped(child))
+        return -EAGAIN;
+    /* What was not yet told before that question may be told now. */
+    return sdb__wait_child(child->pid, child->pidfd, SDB__WAIT_TAKE, &child->status);
+}
+
 /* Take the status if it is there.  @return 0, -EAGAIN while it runs, or -ECHILD */
 static int try_to_reap(struct sdb_child *child)
 {
@@ -79,7 +103,7 @@ static int try_to_reap(struct sdb_child *child)
 
     pthread_mutex_lock(&child->lock);
     if (child->outcome > 0) {
-        rc = sdb__wait_child(child->pid, child->pidfd, SDB__WAIT_TAKE, &child->status);
+        rc = look_at(child);
         if (rc != -EAGAIN)
             child->outcome = rc;
     }

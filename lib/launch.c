@@ -141,14 +141,15 @@ static int reap(struct sdb__launching *launching, int *signal)
 
 void sdb__launching_kill(struct sdb__launching *launching, int *signal)
 {
-    const struct sdb__deadline deadline = sdb__deadline_in(DEATH_TIMEOUT_MS);
+    struct sdb_exit_status status;
 
     *signal = 0;
     if (launching->pid <= 0)
         return;
     (void)sdb__send_signal(launching->pid, launching->pidfd, SIGKILL);
-    if (launching->path->wait(launching, &deadline) == 0)
-        (void)reap(launching, signal);
+    if (sdb__wait_killed(launching->pid, launching->pidfd, DEATH_TIMEOUT_MS, &status) == 0 &&
+        status.how == SDB_KILLED)
+        *signal = status.code;
 }
 
 void sdb__launching_end(struct sdb__launching *launching)

@@ -194,6 +194,8 @@ static void wait_at_gate(struct sdb__launch_plan *plan)
 
     begin(plan, SDB_STAGE_GATE);
     if (plan->channel_fd < 0) {
+        if (plan->pidfd && __atomic_load_n(plan->pidfd, __ATOMIC_RELAXED) >= FIRST_FD_AFTER_STDIO)
+            return;
         while (__atomic_load_n(&plan->gate, __ATOMIC_ACQUIRE) == 0)
             sdb__raw_syscall(SYS_futex, &plan->gate, FUTEX_WAIT_PRIVATE, 0, NULL);
         return;
@@ -385,7 +387,9 @@ static void set_limits(struct sdb__launch_plan *plan)
         const uint64_t limit[2] = {options->rlimits[i].soft, options->rlimits[i].hard};
         long result;
 
-        begin(plan, SDB_STAGE_RLIMITS);
+        /* Told once: the host reads a traced child's report only in the end. */
+        if (i == 0)
+            begin(plan, SDB_STAGE_RLIMITS);
         result = sdb__raw_syscall(SYS_prlimit64, 0, options->rlimits[i].resource, limit, NULL);
         if (result < 0)
             fail(plan, result, (int)i);

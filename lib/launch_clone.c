@@ -30,15 +30,19 @@
 #define GUARD_SIZE 4096
 #define STACK_SIZE (GUARD_SIZE + 32 * 1024)
 
-/* One stack is kept between launches. */
-static char *kept_stack;
+/* Stacks are kept between launches, one for each of as many as were under way at once. */
+#define MOST_KEPT 8
+static char *kept_stacks[MOST_KEPT];
 
 static char *take_stack(void)
 {
-    char *stack = __atomic_exchange_n(&kept_stack, NULL, __ATOMIC_ACQ_REL);
+    char *stack;
 
-    if (stack)
-        return stack;
+    for (size_t i = 0; i < MOST_KEPT; i++) {
+        stack = __atomic_exchange_n(&kept_stacks[i], NULL, __ATOMIC_ACQ_REL);
+        if (stack)
+            return stack;
+    }
     stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED)
@@ -56,15 +60,23 @@ static void drop_stack(char *stack)
         munmap(stack, STACK_SIZE);
 }
 
-/* Keep this stack, and drop the one that was kept before. */
+/* Keep this stack, or drop it if there are enough. */
 static void keep_stack(char *stack)
 {
-    drop_stack(__atomic_exchange_n(&kept_stack, stack, __ATOMIC_ACQ_REL));
+    for (size_t i = 0; i < MOST_KEPT; i++) {
+        char *none = NULL;
+
+        if (__atomic_compare_exchange_n(&kept_stacks[i], &none, stack, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED))
+            return;
+    }
+    drop_stack(stack);
 }
 
 void sdb_launch_trim(void)
 {
-    keep_stack(NULL);
+    for (size_t i = 0; i < MOST_KEPT; i++)
+        drop_stack(__atomic_exchange_n(&kept_stacks[i], NULL, __ATOMIC_ACQ_REL));
 }
 
 /* A program that unloads the library gets its memory back. */
@@ -101,7 +113,8 @@ static long make_child(struct sdb__launching *launching)
     };
     pid =
         sdb__clone3_calling(&arguments, sizeof(arguments), sdb__launch_child_run, &launching->plan);
-    if (!is_refused(pid))
+    /* EINVAL: it does not know how to clear handlers (before Linux 5.5). */
+    if (!is_refused(pid) && pid != -EINVAL)
         return pid;
 
     /* The older call cannot reset handlers, so the child does. */
@@ -111,20 +124,9 @@ static long make_child(struct sdb__launching *launching)
                               &launching->plan);
 }
 
-/*
- * If one is not, the pidfd gets its number and has to be moved, which can fail; so the child must
- * wait for that, or the program of a launch that fails might have run.
- */
-static bool stdio_is_open(void)
-{
-    return sdb__fd_is_open(STDIN_FILENO) && sdb__fd_is_open(STDOUT_FILENO) &&
-           sdb__fd_is_open(STDERR_FILENO);
-}
-
 static int start(struct sdb__launching *launching, const struct sdb__deadline *deadline)
 {
     struct sdb__launch_plan *plan = &launching->plan;
-    bool gate_is_open;
     uint64_t mask;
     long pid;
 
@@ -135,8 +137,8 @@ static int start(struct sdb__launching *launching, const struct sdb__deadline *d
         return -ENOMEM;
 
     plan->note.stage = SDB_STAGE_CLONE;
-    gate_is_open = !launching->traced && stdio_is_open();
-    plan->gate = gate_is_open;
+    plan->gate = 0;
+    plan->pidfd = launching->traced ? NULL : &launching->pidfd;
     plan->reset_handlers = false;
     launching->memory_shared = 1;
     mask = sdb__signals_block_all();
@@ -150,10 +152,18 @@ static int start(struct sdb__launching *launching, const struct sdb__deadline *d
     }
 
     launching->pid = (pid_t)pid;
-    launching->pidfd = sdb__fd_above_stdio(launching->pidfd);
-    if (launching->pidfd < 0)
-        return launching->pidfd;
-    if (!launching->traced && !gate_is_open)
+    if (launching->pidfd > STDERR_FILENO)
+        return 0;
+    /*
+     * The host has closed one of them, and the move can fail, so the child waits for it; or the
+     * kernel has no pidfds (before Linux 5.2).
+     */
+    if (launching->pidfd >= 0) {
+        launching->pidfd = sdb__fd_above_stdio(launching->pidfd);
+        if (launching->pidfd < 0)
+            return launching->pidfd;
+    }
+    if (!launching->traced)
         launching->path->open_gate(launching);
     return 0;
 }

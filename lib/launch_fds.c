@@ -19,6 +19,7 @@
 #include "error.h"
 
 #define STDIO_COUNT 3
+#define TABLE_WORD  64 /* descriptors */
 
 static int find_target(const struct sdb__launch_plan *plan, int target)
 {
@@ -200,10 +201,24 @@ static bool goes_through_descriptor(const struct sdb__launch_plan *plan)
     return names_descriptor(plan->options.cwd);
 }
 
+/* Whether the child opens a file on its way to the exec, which may take for ever. */
+static bool opens_files(const struct sdb__launch_plan *plan)
+{
+    for (size_t i = 0; i < plan->fd_count; i++) {
+        if (plan->fds[i].path)
+            return true;
+    }
+    return plan->options.cwd || sdb__launch_plan_has(plan, SDB_LAUNCH_CGROUP);
+}
+
 /*
  * The child's table is a copy of the host's, which costs time for each open descriptor.  Where none
  * is to be passed on but those named, it shares the host's table at first and leaves it at once,
  * copying only up to the highest one named.
+ *
+ * The kernel copies whole words of the table, though, and would close the surplus at once.  A child
+ * that goes straight to its exec leaves this to the exec, which does it once the host goes on; one
+ * that may hang on its way must not keep the host's descriptors open meanwhile.
  */
 static int unshare_limit(const struct sdb__launch_plan *plan)
 {
@@ -225,7 +240,7 @@ static int unshare_limit(const struct sdb__launch_plan *plan)
         highest = options->cgroup_fd;
     if (plan->terminal > highest)
         highest = plan->terminal;
-    return highest + 1;
+    return opens_files(plan) ? highest + 1 : (highest / TABLE_WORD + 1) * TABLE_WORD;
 }
 
 int sdb__launch_plan_descriptors(struct sdb__launch_plan *plan, struct sdb_error *error)

@@ -69,7 +69,12 @@ struct sdb__launch_plan {
     struct sock_fprog seccomp;
 
     /* The gate: the child passes once the host has opened it. */
-    uint32_t gate;  /* fast path: a futex; 1 is open */
+    uint32_t gate; /* fast path: a futex; 1 is open */
+    /*
+     * Fast path, untraced: where the kernel has written the number of the pidfd; else NULL.  If it
+     * is not 0, 1 or 2, the host has nothing to do first, and the gate is not waited for.
+     */
+    const int *pidfd;
     int channel_fd; /* portable path: the child's end of the channel, else -1 */
     int report_fd;  /* in the child on the portable path: where the note goes */
 

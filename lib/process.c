@@ -75,7 +75,7 @@ int sdb_process_kill(struct sdb_process *process)
 {
     int rc = check_caller(process);
 
-    return rc < 0 ? rc : sdb__send_signal(process->pid, process->pidfd, SIGKILL);
+    return rc < 0 ? rc : sdb__kill_tracee(process->pid, process->pidfd);
 }
 
 int sdb_process_detach(struct sdb_process *process, enum sdb_detach how, struct sdb_child **child)

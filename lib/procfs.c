@@ -57,6 +57,19 @@ static long number_of(const char *text, const char *name)
     return value ? strtol(value, NULL, 10) : 0;
 }
 
+/*
+ * Linux 6.8 says so itself; before, a task without memory that still lives is one.  A text that was
+ * cut, by a long list of groups, does not tell.
+ */
+static bool is_kernel_thread(const char *text, bool is_cut)
+{
+    const char *state = find_value(text, "State");
+
+    if (find_value(text, "Kthread"))
+        return number_of(text, "Kthread") == 1;
+    return !is_cut && !find_value(text, "VmSize") && state && *state != 'Z';
+}
+
 int sdb__procfs_status(pid_t pid, struct sdb__procfs_status *status)
 {
     char path[64];
@@ -77,10 +90,8 @@ int sdb__procfs_status(pid_t pid, struct sdb__procfs_status *status)
         .tgid = (pid_t)number_of(text, "Tgid"),
         .tracer = (pid_t)number_of(text, "TracerPid"),
         .uid = (uint32_t)number_of(text, "Uid"),
-        /* Linux 6.8 says so itself; before, a task without memory that still lives is one. */
-        .kernel_thread = find_value(text, "Kthread")
-                             ? number_of(text, "Kthread") == 1
-                             : !find_value(text, "VmSize") && state && *state != 'Z',
+        .kernel_thread = is_kernel_thread(text, len + 1 == (ssize_t)sizeof(text)),
+        .thread_count = number_of(text, "Threads"),
     };
     return 0;
 }

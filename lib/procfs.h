@@ -16,6 +16,7 @@ struct sdb__procfs_status {
     pid_t tracer; /* 0: none */
     uint32_t uid; /* real */
     bool kernel_thread;
+    long thread_count;
 };
 
 /**

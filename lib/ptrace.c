@@ -5,6 +5,7 @@
 #include "ptrace.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
@@ -17,6 +18,7 @@
 #include <elf.h>
 
 #include "arch.h"
+#include "deadline.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -131,10 +133,33 @@ void sdb__exit_status(pid_t pid, int status, const struct rusage *usage,
 
 int sdb__send_signal(pid_t pid, int pidfd, int signal)
 {
-    long sent =
-        pidfd >= 0 ? syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) : kill(pid, signal);
+    if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0)
+        return 0;
+    /* EPERM is also what a sandbox says to a call that it does not know. */
+    if (pidfd >= 0 && errno != ENOSYS && errno != EPERM)
+        return -errno;
+    return kill(pid, signal) < 0 ? -errno : 0;
+}
 
-    return sent < 0 ? -errno : 0;
+int sdb__kill_tracee(pid_t pid, int pidfd)
+{
+    int rc = sdb__send_signal(pid, pidfd, SIGKILL);
+
+    /* A tracer needs no permission. */
+    return rc == -EPERM ? request(PTRACE_KILL, pid, 0, 0) : rc;
+}
+
+int sdb__wait_killed(pid_t pid, int pidfd, int timeout_ms, struct sdb_exit_status *status)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
+    struct pollfd polled = {.fd = pidfd, .events = POLLIN};
+    struct timespec left;
+    int ready;
+
+    do {
+        ready = pidfd < 0 ? 1 : ppoll(&polled, 1, sdb__deadline_left(&deadline, &left), NULL);
+    } while (ready < 0 && errno == EINTR);
+    return ready == 0 ? -ETIMEDOUT : sdb__wait_child(pid, pidfd, SDB__WAIT_BLOCK, status);
 }
 
 /* How a child ended that somebody else has reaped. */
@@ -148,28 +173,36 @@ static int ask_pidfd(pid_t pid, int pidfd, struct sdb_exit_status *status)
     return 0;
 }
 
+/* The C library's waitid() has no way to ask for the usage. */
+static int wait_by_id(pid_t pid, int pidfd, int options, siginfo_t *info, struct rusage *usage)
+{
+    long rc;
+
+    do {
+        rc = syscall(SYS_waitid, pidfd >= 0 ? P_PIDFD : P_PID, pidfd >= 0 ? pidfd : pid, info,
+                     options, usage);
+    } while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
+}
+
 int sdb__wait_child(pid_t pid, int pidfd, enum sdb__wait_how how, struct sdb_exit_status *status)
 {
-    int options = WEXITED | __WALL;
     siginfo_t info = {0};
     struct rusage usage = {0};
-    long rc;
     int code;
+    int rc;
 
-    if (how == SDB__WAIT_TAKE)
-        options |= WNOHANG;
+    /* The stops of a tracee are reported whatever is asked for, and they are its session's. */
+    if (how == SDB__WAIT_TAKE) {
+        rc = wait_by_id(pid, pidfd, WEXITED | WNOHANG | WNOWAIT | __WALL, &info, &usage);
+        if (rc == 0 && (info.si_pid == 0 || info.si_code == CLD_TRAPPED))
+            return -EAGAIN;
+    }
     do {
-        /*
-         * The C library's waitid() has no way to ask for the usage.  A tracee's stops are reported
-         * whatever the options say, and are passed over: it is being killed.
-         */
-        rc = syscall(SYS_waitid, pidfd >= 0 ? P_PIDFD : P_PID, pidfd >= 0 ? pidfd : pid, &info,
-                     options, &usage);
-    } while (rc < 0 ? errno == EINTR : info.si_code == CLD_TRAPPED);
+        rc = wait_by_id(pid, pidfd, WEXITED | __WALL, &info, &usage);
+    } while (rc == 0 && info.si_code == CLD_TRAPPED);
     if (rc < 0)
         return ask_pidfd(pid, pidfd, status);
-    if (info.si_pid == 0)
-        return -EAGAIN;
 
     code = info.si_status;
     if (info.si_code == CLD_EXITED)

@@ -42,7 +42,7 @@ pid_t sdb__wait_tracees(bool block, int *status, struct rusage *usage);
 /** How sdb__wait_child() shall wait. */
 enum sdb__wait_how {
     SDB__WAIT_TAKE,  /* return at once */
-    SDB__WAIT_BLOCK, /* until it has ended */
+    SDB__WAIT_BLOCK, /* until it has ended; if it is our tracee, its stops are passed over */
 };
 
 /**
@@ -60,6 +60,16 @@ int sdb__wait_child(pid_t pid, int pidfd, enum sdb__wait_how how, struct sdb_exi
  * @return 0 or a negative errno
  */
 int sdb__send_signal(pid_t pid, int pidfd, int signal);
+
+/** Kill a process that this thread traces, even one that it has no permission to signal. */
+int sdb__kill_tracee(pid_t pid, int pidfd);
+
+/**
+ * Wait for the end of a child that was sent SIGKILL, and reap it.
+ *
+ * @return 0, -ETIMEDOUT if it hangs in the kernel, or -ECHILD as above
+ */
+int sdb__wait_killed(pid_t pid, int pidfd, int timeout_ms, struct sdb_exit_status *status);
 
 /** Turn the status and usage of a process's end into the public form. */
 void sdb__exit_status(pid_t pid, int status, const struct rusage *usage,

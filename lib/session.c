@@ -21,6 +21,9 @@
 #define EVENT_SIZE_OF_VERSION_0_1   sizeof(struct sdb_event)
 #define KNOWN_FLAGS                 SDB_SESSION_NO_IO_URING
 
+/* How long a killed process may take to die before it is left to itself. */
+#define DEATH_TIMEOUT_MS 1000
+
 /* One session a thread: this is how the tracer thread is known. */
 static _Thread_local struct sdb_session *session_of_this_thread;
 
@@ -67,7 +70,7 @@ static struct sdb_thread *dequeue(struct sdb_session *session)
     return thread;
 }
 
-static void unqueue(struct sdb_session *session, struct sdb_thread *thread)
+void sdb__session_unqueue(struct sdb_session *session, struct sdb_thread *thread)
 {
     struct sdb_thread *last = NULL;
 
@@ -92,7 +95,7 @@ void sdb__session_remove(struct sdb_session *session, struct sdb_process *proces
         }
     }
     if (process->thread->queued)
-        unqueue(session, process->thread);
+        sdb__session_unqueue(session, process->thread);
     sdb__process_gone(process);
 }
 
@@ -335,20 +338,21 @@ int sdb_session_create(const struct sdb_session_options *options, struct sdb_ses
     return 0;
 }
 
-/* Launched processes die; a dead one is reaped by the pump like any other. */
+/*
+ * Launched processes die.  They are waited for one by one, by what identifies them, so that no one of
+ * them can be missed, whatever else the kernel has to tell.
+ */
 static void kill_launched(struct sdb_session *session)
 {
-    const struct sdb__deadline never = sdb__deadline_in(-1);
-
     for (struct sdb_process *process = session->processes; process; process = process->next) {
         if (process->launched && !process->ended)
-            (void)sdb__send_signal(process->pid, process->pidfd, SIGKILL);
+            (void)sdb__kill_tracee(process->pid, process->pidfd);
     }
     for (struct sdb_process *process = session->processes; process; process = process->next) {
-        while (process->launched && !process->ended) {
-            if (sdb__session_pump(session, &never, false) < 0)
-                return;
-        }
+        if (!process->launched || process->ended)
+            continue;
+        (void)sdb__wait_killed(process->pid, process->pidfd, DEATH_TIMEOUT_MS, &process->status);
+        process->ended = true;
     }
 }
 

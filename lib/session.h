@@ -36,6 +36,9 @@ void sdb__session_add(struct sdb_session *session, struct sdb_process *process,
 /** Take a process that ended or was let go out of the session; its handle may die here. */
 void sdb__session_remove(struct sdb_session *session, struct sdb_process *process);
 
+/** Forget the stop of a thread that waits to be told. */
+void sdb__session_unqueue(struct sdb_session *session, struct sdb_thread *thread);
+
 /**
  * Take one status from the kernel and deal with it.
  *

@@ -49,6 +49,8 @@ static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
             error->other_pid = status.tracer;
         return code;
     }
+    if (status.state == 'Z' && status.thread_count > 1)
+        return refuse(error, -ESRCH, stage, pid, " (its first thread has ended)");
     if (status.state == 'Z' || status.state == 'X')
         return refuse(error, -ESRCH, stage, pid, " (it has ended, and waits to be reaped)");
     if (status.kernel_thread)
@@ -72,20 +74,23 @@ static int explain_denial(pid_t pid, struct sdb_error *error)
                   " (it is not dumpable, or a security module forbids it)");
 }
 
-/* Seize the process, and be sure that the pid still means the one that the pidfd was opened for. */
-static int seize(pid_t pid, int pidfd, struct sdb_error *error)
+static int seize(pid_t pid, struct sdb_error *error)
 {
     int rc = sdb__ptrace_seize(pid, false);
 
     if (rc == -EPERM)
         return explain_denial(pid, error);
-    if (rc < 0)
-        return refuse(error, rc, SDB_STAGE_ATTACH, pid, "");
-    if (pidfd >= 0 && sdb__send_signal(pid, pidfd, 0) == -ESRCH) {
-        (void)sdb__ptrace_detach(pid, 0);
-        return refuse(error, -ESRCH, SDB_STAGE_ATTACH, pid, "");
-    }
-    return 0;
+    return rc < 0 ? refuse(error, rc, SDB_STAGE_ATTACH, pid, "") : 0;
+}
+
+/*
+ * Whether the pid has meant the same process all the while: if the one that the pidfd was opened for
+ * still lives, nobody else can have been given its pid.
+ */
+static bool is_still_itself(const struct sdb_process *process)
+{
+    return process->pidfd < 0 || syscall(SYS_pidfd_send_signal, process->pidfd, 0, NULL, 0) == 0 ||
+           errno != ESRCH;
 }
 
 int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_process **process,
@@ -108,7 +113,8 @@ int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_proc
     if (rc < 0)
         return rc;
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0 && errno != ENOSYS)
+    /* EPERM is what a sandbox says to a call that it does not know. */
+    if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
         return refuse(error, -errno, SDB_STAGE_FIND, pid, "");
     if (pidfd >= 0) {
         pidfd = sdb__fd_above_stdio(pidfd);
@@ -117,7 +123,7 @@ int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_proc
     }
 
     held = sdb__process_create(pid, pidfd);
-    rc = held ? seize(pid, pidfd, error) : refuse(error, -ENOMEM, SDB_STAGE_FIND, pid, "");
+    rc = held ? seize(pid, error) : refuse(error, -ENOMEM, SDB_STAGE_FIND, pid, "");
     if (rc < 0)
         goto failed;
 
@@ -127,9 +133,13 @@ int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_proc
     do {
         rc = sdb__session_pump(session, &never, false);
     } while (rc == 0 && !held->ended && held->phase == SDB__PROCESS_ATTACHING);
-    if (rc == 0 && !held->ended) {
+    if (rc == 0 && !held->ended && is_still_itself(held)) {
         *process = held;
         return 0;
+    }
+    if (rc == 0 && !held->ended) {
+        (void)sdb__session_detach(held, SDB_DETACH_RUN, NULL);
+        return refuse(error, -ESRCH, SDB_STAGE_ATTACH, pid, "");
     }
     rc = refuse(error, rc < 0 ? rc : -ESRCH, SDB_STAGE_STOP, pid,
                 rc < 0 ? "" : " (it ended meanwhile)");
@@ -144,13 +154,24 @@ failed:
     return rc;
 }
 
-/* Have the process stand still.  @return 0, or -ESRCH if it ends instead */
+/* A thread that has ended, while others of its process live, never stops again. */
+static bool has_lost_its_thread(const struct sdb_process *process)
+{
+    struct sdb__procfs_status status;
+
+    return sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
+           status.thread_count > 1;
+}
+
+/* Have the process stand still.  @return 0, -EBUSY if it cannot, or -ESRCH if it ends instead */
 static int stop_to_detach(struct sdb_session *session, struct sdb_process *process)
 {
     const struct sdb__deadline never = sdb__deadline_in(-1);
     int rc = 0;
 
     if (process->thread->state != SDB_THREAD_STOPPED) {
+        if (has_lost_its_thread(process))
+            return -EBUSY;
         process->phase = SDB__PROCESS_DETACHING;
         (void)sdb__thread_ask_to_stop(process->thread);
         rc = sdb__session_settle(session, process, &never);
@@ -159,6 +180,17 @@ static int stop_to_detach(struct sdb_session *session, struct sdb_process *proce
     if (rc == 0 && process->ended)
         rc = -ESRCH;
     return rc;
+}
+
+/* It was killed just now.  Its end is ours to see, and its parent waits until we have seen it. */
+static void see_end_instead(struct sdb_session *session, struct sdb_process *process)
+{
+    const struct sdb__deadline never = sdb__deadline_in(-1);
+
+    if (process->thread->queued)
+        sdb__session_unqueue(session, process->thread);
+    process->thread->state = SDB_THREAD_RUNNING;
+    (void)sdb__session_settle(session, process, &never);
 }
 
 int sdb__session_detach(struct sdb_process *process, enum sdb_detach how, struct sdb_child **child)
@@ -181,8 +213,12 @@ int sdb__session_detach(struct sdb_process *process, enum sdb_detach how, struct
     /* It is pending until the thread runs; a signal that was coming is delivered before it. */
     if (how == SDB_DETACH_STOP)
         (void)sdb__send_signal(process->pid, process->pidfd, SIGSTOP);
-    /* ESRCH: it was killed just now, and is its parent's to reap. */
-    (void)sdb__ptrace_detach(process->pid, sdb__thread_pending_signal(process->thread));
+    rc = sdb__ptrace_detach(process->pid, sdb__thread_pending_signal(process->thread));
+    if (rc < 0) {
+        see_end_instead(session, process);
+        sdb__child_free(let_go);
+        return -ESRCH;
+    }
 
     if (let_go) {
         sdb__child_fill(let_go, process->pid, process->pidfd);

@@ -24,7 +24,6 @@ static int run_to_exec(struct sdb_session *session, struct sdb_process *process,
                        struct sdb__launching *launching, struct sdb_error *error)
 {
     const struct sdb__deadline *deadline = &launching->deadline;
-    struct sdb__deadline death;
     int rc;
 
     launching->path->open_gate(launching);
@@ -34,29 +33,38 @@ static int run_to_exec(struct sdb_session *session, struct sdb_process *process,
 
     if (rc < 0) {
         sdb__launching_explain(launching, rc, 0, error);
-        (void)sdb__send_signal(process->pid, process->pidfd, SIGKILL);
-        death = sdb__deadline_in(DEATH_TIMEOUT_MS);
-        (void)sdb__session_settle(session, process, &death);
+        (void)sdb__kill_tracee(process->pid, process->pidfd);
+        if (sdb__wait_killed(process->pid, process->pidfd, DEATH_TIMEOUT_MS, &process->status) == 0)
+            process->ended = true;
         return rc;
     }
     return sdb__launching_explain(
         launching, 0, process->status.how == SDB_KILLED ? process->status.code : 0, error);
 }
 
+/* Why the child could not be seized: it may have been killed at its gate. */
+static int explain_refusal(struct sdb__launching *launching, int rc, struct sdb_error *error)
+{
+    struct sdb_exit_status status;
+    int signal;
+
+    if (sdb__wait_child(launching->pid, launching->pidfd, SDB__WAIT_TAKE, &status) == 0)
+        return sdb__launching_explain(launching, 0, status.how == SDB_KILLED ? status.code : 0,
+                                      error);
+    sdb__error_set(error, rc, SDB_STAGE_SEIZE, -1);
+    sdb__launching_kill(launching, &signal);
+    return rc;
+}
+
 static int hold(struct sdb_session *session, struct sdb__launching *launching,
                 struct sdb_process **process, struct sdb_error *error)
 {
     struct sdb_process *held;
-    int signal;
     int rc = sdb__ptrace_seize(launching->pid, true);
 
     held = rc == 0 ? sdb__process_create(launching->pid, launching->pidfd) : NULL;
-    if (!held) {
-        rc = rc < 0 ? rc : -ENOMEM;
-        sdb__error_set(error, rc, SDB_STAGE_SEIZE, -1);
-        sdb__launching_kill(launching, &signal);
-        return rc;
-    }
+    if (!held)
+        return explain_refusal(launching, rc < 0 ? rc : -ENOMEM, error);
     launching->pidfd = -1;
     held->launched = true;
     sdb__session_add(session, held, SDB__PROCESS_LAUNCHING);

@@ -103,7 +103,7 @@ static int check_stopped(const struct sdb_thread *thread)
 
     if (rc < 0)
         return rc;
-    return thread->state == SDB_THREAD_STOPPED ? 0 : -EBUSY;
+    return sdb_thread_state(thread) == SDB_THREAD_STOPPED ? 0 : -EBUSY;
 }
 
 int32_t sdb_thread_tid(const struct sdb_thread *thread)
@@ -118,7 +118,11 @@ struct sdb_process *sdb_thread_process(const struct sdb_thread *thread)
 
 enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread)
 {
-    return thread ? thread->state : SDB_THREAD_GONE;
+    if (!thread)
+        return SDB_THREAD_GONE;
+    /* For the caller it runs until its stop has been told. */
+    return thread->queued && thread->state == SDB_THREAD_STOPPED ? SDB_THREAD_RUNNING
+                                                                 : thread->state;
 }
 
 int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
@@ -147,7 +151,7 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
     if (rc < 0)
         return rc;
     if (thread->state == SDB_THREAD_STOPPED)
-        return -EALREADY;
+        return thread->queued ? 0 : -EALREADY;
     return sdb__thread_ask_to_stop(thread);
 }
 

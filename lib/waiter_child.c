@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <linux/close_range.h>
 #include <linux/futex.h>
 
 #include "arch/x86_64/raw_syscall.h"
@@ -19,6 +20,8 @@ void sdb__waiter_child_run(void *shared)
 {
     struct sdb__waiter_helper_room *room = shared;
 
+    /* It shares the host's descriptors only to leave them at once, without a copy. */
+    sdb__raw_syscall(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE);
     sdb__raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
     while (sdb__raw_syscall(SYS_getppid) == room->host_pid) {
         uint32_t turn = __atomic_load_n(&room->turn, __ATOMIC_ACQUIRE);

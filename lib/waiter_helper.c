@@ -81,7 +81,7 @@ static int have_helper(struct helper *helper, const struct sdb__deadline *deadli
 
     __atomic_store_n(&room->leave, 0, __ATOMIC_RELEASE);
     mask = sdb__signals_block_all();
-    pid = sdb__clone_calling(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_UNTRACED,
+    pid = sdb__clone_calling(CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_UNTRACED,
                              helper->stack + STACK_SIZE, NULL, NULL, sdb__waiter_child_run, room);
     sdb__signals_restore(mask);
     if (pid < 0)
@@ -94,9 +94,12 @@ static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__d
                                  bool heeds_interrupt, int *status, struct rusage *usage)
 {
     struct helper *helper = (struct helper *)waiter;
-    int rc = have_helper(helper, deadline);
     pid_t tid;
+    int rc = 0;
 
+    /* Whoever can neither be late nor be woken needs none, and cannot fail for want of it. */
+    if (heeds_interrupt || !deadline->never)
+        rc = have_helper(helper, deadline);
     if (rc < 0)
         return rc;
     /* Whoever came before the helper was ready could not wake it. */

@@ -145,10 +145,9 @@ static struct io_uring_sqe *next_entry(struct uring *uring)
     return &uring->sqes[at];
 }
 
-/* Have both requests under way.  @return how many are new */
+/* Have both requests in the ring.  @return how many the kernel has not taken yet */
 static unsigned arm(struct uring *uring)
 {
-    uint32_t before = uring->submitted;
     struct io_uring_sqe *entry;
 
     if (!uring->tracees_armed) {
@@ -170,7 +169,9 @@ static unsigned arm(struct uring *uring)
     }
     __atomic_store_n(ring_word(uring, uring->params.sq_off.tail), uring->submitted,
                      __ATOMIC_RELEASE);
-    return uring->submitted - before;
+    /* Not only those that are new: it may have refused them before. */
+    return uring->submitted -
+           __atomic_load_n(ring_word(uring, uring->params.sq_off.head), __ATOMIC_ACQUIRE);
 }
 
 static void take_completions(struct uring *uring)

@@ -128,8 +128,9 @@ SDB_API int sdb_streams_map(struct sdb_streams *streams, uint32_t flags, struct 
 SDB_API void sdb_streams_close(struct sdb_streams *streams);
 
 /**
- * Feed and collect through streams that are open, until both outputs have ended.  Each stream is
- * closed as it ends; after a failure those that had not ended are still open.
+ * Feed and collect through streams that are open, until both outputs have ended and the input was
+ * taken or refused.  Each stream is closed as it ends; after a failure those that had not ended are
+ * still open.
  *
  * @param streams     the host's ends; -1 is passed over
  * @param timeout_ms  milliseconds; negative: no limit

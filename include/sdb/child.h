@@ -5,6 +5,9 @@
  * A child is named by its pidfd, so nothing here can hit a stranger that was given a reused pid.
  * libsdb waits for this one child only: other children of the host, and its SIGCHLD handler, are
  * left alone.  Any thread may use a child, several at once too.
+ *
+ * A child that a session has attached to is the session's to wait for as long as it is held:
+ * whoever takes its end first has it.
  */
 #ifndef SDB_CHILD_H
 #define SDB_CHILD_H

@@ -217,7 +217,9 @@ struct sdb_launch_options {
 
     /* A function of the caller's, run in the child.  The host is forked for it.  It may call
      * async-signal-safe functions only (signal-safety(7)), with every signal blocked, and returns 0
-     * or a negative errno, which fails the launch. */
+     * or a negative errno, which fails the launch.  A process that it forks must end or execute
+     * something first: an untraced launch lasts until nobody but the child has the child's
+     * close-on-exec descriptors. */
     int (*hook)(void *data);
     void *hook_data;
 };
@@ -270,8 +272,8 @@ SDB_API int sdb_launch(const struct sdb_launch_options *options, struct sdb_chil
                        struct sdb_error *error);
 
 /**
- * Give back the memory that is kept between launches: one small stack.  The next launch takes it
- * anew.
+ * Give back the memory that is kept between launches: a small stack for each of the launches that
+ * were under way at once, up to eight.  The next launch takes one anew.
  *
  * Any thread.  Since 0.1.
  */

@@ -80,6 +80,7 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *         -SDB_EWRONGTHREAD  not the tracer thread
  *         -EINVAL  @p process is NULL or @p how unknown
  *         -ESRCH   it is gone, or ended meanwhile; then its event is still told
+ *         -EBUSY   its first thread has ended while others run: it is held until all have
  *         -ENOMEM  no memory for the child; the process is held as before
  *
  * Tracer thread only.  Since 0.1.

@@ -23,14 +23,23 @@
  *     sdb_session_destroy(session);
  *
  * What a session leaves alone: the host's other children (they are neither seen nor reaped), its
- * signal handlers and masks, its SIGCHLD disposition.  What the kernel does not let it hide: a
- * SIGCHLD handler of the host without SA_NOCLDSTOP runs at each stop; a waitpid(-1) in another
- * thread of the host, or one with __WALL or __WCLONE in this thread, can take a stop away.  The
- * session takes the ends of children that the tracer thread itself made with clone(2) and an exit
- * signal other than SIGCHLD, and of processes that it traces by hand.
+ * signal handlers and masks, its SIGCHLD disposition.
+ *
+ * What the kernel does not let it hide: a SIGCHLD handler of the host without SA_NOCLDSTOP runs at
+ * each stop, and a wait of the host's own for any child, in this or another thread, can take a stop
+ * away (waiting for one of its children by pid or pidfd cannot).  The session takes the ends of
+ * children that the tracer thread itself made with clone(2) and an exit signal other than SIGCHLD,
+ * and of processes that it traces by hand.  Where there is no io_uring, the session has a helper: a
+ * child of the tracer thread, without an exit signal, that shares the host's memory.  Destroy the
+ * session before the host executes another program, or the helper stays behind with the old memory.
  *
  * In version 0.1 a process is held by its first thread: further threads and children of a program
- * run untraced.
+ * run untraced.  It follows that
+ *
+ *   - a process is lost to its session when a thread other than its first executes a program;
+ *   - one whose first thread has ended while others run cannot be interrupted or detached;
+ *   - attaching to, and detaching, a process that waits in vfork(2) takes until its child has executed
+ *     a program or ended.
  */
 #ifndef SDB_SESSION_H
 #define SDB_SESSION_H

@@ -79,9 +79,9 @@ SDB_API enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread);
 SDB_API int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal);
 
 /**
- * Ask a running thread to stop.  It does so soon, with an SDB_EVENT_INTERRUPT, or with another event
- * that came first; then no SDB_EVENT_INTERRUPT follows.  Asking again before that changes nothing.
- * A thread that waits inside the kernel goes on waiting when it is resumed.
+ * Ask a running thread to stop.  It does so soon, with an SDB_EVENT_INTERRUPT, or with another
+ * event that came first; then no SDB_EVENT_INTERRUPT follows.  Asking again before that changes
+ * nothing.  A thread that waits inside the kernel goes on waiting when it is resumed.
  *
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread

@@ -223,8 +223,9 @@ bool bench_print(const struct bench_report *report)
     printf("%s: %s, %s, %ld CPUs%s, build %s; medians of %zu rounds, each pair measured in turn%s"
            "\n\n",
            report->name, machine.kernel, machine.cpu, machine.cpus,
-           report->options->cpu >= 0 ? " (on one of them)" : "", SDB_BENCH_BUILD,
-           report->options->rounds,
+           report->options->cpu >= 0 ? " (all rows but those of several threads on one of them)"
+                                     : "",
+           SDB_BENCH_BUILD, report->options->rounds,
            report->options->quick ? "; a quick look, the figures mean nothing" : "");
     printf("| What | | Beside | | Ratio | Goal | Met |\n"
            "| --- | --: | --- | --: | --: | --: | --- |\n");

@@ -122,8 +122,22 @@ static double y_place(const struct picture *picture, double y)
 
 /* ---- what is drawn ---- */
 
+/* Written out, without CSS variables: not every program that shows SVG knows them. */
+static void draw_inks(const struct picture *picture, const char *const *inks)
+{
+    for (size_t i = 0; i < MOST_CURVES; i++)
+        (void)fprintf(picture->file,
+                      "  .c%zu .curve { stroke: %s; } .c%zu .dot, .c%zu .name { fill: %s; }\n", i,
+                      inks[i], i, i, inks[i]);
+}
+
 static void draw_style(const struct picture *picture)
 {
+    static const char *const light[MOST_CURVES] = {"#0969da", "#1a7f37", "#bc4c00",
+                                                   "#8250df", "#bf3989", "#6e7781"};
+    static const char *const dark[MOST_CURVES] = {"#58a6ff", "#3fb950", "#f0883e",
+                                                  "#bc8cff", "#ff7bc0", "#9ea7b3"};
+
     (void)fputs("<style>\n"
                 "  svg { font: 13px system-ui, sans-serif; }\n"
                 "  .paper { fill: #ffffff; }\n"
@@ -131,18 +145,15 @@ static void draw_style(const struct picture *picture)
                 "  .note { fill: #57606a; font-size: 12px; }\n"
                 "  .grid { stroke: #d8dee4; } .axis { stroke: #57606a; }\n"
                 "  .curve { fill: none; stroke-width: 2.5; stroke-linejoin: round; }\n"
-                "  .name { font-weight: 600; }\n"
-                "  .c0 { --ink: #0969da; } .c1 { --ink: #1a7f37; } .c2 { --ink: #bc4c00; }\n"
-                "  .c3 { --ink: #8250df; } .c4 { --ink: #bf3989; } .c5 { --ink: #6e7781; }\n"
-                "  .curve { stroke: var(--ink); } .dot, .name { fill: var(--ink); }\n"
-                "  @media (prefers-color-scheme: dark) {\n"
-                "    .paper { fill: #0d1117; } .text { fill: #e6edf3; } .note { fill: #9198a1; }\n"
-                "    .grid { stroke: #30363d; } .axis { stroke: #9198a1; }\n"
-                "    .c0 { --ink: #58a6ff; } .c1 { --ink: #3fb950; } .c2 { --ink: #f0883e; }\n"
-                "    .c3 { --ink: #bc8cff; } .c4 { --ink: #ff7bc0; } .c5 { --ink: #9ea7b3; }\n"
-                "  }\n"
-                "</style>\n",
+                "  .name { font-weight: 600; }\n",
                 picture->file);
+    draw_inks(picture, light);
+    (void)fputs("  @media (prefers-color-scheme: dark) {\n"
+                "  .paper { fill: #0d1117; } .text { fill: #e6edf3; } .note { fill: #9198a1; }\n"
+                "  .grid { stroke: #30363d; } .axis { stroke: #9198a1; }\n",
+                picture->file);
+    draw_inks(picture, dark);
+    (void)fputs("  }\n</style>\n", picture->file);
 }
 
 static void draw_text(const struct picture *picture, double x, double y, const char *class,

@@ -8,7 +8,7 @@ trap 'rm -rf "$directory"' EXIT
 
 "$bench" --quick --json "$directory/results.json" >"$directory/table"
 cat "$directory/table"
-for row in 'launch, defaults' 'traced launch, to the exec stop and on' 'threads at once' \
+for row in 'launch, defaults' 'traced launch, to the exec stop and on' 'threads on all CPUs' \
     'descriptors open' 'memory of one launch' 'sdb_launch_trim()'; do
     grep -q "^| .*$row" "$directory/table" || {
         echo "no row: $row" >&2

@@ -29,7 +29,7 @@ void host_close_stdio(unsigned which, struct host_stdio *stdio);
 /** Put them back.  What has taken their place meanwhile fails the test. */
 void host_restore_stdio(const struct host_stdio *stdio);
 
-/** A SIGALRM every millisecond, with a handler that counts and no SA_RESTART. */
+/** A SIGALRM every millisecond (on valgrind: 50), with a handler that counts and no SA_RESTART. */
 struct host_storm {
     struct sigaction action;
     struct itimerval timer;
@@ -55,6 +55,9 @@ char host_task_state(pid_t tid);
  * or on a kernel that lacks it.
  */
 void host_refuse_syscall(long number, int error);
+
+/** @return whether the process runs under valgrind, where time goes slowly and much is left out */
+bool host_on_valgrind(void);
 
 /** @return whether the kernel is this version or newer */
 bool host_kernel_is(int major, int minor);

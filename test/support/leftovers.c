@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host.h"
+
 /* How long a thread that was joined, or a task that was killed, may take to leave /proc. */
 #define SETTLE_MS 2000
 
@@ -134,9 +136,7 @@ static bool mappings_are_ours(void)
     return false;
 #endif
 #endif
-    const char *preloaded = getenv("LD_PRELOAD");
-
-    return !preloaded || !strstr(preloaded, "vgpreload");
+    return !host_on_valgrind();
 }
 
 static void note_one_mapping(struct leftovers *now, const char *line)
@@ -227,7 +227,8 @@ void leftovers_note(struct leftovers *before)
 {
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
-    fill_stack_cache();
+    if (mappings_are_ours())
+        fill_stack_cache();
     for (int i = 0; i < SETTLE_MS && count_threads() > 1; i++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     note_all(before);

@@ -163,6 +163,28 @@ START_TEST(input_that_is_not_read_is_no_error)
 }
 END_TEST
 
+START_TEST(input_goes_on_when_the_outputs_have_ended)
+{
+    char path[] = "/tmp/sdb-test-XXXXXX";
+    int fd = mkstemp(path);
+    struct sdb_capture capture = SDB_CAPTURE_INIT;
+    char *input = calloc(1, 1000000);
+    char script[96];
+
+    ck_assert_int_ge(fd, 0);
+    snprintf(script, sizeof(script), "exec >&- 2>&-; exec cat >%s", path);
+    capture.input = input;
+    capture.input_size = 1000000;
+    ck_assert_int_eq(run(script, 60000, &capture, NULL), 0);
+    ck_assert_uint_eq(capture.result, 0);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_END), 1000000);
+    close(fd);
+    unlink(path);
+    sdb_capture_free(&capture);
+    free(input);
+}
+END_TEST
+
 START_TEST(without_input_it_is_empty)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
@@ -335,6 +357,7 @@ int main(void)
     tcase_add_test(tests, output_without_end_meets_the_deadline);
     tcase_add_test(tests, a_program_that_has_closed_its_outputs_still_meets_the_deadline);
     tcase_add_test(tests, input_that_is_not_read_is_no_error);
+    tcase_add_test(tests, input_goes_on_when_the_outputs_have_ended);
     tcase_add_test(tests, without_input_it_is_empty);
     tcase_add_test(tests, who_is_left_behind_is_waited_for_unless_told_otherwise);
     tcase_add_test(tests, a_program_that_cannot_be_launched_is_explained);

@@ -259,13 +259,15 @@ static void *send_signals(void *data)
 START_TEST(no_sigpipe_of_the_hosts_own_is_lost_or_doubled)
 {
     const enum way way = (enum way)(_i & 1);
-    struct sender sender = {.target = pthread_self(), .to_thread = _i & 2, .count = 3000};
+    struct sender sender = {.target = pthread_self(), .to_thread = _i & 2, .count = 1000};
     struct sdb_pipe *pipe;
     pthread_t thread;
 
     /* The library alone cannot tell a signal to the thread from its own: the kernel merges them. */
     if (sender.to_thread && (way == BY_THE_LIBRARY || !host_kernel_is(6, 18)))
         return;
+    if (host_on_valgrind())
+        return; /* which hands signals out in its own time */
     take_way(way);
     count_signal(SIGPIPE);
     pipe = open_pipe(0);
@@ -673,7 +675,7 @@ END_TEST
 
 /* ---- forks of a program with threads ---- */
 
-#define HAMMERS 3
+#define HAMMERS 2
 
 static atomic_bool hammering;
 
@@ -695,7 +697,7 @@ START_TEST(a_forked_child_of_a_program_with_threads_can_use_it)
     atomic_store(&hammering, true);
     for (int i = 0; i < HAMMERS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer_malloc, NULL), 0);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 60; i++) {
         struct sdb_pipe *there = open_pipe(0);
         struct sdb_pipe *back = open_pipe(0);
         pid_t pid = fork_child();

@@ -1177,6 +1177,105 @@ START_TEST(a_process_can_be_left_stopped)
 }
 END_TEST
 
+START_TEST(detaching_what_was_just_killed_tells_its_end)
+{
+    struct sdb_process *process;
+    pid_t pid = fork_waiting();
+
+    begin(_i);
+    process = attach(pid);
+    kill(pid, SIGKILL);
+    await_state(pid, 'Z');
+    ck_assert_int_eq(sdb_process_detach(process, SDB_DETACH_RUN, NULL), -ESRCH);
+    expect_exit(SDB_KILLED, SIGKILL);
+    finish();
+    ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1); /* reaped, and not left to nobody */
+}
+END_TEST
+
+/* ---- what the caller has not been told yet ---- */
+
+START_TEST(a_stop_counts_once_it_is_told)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+    uint64_t address;
+    pid_t other = fork_waiting();
+
+    begin(_i);
+    target = launch_target("catch", "10", "7");
+    thread = sdb_process_thread(target.process);
+    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    wait_ready(&target);
+    await_state(target.pid, 'S');
+    kill(target.pid, SIGUSR1);
+    await_state(target.pid, 't');
+    attach(other); /* sees the stop, and keeps it for later */
+
+    ck_assert_int_eq(sdb_thread_state(thread), SDB_THREAD_RUNNING);
+    ck_assert_int_eq(sdb_process_resume(target.process), -EBUSY);
+    ck_assert_int_eq(sdb_thread_pc(thread, &address), -EBUSY);
+    ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
+    event = expect_signal(SIGUSR1);
+    ck_assert_int_eq(sdb_thread_state(thread), SDB_THREAD_STOPPED);
+    resume(&event);
+    expect_exit(SDB_EXITED, 7);
+    close(target.output);
+    finish();
+    end_child(other);
+}
+END_TEST
+
+START_TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_target("catch", "18", "4");
+    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    wait_ready(&target);
+    await_state(target.pid, 'S');
+    kill(target.pid, SIGCONT);
+    event = expect_signal(SIGCONT);
+    resume(&event);
+    expect_exit(SDB_EXITED, 4);
+    close(target.output);
+    finish();
+}
+END_TEST
+
+START_TEST(waiting_for_a_child_takes_no_stop_from_the_session)
+{
+    const char *argv[] = {TARGET, "catch", "10", "7", NULL};
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct target target = {.output = -1};
+    const struct sdb_fd fds[] = {
+        {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &target.output}};
+    struct sdb_child *child;
+    struct sdb_event event;
+
+    options.argv = argv;
+    options.fds = fds;
+    options.fd_count = 1;
+    ck_assert_int_eq(sdb_launch(&options, &child, NULL), 0);
+    target.pid = sdb_child_pid(child);
+    wait_ready(&target);
+    begin(_i);
+    ck_assert_int_eq(sdb_process_resume(attach(target.pid)), 0);
+    kill(target.pid, SIGUSR1);
+    await_state(target.pid, 't');
+    ck_assert_int_eq(sdb_child_wait(child, 0, NULL), -ETIMEDOUT);
+    event = expect_signal(SIGUSR1);
+    resume(&event);
+    expect_exit(SDB_EXITED, 7);
+    finish();
+    sdb_child_close(child);
+    close(target.output);
+}
+END_TEST
+
 /* ---- attaching ---- */
 
 START_TEST(attach_stops_and_detach_lets_run)
@@ -1618,6 +1717,11 @@ int main(void)
     tcase_add_loop_test(tests, a_running_process_can_be_let_go, 0, WAYS);
     tcase_add_loop_test(tests, a_signal_that_was_coming_reaches_a_process_that_is_let_go, 0, WAYS);
     tcase_add_loop_test(tests, a_process_can_be_left_stopped, 0, WAYS);
+    tcase_add_loop_test(tests, detaching_what_was_just_killed_tells_its_end, 0, WAYS);
+    tcase_add_loop_test(tests, a_stop_counts_once_it_is_told, 0, WAYS);
+    tcase_add_loop_test(tests, a_sigcont_to_a_running_process_is_a_signal_and_nothing_else, 0,
+                        WAYS);
+    tcase_add_loop_test(tests, waiting_for_a_child_takes_no_stop_from_the_session, 0, WAYS);
     tcase_add_loop_test(tests, attach_stops_and_detach_lets_run, 0, WAYS);
     tcase_add_loop_test(tests, a_stopped_process_stays_stopped_through_attach_and_detach, 0, WAYS);
     tcase_add_loop_test(tests, an_attached_process_that_is_killed_is_told, 0, WAYS);
