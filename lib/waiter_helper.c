@@ -90,6 +90,16 @@ static int have_helper(struct helper *helper, const struct sdb__deadline *deadli
     return 0;
 }
 
+static void wake_helper(struct sdb__waiter *waiter)
+{
+    struct helper *helper = (struct helper *)waiter;
+    int saved_errno = errno;
+
+    __atomic_store_n(&helper->room.leave, 1, __ATOMIC_RELEASE);
+    turn(helper);
+    errno = saved_errno;
+}
+
 static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
                                  bool heeds_interrupt, int *status, struct rusage *usage)
 {
@@ -97,9 +107,14 @@ static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__d
     pid_t tid;
     int rc = 0;
 
-    /* Whoever can neither be late nor be woken needs none, and cannot fail for want of it. */
+    /*
+     * Whoever can neither be late nor be woken needs none, and cannot fail for want of it; and one
+     * that lives would keep the wait from saying that there is nobody left to wait for.
+     */
     if (heeds_interrupt || !deadline->never)
         rc = have_helper(helper, deadline);
+    else if (helper->pid > 0)
+        wake_helper(waiter);
     if (rc < 0)
         return rc;
     /* Whoever came before the helper was ready could not wake it. */
@@ -117,16 +132,6 @@ static bool owns_helper(struct sdb__waiter *waiter, pid_t tid)
         return false;
     helper->pid = 0;
     return true;
-}
-
-static void wake_helper(struct sdb__waiter *waiter)
-{
-    struct helper *helper = (struct helper *)waiter;
-    int saved_errno = errno;
-
-    __atomic_store_n(&helper->room.leave, 1, __ATOMIC_RELEASE);
-    turn(helper);
-    errno = saved_errno;
 }
 
 static void close_helper(struct sdb__waiter *waiter, bool in_fork)
