@@ -10,14 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "leftovers.h"
 
-#define STATE_FILE "state"
-#define PATHS_KEPT 16
+#define STATE_FILE  "state"
+#define PATHS_KEPT  16
+#define DESCRIPTORS 4096
 
 static char directory[256];
 static char state[1 << 20];
@@ -73,12 +75,34 @@ void trial_add_case(Suite *suite, const char *name, const TTest *const *tests, s
     suite_add_tcase(suite, tcase);
 }
 
+/* Tests use high numbers; the usual limit of 1,024 is too low for them, but may be raised. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Whoever runs this may ignore some, as nohup does, and Check would wait for ever without SIGCHLD. */
+static void reset_signals(void)
+{
+    static const int reset[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGXFSZ};
+
+    for (size_t i = 0; i < sizeof(reset) / sizeof(reset[0]); i++)
+        (void)signal(reset[i], SIG_DFL);
+}
+
 int trial_run_suite(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);
     int run;
     int failed;
 
+    raise_descriptor_limit();
+    reset_signals();
     srunner_run_all(runner, CK_ENV);
     run = srunner_ntests_run(runner);
     failed = srunner_ntests_failed(runner);
@@ -128,12 +152,15 @@ void trial_copy_report(const char *name, unsigned mode)
 void trial_in_fork(void (*body)(void *), void *argument)
 {
     int status;
-    pid_t pid = fork();
+    pid_t pid;
 
+    (void)fflush(stdout);
+    pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         body(argument);
+        (void)fflush(stdout);
         _exit(0);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -141,6 +168,14 @@ void trial_in_fork(void (*body)(void *), void *argument)
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
         _exit(WEXITSTATUS(status));
     ck_assert_msg(WIFEXITED(status), "killed by signal %d", WTERMSIG(status));
+}
+
+bool trial_is_root(void)
+{
+    if (geteuid() == 0)
+        return true;
+    printf("not root: changes of user are not tested\n");
+    return false;
 }
 
 /* ---- launching ---- */
@@ -173,6 +208,17 @@ struct trial trial_of_state(int way)
     /* Whoever the program is, it may write here. */
     trial_write_file(STATE_FILE, "", 0, 0666);
     return trial_of(way, "state", trial_path(STATE_FILE), NULL);
+}
+
+void trial_set_map(struct trial *trial, const struct sdb_fd *map, size_t count)
+{
+    trial->options.fds = map;
+    trial->options.fd_count = count;
+}
+
+struct sdb_fd trial_dup(int target, int source)
+{
+    return (struct sdb_fd){.target = target, .kind = SDB_FD_DUP, .source = source};
 }
 
 int trial_try(struct trial *trial)

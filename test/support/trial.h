@@ -78,6 +78,9 @@ void trial_copy_report(const char *name, unsigned mode);
  */
 void trial_in_fork(void (*body)(void *), void *argument);
 
+/** @return whether changes of user can be tested; says so if not */
+bool trial_is_root(void);
+
 /* ---- launching ---- */
 
 /** @return a trial of the report program with these arguments, at most three of them, then NULLs */
@@ -88,6 +91,12 @@ struct trial trial_of_state(int way);
 
 /** @return a trial of no program yet */
 struct trial trial_of_nothing(int way);
+
+/** Give it this map of descriptors. */
+void trial_set_map(struct trial *trial, const struct sdb_fd *map, size_t count);
+
+/** @return an entry of a map: the host's descriptor `source` as the program's `target` */
+struct sdb_fd trial_dup(int target, int source);
 
 /** Launch.  @return what the launch returned */
 int trial_try(struct trial *trial);

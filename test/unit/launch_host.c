@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Launching: the host is as it was, and nothing that it does meanwhile disturbs a launch.
+ * Launching: the host is as it was, whatever its habits.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -239,6 +238,61 @@ START_TEST(change_of_user_leaves_the_host_dumpable)
 }
 END_TEST
 
+/* ---- its files ---- */
+
+/* @return whether somebody has a lock on the file, as another process sees it */
+static bool is_locked(const char *name)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int fd = open(name, O_RDWR | O_CLOEXEC);
+
+        _exit(fd < 0 || fcntl(fd, F_GETLK, &lock) < 0 ? 2 : lock.l_type != F_UNLCK);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status) == 1;
+}
+
+/* They belong to the table of descriptors, which the child may share for a moment. */
+START_TEST(host_keeps_its_record_locks)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct trial trial = trial_of(_i, "exit", "0", NULL);
+    struct trial missing = trial_of_nothing(_i);
+    int fd;
+
+    trial_write_file("locked", "", 0, 0600);
+    fd = open("locked", O_RDWR | O_CLOEXEC);
+    ck_assert_int_eq(fcntl(fd, F_SETLK, &lock), 0);
+    ck_assert(is_locked("locked"));
+    trial_exits(&trial, 0);
+    ck_assert(is_locked("locked"));
+    missing.options.path = "/nowhere";
+    ck_assert_int_eq(trial_try(&missing), -ENOENT);
+    ck_assert(is_locked("locked"));
+    close(fd);
+    ck_assert(!is_locked("locked"));
+}
+END_TEST
+
+/* ---- memory ---- */
+
+START_TEST(trim_gives_the_kept_memory_back)
+{
+    struct trial trial = trial_of(_i, "exit", "0", NULL);
+
+    trial_exits(&trial, 0);
+    sdb_launch_trim();
+    trial_check_stock();
+    sdb_launch_trim();
+    trial_exits(&trial, 0);
+}
+END_TEST
+
 /* ---- hosts with habits ---- */
 
 START_TEST(host_may_ignore_the_ends_of_its_children)
@@ -437,191 +491,13 @@ START_TEST(hosts_handlers_never_run_in_a_child_without_clone3)
 }
 END_TEST
 
-/* ---- other threads ---- */
-
-#define BYSTANDERS 24
-
-struct bystanders {
-    volatile bool must_end;
-    int count; /* how many were forked in all */
-};
-
-/* Fork children that hold whatever the host has open at that moment, and sleep. */
-static void *fork_bystanders(void *argument)
-{
-    struct bystanders *bystanders = argument;
-    pid_t pids[BYSTANDERS];
-    int alive = 0;
-
-    while (!bystanders->must_end) {
-        if (alive == BYSTANDERS) {
-            /* The oldest goes; a launch that waited for one would wait for very long. */
-            (void)kill(pids[0], SIGKILL);
-            (void)waitpid(pids[0], NULL, 0);
-            memmove(&pids[0], &pids[1], sizeof(pids) - sizeof(pids[0]));
-            alive--;
-        }
-        pids[alive] = fork();
-        if (pids[alive] == 0) {
-            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-            for (;;)
-                (void)syscall(SYS_pause);
-        }
-        alive += pids[alive] > 0;
-        bystanders->count++;
-        if (bystanders->count >= BYSTANDERS)
-            usleep(1000); /* the oldest then sleeps for as long as many launches take */
-    }
-    for (int i = 0; i < alive; i++) {
-        (void)kill(pids[i], SIGKILL);
-        (void)waitpid(pids[i], NULL, 0);
-    }
-    return NULL;
-}
-
-START_TEST(sleeping_forks_of_other_threads_hold_nothing_up)
-{
-    struct bystanders bystanders = {.must_end = false};
-    pthread_t thread;
-    int64_t slowest = 0;
-
-    ck_assert_int_eq(pthread_create(&thread, NULL, fork_bystanders, &bystanders), 0);
-    for (int round = 0; round < 200; round++) {
-        struct trial good = trial_of(_i, "exit", "4", NULL);
-        struct trial missing = trial_of_nothing(_i);
-        int64_t begin = host_now_ms();
-
-        good.options.flags |= SDB_LAUNCH_TIMEOUT;
-        good.options.timeout_ms = NO_STALL_MS;
-        trial_exits(&good, 4);
-        missing.options.path = "/nowhere";
-        missing.options.flags |= SDB_LAUNCH_TIMEOUT;
-        missing.options.timeout_ms = NO_STALL_MS;
-        ck_assert_int_eq(trial_try(&missing), -ENOENT);
-        if (host_now_ms() - begin > slowest)
-            slowest = host_now_ms() - begin;
-    }
-    bystanders.must_end = true;
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_int_gt(bystanders.count, BYSTANDERS);
-    ck_assert_msg(slowest < NO_STALL_MS, "one took %d ms", (int)slowest);
-}
-END_TEST
-
-#define THREADS       8
-#define LAUNCHES_EACH (1000 / THREADS)
-
-struct launcher {
-    int way;
-    int number;
-    int wrong; /* which launch went wrong first, or -1 */
-    int rc;
-};
-
-/* @return 0, or what went wrong */
-static int launch_and_read(const struct launcher *launcher, int round)
-{
-    char text[32];
-    char output[64] = "";
-    int output_fd = -1;
-    const struct sdb_fd map[] = {{.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &output_fd}};
-    struct trial trial;
-    ssize_t len;
-    int rc;
-
-    (void)snprintf(text, sizeof(text), "%d of %d", round, launcher->number);
-    trial = trial_of(launcher->way, "echo", text, NULL);
-    trial.options.fds = map;
-    trial.options.fd_count = 1;
-    rc = trial_try(&trial);
-    if (rc < 0)
-        return rc;
-    len = read(output_fd, output, sizeof(output) - 1);
-    rc = sdb_child_wait(trial.child, PATIENCE_MS, &trial.status);
-    sdb_child_close(trial.child);
-    if (rc == 0 && (len != (ssize_t)strlen(text) || strcmp(output, text) != 0))
-        rc = 1;
-    if (rc == 0 && read(output_fd, output, 1) != 0)
-        rc = 2; /* somebody else has the write end */
-    close(output_fd);
-    if (rc == 0 && (trial.status.how != SDB_EXITED || trial.status.code != 0))
-        rc = 3;
-    if (rc == 0) {
-        struct trial missing = trial_of_nothing(launcher->way);
-
-        missing.options.path = "/nowhere";
-        rc = trial_try(&missing) == -ENOENT ? 0 : 4;
-    }
-    return rc;
-}
-
-static void *launch_many(void *argument)
-{
-    struct launcher *launcher = argument;
-
-    launcher->wrong = -1;
-    for (int round = 0; round < LAUNCHES_EACH && launcher->wrong < 0; round++) {
-        launcher->rc = launch_and_read(launcher, round);
-        if (launcher->rc != 0)
-            launcher->wrong = round;
-    }
-    return NULL;
-}
-
-START_TEST(eight_threads_launch_at_once)
-{
-    struct launcher launchers[THREADS];
-    pthread_t threads[THREADS];
-
-    for (int i = 0; i < THREADS; i++) {
-        launchers[i] = (struct launcher){.way = _i, .number = i};
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, launch_many, &launchers[i]), 0);
-    }
-    for (int i = 0; i < THREADS; i++)
-        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-    for (int i = 0; i < THREADS; i++)
-        ck_assert_msg(launchers[i].wrong < 0, "thread %d, launch %d: %d", i, launchers[i].wrong,
-                      launchers[i].rc);
-}
-END_TEST
-
-/* Both ways at once, in one host. */
-START_TEST(ways_do_not_disturb_each_other)
-{
-    struct launcher launchers[4];
-    pthread_t threads[4];
-
-    for (int i = 0; i < 4; i++) {
-        launchers[i] = (struct launcher){.way = (i + _i) % WAY_COUNT, .number = i};
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, launch_many, &launchers[i]), 0);
-    }
-    for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-        ck_assert_int_eq(launchers[i].wrong, -1);
-    }
-}
-END_TEST
-
-/* ---- memory ---- */
-
-START_TEST(trim_gives_the_kept_memory_back)
-{
-    struct trial trial = trial_of(_i, "exit", "0", NULL);
-
-    trial_exits(&trial, 0);
-    sdb_launch_trim();
-    trial_check_stock();
-    sdb_launch_trim();
-    trial_exits(&trial, 0);
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
     const TTest *const untouched[] = {
         host_is_as_it_was_after_launches_good_and_bad,
         host_is_as_it_was_after_launches_with_many_options,
         change_of_user_leaves_the_host_dumpable,
+        host_keeps_its_record_locks,
         trim_gives_the_kept_memory_back,
     };
     const TTest *const habits[] = {
@@ -632,16 +508,10 @@ static Suite *make_suite(void)
         hosts_handlers_never_run_in_a_child,
         hosts_handlers_never_run_in_a_child_without_clone3,
     };
-    const TTest *const threads[] = {
-        sleeping_forks_of_other_threads_hold_nothing_up,
-        eight_threads_launch_at_once,
-        ways_do_not_disturb_each_other,
-    };
     Suite *suite = suite_create("launch: the host");
 
     TRIAL_CASE(suite, untouched);
     TRIAL_CASE(suite, habits);
-    TRIAL_CASE(suite, threads);
     return suite;
 }
 
