@@ -338,11 +338,18 @@ END_TEST
 /* What else the test's process has is its runner's; none of the library's own may be among it. */
 START_TEST(passing_on_all_adds_none_of_the_librarys_own)
 {
+    const struct sdb_fd map[] = {{.target = 2000, .kind = SDB_FD_PATH, .path = "/dev/zero"},
+                                 {.target = 2001, .kind = SDB_FD_NULL}};
     struct expected_fds expected;
     struct trial trial = trial_of_nothing(_i);
     struct stat file;
 
     expect_begin(&expected);
+    ck_assert_int_eq(stat("/dev/zero", &file), 0);
+    expect_fd(&expected, 2000, &file);
+    ck_assert_int_eq(stat("/dev/null", &file), 0);
+    expect_fd(&expected, 2001, &file);
+    trial_set_map(&trial, map, 2);
     for (int fd = 0; fd < 1024 && expected.count < MAX_TARGETS; fd++) {
         if (fcntl(fd, F_GETFD) == 0 && fstat(fd, &file) == 0)
             expect_fd(&expected, fd, &file);
