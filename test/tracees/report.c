@@ -35,6 +35,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LONGEST_STAND_S 60
+
 extern char **environ;
 
 static char text[1 << 20];
@@ -288,11 +290,12 @@ static int die_of(int signal)
     return 3;
 }
 
-/* A terminal that hangs up sends SIGHUP, which ends this. */
+/* A terminal that hangs up sends SIGHUP, which ends this; a failed test may have it ignored. */
 static int stand_on_terminal(void)
 {
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
 
+    (void)alarm(LONGEST_STAND_S);
     if (fd < 0 || write(fd, "r", 1) != 1)
         return 4;
     for (;;)

@@ -227,8 +227,10 @@ START_TEST(an_end_without_notification_is_told_from_one)
     if (pid == 0) {
         if (how == IS_KILLED)
             raise(SIGKILL);
-        if (how == EXECUTES)
-            execl(SDB_TRACEE_DIR "/open_fds", "open_fds", (char *)NULL);
+        if (how == EXECUTES) { /* a program that goes on */
+            dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+            execl(SDB_TRACEE_DIR "/ending", "ending", "wait", (char *)NULL);
+        }
         _exit(0);
     }
     sdb_pipe_close_write(channel);
@@ -237,8 +239,10 @@ START_TEST(an_end_without_notification_is_told_from_one)
     ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EPIPE);
     ck_assert_int_eq(sdb_pipe_receive(channel, NULL, 0, -1), -EPIPE);
 
+    if (how == EXECUTES)
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, how == IS_KILLED ? SIGKILL : 0);
+    ck_assert_int_eq(status, how == EXITS ? 0 : SIGKILL);
 }
 END_TEST
 
@@ -477,14 +481,28 @@ END_TEST
 START_TEST(a_header_of_more_than_a_record_is_refused)
 {
     unsigned char raw[HEADER_SIZE + SDB_PIPE_RECORD_MAX];
-    unsigned char bytes[SDB_PIPE_RECORD_MAX + 1];
+    unsigned char bytes[SDB_PIPE_RECORD_MAX + 1] = {0};
     uint32_t header;
 
     read_raw(SDB_PIPE_RECORD_MAX, raw);
     memcpy(&header, raw, sizeof(header));
     header++;
     write_foreign(&header, sizeof(header));
+    write_foreign(bytes, sizeof(bytes));
     ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -EPROTO);
+}
+END_TEST
+
+/* Numbers that somebody writes in binary look like lengths. */
+START_TEST(a_length_alone_is_no_header)
+{
+    const uint32_t lengths[] = {0, 1, 2, 100};
+    unsigned char bytes[100] = {0};
+
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        write_foreign(&lengths[i], sizeof(lengths[i]));
+        ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -EPROTO);
+    }
 }
 END_TEST
 
@@ -811,6 +829,7 @@ int main(void)
     tcase_add_loop_test(tests, foreign_bytes_before_the_end_are_refused, 1, 10);
     tcase_add_loop_test(tests, a_header_without_all_its_bytes_is_refused_without_waiting, 0, 4);
     tcase_add_test(tests, a_header_of_more_than_a_record_is_refused);
+    tcase_add_test(tests, a_length_alone_is_no_header);
     tcase_add_test(tests, open_refuses_what_cannot_be_right);
     tcase_add_test(tests, no_pipe_is_an_invalid_argument);
     tcase_add_test(tests, bytes_from_or_to_nowhere_are_an_invalid_argument);

@@ -334,7 +334,9 @@ START_TEST(a_wait_goes_on_after_signals)
         _exit(sdb_pipe_notify(pipe) == 0 ? 0 : 1);
     }
     sdb_pipe_close_write(pipe);
+    errno = ENOTTY;
     ck_assert_int_eq(sdb_pipe_wait(pipe, _i == 0 ? -1 : PATIENCE_MS), 0);
+    ck_assert_int_eq(errno, ENOTTY);
     ck_assert_int_gt(handled_count(), 0);
     ck_assert_int_eq(reap(pid), 0);
     sdb_pipe_close(pipe);
