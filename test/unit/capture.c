@@ -6,11 +6,13 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "leftovers.h"
@@ -113,7 +115,7 @@ START_TEST(the_deadline_kills_it_and_keeps_what_it_wrote)
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
 
-    ck_assert_int_eq(run("echo begun; exec sleep 1000", 300, &capture, &status), -ETIMEDOUT);
+    ck_assert_int_eq(run("echo begun; exec sleep 1000", 2000, &capture, &status), -ETIMEDOUT);
     ck_assert_str_eq(capture.output, "begun\n");
     ck_assert_uint_eq(status.how, SDB_KILLED);
     ck_assert_int_eq(status.code, SIGKILL);
@@ -127,7 +129,7 @@ START_TEST(output_without_end_meets_the_deadline)
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
 
     capture.limit = 1000;
-    ck_assert_int_eq(run("exec yes", 200, &capture, &status), -ETIMEDOUT);
+    ck_assert_int_eq(run("exec yes", 2000, &capture, &status), -ETIMEDOUT);
     ck_assert_uint_eq(capture.output_size, 1000);
     ck_assert_uint_eq(capture.result, SDB_CAPTURE_OUTPUT_CUT);
     ck_assert_int_eq(status.code, SIGKILL);
@@ -200,15 +202,25 @@ START_TEST(who_is_left_behind_is_waited_for_unless_told_otherwise)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    char directory[] = "/tmp/sdb-test-XXXXXX";
+    char fifo[64];
+    char script[160];
 
     ck_assert_int_eq(run("(sleep 0.3; echo late) & echo early", 60000, &capture, &status), 0);
     ck_assert_str_eq(capture.output, "early\nlate\n");
 
+    /* One who waits until all is over cannot have written before. */
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    snprintf(script, sizeof(script), "(read line <%s; echo late) 2>/dev/null & echo early", fifo);
     capture.flags = SDB_CAPTURE_UNTIL_END;
-    ck_assert_int_eq(
-        run("(sleep 0.5; echo late) 2>/dev/null & echo early", 60000, &capture, &status), 0);
+    ck_assert_int_eq(run(script, 60000, &capture, &status), 0);
     ck_assert_str_eq(capture.output, "early\n");
     ck_assert_int_eq(status.code, 0);
+    close(open(fifo, O_WRONLY | O_CLOEXEC)); /* it ends now */
+    unlink(fifo);
+    rmdir(directory);
     sdb_capture_free(&capture);
 }
 END_TEST

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -211,6 +212,38 @@ START_TEST(a_deadline_is_not_early)
 
     ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, timeout_ms), -ETIMEDOUT);
     ck_assert_int_ge(host_now_ms() - begun, 2 * timeout_ms - 1);
+}
+END_TEST
+
+/* @return how long a wait of 40 ms takes that begins just before a second does */
+static int64_t wait_across_a_second(void)
+{
+    struct timespec now;
+    int64_t begun;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    now.tv_sec += now.tv_nsec > 980000000;
+    now.tv_nsec = 980000000;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &now, NULL) != 0)
+        ;
+    begun = host_now_ms();
+    ck_assert_int_eq(sdb_pipe_wait(channel, 40), -ETIMEDOUT);
+    return host_now_ms() - begun;
+}
+
+START_TEST(a_deadline_in_the_next_second_is_neither_early_nor_a_second_late)
+{
+    int64_t shortest_ms = INT64_MAX;
+
+    /* A busy machine may be late, but hardly five times. */
+    for (int i = 0; i < 5 && shortest_ms >= 500; i++) {
+        const int64_t took_ms = wait_across_a_second();
+
+        ck_assert_int_ge(took_ms, 39);
+        if (took_ms < shortest_ms)
+            shortest_ms = took_ms;
+    }
+    ck_assert_int_lt(shortest_ms, 500);
 }
 END_TEST
 
@@ -811,6 +844,7 @@ int main(void)
     tcase_add_test(tests, each_notification_is_taken_once);
     tcase_add_test(tests, a_wait_of_no_time_only_looks);
     tcase_add_loop_test(tests, a_deadline_is_not_early, 0, 5);
+    tcase_add_test(tests, a_deadline_in_the_next_second_is_neither_early_nor_a_second_late);
     tcase_add_loop_test(tests, an_end_without_notification_is_told_from_one, 0, ENDINGS);
     tcase_add_test(tests, a_notification_outlives_its_sender);
     tcase_add_test(tests, the_own_write_end_counts_as_a_sender);
