@@ -220,7 +220,8 @@ bool bench_print(const struct bench_report *report)
     const struct machine machine = describe_machine();
     bool all_met = true;
 
-    printf("%s: %s, %s, %ld CPUs%s, build %s; medians of %zu rounds, each pair measured in turn%s"
+    printf("%s: %s, %s, %ld CPUs%s, build %s; medians of %zu rounds, pairs in turn where neither "
+           "disturbs the other%s"
            "\n\n",
            report->name, machine.kernel, machine.cpu, machine.cpus,
            report->options->cpu >= 0 ? " (all rows but those of several threads on one of them)"
