@@ -457,7 +457,7 @@ static int run_traced(struct request *request)
         signal(SIGINT, SIG_IGN);
         signal(SIGQUIT, SIG_IGN);
         copying = begin_copying(request, &copier);
-        sdb_process_resume(process);
+        sdb_process_resume(process, SDB_RESUME_CONTINUE);
         code = follow(session);
         if (copying)
             pthread_join(copier, NULL);

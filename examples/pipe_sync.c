@@ -144,7 +144,7 @@ static int child_waits_at_gate(char **argv)
     fflush(stdout);
 
     sdb_pipe_notify(gate); /* open it; the child moves once it is resumed */
-    sdb_process_resume(process);
+    sdb_process_resume(process, SDB_RESUME_CONTINUE);
     result = follow(session);
     if (sdb_pipe_receive(report, &failure, sizeof(failure), 0) == (int)sizeof(failure))
         result = complain(argv[0], -failure);

@@ -74,6 +74,8 @@ const char *sdb_error_describe(int code)
 
     if (code == -SDB_EWRONGTHREAD)
         return "Not the session's tracer thread";
+    if (code == -SDB_ESTOLEN)
+        return "The host has taken away what a held thread did, by a wait of its own";
     if (code == INT_MIN) /* has no positive counterpart */
         return "Unknown error";
     text = strerrordesc_np(code < 0 ? -code : code);

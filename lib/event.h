@@ -12,16 +12,33 @@
 
 #include "thread.h"
 
-/** @return whether a wait status says that the process has ended */
+/* What a stop means. */
+struct sdb__stop {
+    uint32_t kind;      /* enum sdb_event_kind */
+    int signal;         /* that goes with it, or 0 */
+    pid_t other_tid;    /* FORK, VFORK, CLONE: the newborn's id; EXEC: the former one of the thread */
+    bool in_group_stop; /* the process is in its group-stop */
+};
+
+/** @return whether a wait status says that the thread has ended */
 bool sdb__status_is_end(int status);
 
 /**
  * Say what a stop means.
  *
  * @param thread  the thread, as it was before the stop
- * @param signal  gets the signal that goes with it, or 0
- * @return enum sdb_event_kind
+ * @return 0, or -ESRCH: it was killed just now, and stands still no more
  */
-uint32_t sdb__event_decode(const struct sdb_thread *thread, int status, int *signal);
+int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__stop *stop);
+
+/**
+ * Find out what a wait status was that somebody else has taken, of a thread that stands still.
+ *
+ * @return 0, or -ESRCH: it does not stand still
+ */
+int sdb__event_restore_status(pid_t tid, int *status);
+
+/** Write a wait status into the trace. */
+void sdb__event_trace_status(pid_t tid, int status);
 
 #endif

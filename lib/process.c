@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes: their handles, and what is asked of a whole process.
+ * Processes: their handles, their policies, and what is asked of a whole process.
  */
 #include "process.h"
 
@@ -10,32 +10,51 @@
 
 #include <sdb/error.h>
 
+#include "child.h"
 #include "descriptor.h"
-#include "ptrace.h"
 #include "session.h"
 
-struct sdb_process *sdb__process_create(pid_t pid, int pidfd)
+struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, int pidfd)
 {
     struct sdb_process *process = calloc(1, sizeof(*process));
 
     if (!process)
         return NULL;
-    process->thread = sdb__thread_create(process, pid);
-    if (!process->thread) {
-        free(process);
+    process->references = 1;
+    process->session = session;
+    process->pid = pid;
+    process->pidfd = -1;
+    process->follow = SDB_FOLLOW_DEFAULT;
+    if (sdb__thread_create(process, pid, &process->thread) < 0) {
+        sdb_process_close(process);
         return NULL;
     }
-    process->references = 1;
-    process->pid = pid;
     process->pidfd = pidfd;
+    process->next = session->processes;
+    if (process->next)
+        process->next->previous = process;
+    session->processes = process;
+    sdb__waiter_notify(session->waiter); /* there is something to watch now */
     return process;
 }
 
 void sdb__process_gone(struct sdb_process *process)
 {
+    struct sdb_session *session = process->session;
+
+    while (process->threads)
+        sdb__thread_gone(process->threads);
+    process->thread = NULL;
+    if (process->previous)
+        process->previous->next = process->next;
+    else
+        session->processes = process->next;
+    if (process->next)
+        process->next->previous = process->previous;
     process->session = NULL;
-    process->thread->state = SDB_THREAD_GONE;
     sdb__fd_close(&process->pidfd);
+    sdb__child_free(process->child);
+    process->child = NULL;
     sdb_process_close(process);
 }
 
@@ -45,13 +64,27 @@ bool sdb__process_is_ours(const struct sdb_process *process)
     return !process->session || sdb__session_is_ours(process->session);
 }
 
+struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
+{
+    return (struct sdb__ptrace_options){
+        .follow = process->follow,
+        .kill_on_exit = process->release == SDB_RELEASE_KILL,
+    };
+}
+
+static bool is_gone(const struct sdb_process *process)
+{
+    return !process->session || process->ended || process->released ||
+           process->phase == SDB__PROCESS_LEAVING;
+}
+
 static int check_caller(const struct sdb_process *process)
 {
     if (!process)
         return -EINVAL;
     if (!sdb__process_is_ours(process))
         return -SDB_EWRONGTHREAD;
-    return !process->session || process->ended ? -ESRCH : 0;
+    return is_gone(process) ? -ESRCH : 0;
 }
 
 int32_t sdb_process_pid(const struct sdb_process *process)
@@ -64,29 +97,168 @@ struct sdb_thread *sdb_process_thread(const struct sdb_process *process)
     return process && process->session ? process->thread : NULL;
 }
 
-int sdb_process_resume(struct sdb_process *process)
+struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
+                                           const struct sdb_thread *after)
+{
+    struct sdb_thread *thread;
+
+    if (!process)
+        return NULL;
+    thread = after ? after->next : process->threads;
+    while (thread && thread->state == SDB_THREAD_GONE)
+        thread = thread->next;
+    return thread;
+}
+
+int sdb_process_thread_count(const struct sdb_process *process)
+{
+    int count = 0;
+
+    if (!process)
+        return -EINVAL;
+    for (const struct sdb_thread *thread = sdb_process_next_thread(process, NULL); thread;
+         thread = sdb_process_next_thread(process, thread))
+        count++;
+    return count;
+}
+
+/* ---- policies ---- */
+
+/* Have the kernel's options say what the process's policies say. */
+static int apply_options(struct sdb_process *process)
+{
+    const struct sdb__ptrace_options options = sdb__process_options(process);
+
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        int rc = thread->ended ? 0 : sdb__ptrace_set_options(thread->tid, &options);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
+{
+    int rc = check_caller(process);
+    uint32_t before;
+
+    if (rc < 0)
+        return rc;
+    if (follow & ~SDB_FOLLOW_ALL)
+        return -EINVAL;
+    if (process->running_count > 0)
+        return -EBUSY;
+    if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
+        process->child = sdb__child_allocate();
+        if (!process->child)
+            return -ENOMEM;
+    }
+    before = process->follow;
+    process->follow = follow;
+    rc = apply_options(process);
+    if (rc < 0)
+        process->follow = before;
+    return rc;
+}
+
+static bool release_is_known(enum sdb_release release)
+{
+    return release == SDB_RELEASE_RUN || release == SDB_RELEASE_STOP || release == SDB_RELEASE_KILL;
+}
+
+int sdb_process_set_release(struct sdb_process *process, enum sdb_release release)
+{
+    int rc = check_caller(process);
+    enum sdb_release before;
+
+    if (rc < 0)
+        return rc;
+    if (!release_is_known(release))
+        return -EINVAL;
+    if (process->running_count > 0)
+        return -EBUSY;
+    before = process->release;
+    process->release = release;
+    rc = apply_options(process);
+    if (rc < 0)
+        process->release = before;
+    return rc;
+}
+
+int sdb_process_set_stop_mode(struct sdb_process *process, enum sdb_stop_mode mode)
 {
     int rc = check_caller(process);
 
-    return rc < 0 ? rc : sdb_thread_resume(process->thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS);
+    if (rc < 0)
+        return rc;
+    if (mode != SDB_NON_STOP && mode != SDB_ALL_STOP)
+        return -EINVAL;
+    process->stop_mode = mode;
+    return 0;
+}
+
+/* ---- requests ---- */
+
+int sdb_process_stop(struct sdb_process *process, int timeout_ms)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
+    int rc = check_caller(process);
+
+    if (rc == 0)
+        rc = sdb__session_gather(process, &deadline, false);
+    return rc == 0 && process->ended ? -ESRCH : rc;
+}
+
+int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)
+{
+    int rc = check_caller(process);
+    bool found = false;
+
+    if (rc < 0)
+        return rc;
+    if (!sdb__resume_is_known(how))
+        return -EINVAL;
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        /* A thread that was to stop with the others, and could not yet, shall not do so later. */
+        thread->hold_wanted = false;
+        if (thread->state != SDB_THREAD_STOPPED || thread->queued)
+            continue;
+        found = true;
+        rc = sdb__thread_go_on(thread, how);
+        if (rc < 0)
+            return rc;
+    }
+    return found ? 0 : -EBUSY;
 }
 
 int sdb_process_kill(struct sdb_process *process)
 {
     int rc = check_caller(process);
 
-    return rc < 0 ? rc : sdb__kill_tracee(process->pid, process->pidfd);
+    return rc < 0 ? rc : sdb__session_kill(process);
 }
 
-int sdb_process_detach(struct sdb_process *process, enum sdb_detach how, struct sdb_child **child)
+int sdb_process_detach(struct sdb_process *process, enum sdb_release how, struct sdb_child **child)
 {
     int rc = check_caller(process);
 
     if (rc < 0)
         return rc;
-    if (how != SDB_DETACH_RUN && how != SDB_DETACH_STOP)
+    if (!release_is_known(how))
         return -EINVAL;
     return sdb__session_detach(process, how, child);
+}
+
+void sdb_process_set_data(struct sdb_process *process, void *data)
+{
+    if (process)
+        process->data = data;
+}
+
+void *sdb_process_data(const struct sdb_process *process)
+{
+    return process ? process->data : NULL;
 }
 
 struct sdb_process *sdb_process_retain(struct sdb_process *process)
@@ -98,8 +270,6 @@ struct sdb_process *sdb_process_retain(struct sdb_process *process)
 
 void sdb_process_close(struct sdb_process *process)
 {
-    if (!process || __atomic_sub_fetch(&process->references, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    sdb__thread_free(process->thread);
-    free(process);
+    if (process && __atomic_sub_fetch(&process->references, 1, __ATOMIC_ACQ_REL) == 0)
+        free(process);
 }

@@ -10,37 +10,58 @@
 
 #include <sdb/process.h>
 
+#include "ptrace.h"
 #include "thread.h"
 
-/* What is being done with a process, which says what becomes of its stops. */
+/* What is being done with a process, which says what becomes of the stops of its threads. */
 enum sdb__process_phase {
     SDB__PROCESS_HELD,      /* each is told as an event */
     SDB__PROCESS_LAUNCHING, /* none is: it goes on to its exec */
-    SDB__PROCESS_ATTACHING, /* none is: it goes on to the stop that was asked for */
-    SDB__PROCESS_DETACHING, /* none is: the first one is where it is let go */
+    SDB__PROCESS_ATTACHING, /* none is: each thread goes on to the stop that was asked for */
+    SDB__PROCESS_LEAVING,   /* none is: the first one is where the thread is let go */
 };
 
 struct sdb_process {
     struct sdb_session *session; /* NULL once it is gone */
     struct sdb_process *next;    /* in the session's list */
-    unsigned references;         /* atomic; one is the session's */
+    struct sdb_process *previous;
+    unsigned references; /* atomic; one is the session's, and one each thread's */
     pid_t pid;
     int pidfd; /* -1: the system has none */
     bool launched;
+    bool first_not_held; /* its first thread had ended when it was attached to */
     enum sdb__process_phase phase;
-    struct sdb_thread *thread;
-    bool ended;
-    bool told; /* its end was reported: gone at the next wait */
-    struct sdb_exit_status status;
+    uint32_t follow; /* SDB_FOLLOW_... */
+    enum sdb_release release;
+    enum sdb_stop_mode stop_mode;
+
+    struct sdb_thread *thread;  /* the first one, whose id is the pid */
+    struct sdb_thread *threads; /* all */
+    int thread_count;
+    int running_count; /* of those that the session believes to run */
+    bool gathered;     /* all that can stand still do, and nothing was resumed since */
+
+    bool killed;   /* by the end of its session */
+    bool ended;    /* its first thread's status says how */
+    bool released; /* let go at its exec; it is still to be told */
+    struct sdb_child *child; /* what it becomes when it is let go at its exec, or NULL */
+    void *data;
 };
 
-/** @return a process with one running thread and one reference, in no session; or NULL */
-struct sdb_process *sdb__process_create(pid_t pid, int pidfd);
+/**
+ * @param session  it is put into its list
+ * @param pidfd    becomes the process's, if this succeeds
+ * @return a process with one running thread, held with the defaults; or NULL
+ */
+struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, int pidfd);
 
-/** Note that it has left its session, close its pidfd, and drop the session's reference. */
+/** Take it out of its session, close its pidfd, and drop its threads and the session's reference. */
 void sdb__process_gone(struct sdb_process *process);
 
 /** @return whether the process is held and the caller is its session's tracer thread */
 bool sdb__process_is_ours(const struct sdb_process *process);
+
+/** @return what the kernel shall do by itself for its threads */
+struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);
 
 #endif

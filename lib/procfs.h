@@ -1,31 +1,149 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What /proc says of a process.  Nothing else in the library reads it.
+ *
+ * Descriptors opened here are above 2, close-on-exec, and closed on return.
  */
 #ifndef SDB_LIB_PROCFS_H
 #define SDB_LIB_PROCFS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/* From /proc/PID/status. */
+/* Room for a task's name: a program's has 15 bytes, a kernel thread's up to 63. */
+#define SDB__PROCFS_NAME_SIZE 64
+
+/* From the status file of a process or a thread. */
 struct sdb__procfs_status {
-    char state; /* R, S, D, T, t, Z, X, I */
+    char state; /* R, S, D, T, t, Z, X, I, P */
+    pid_t tid;
     pid_t tgid;
+    pid_t parent; /* 0: none that can be seen */
     pid_t tracer; /* 0: none */
     uint32_t uid; /* real */
+    uint32_t effective_uid;
+    uint32_t gid; /* real */
+    uint32_t effective_gid;
     bool kernel_thread;
-    long thread_count;
+    bool has_memory;                  /* not a kernel thread, and has not ended */
+    long thread_count;                /* of its process */
+    char name[SDB__PROCFS_NAME_SIZE]; /* any bytes but NUL */
 };
 
 /**
+ * @param pid  a process's id, or a thread's
  * @return 0, -ESRCH if there is no such task, or -ENOSYS if /proc does not tell (not mounted,
- * hidden)
+ * hidden, no descriptor to read it with)
  */
 int sdb__procfs_status(pid_t pid, struct sdb__procfs_status *status);
 
+/** The same for a thread of a process; -ESRCH also if it is another process's. */
+int sdb__procfs_thread_status(pid_t pid, pid_t tid, struct sdb__procfs_status *status);
+
+/**
+ * The same as sdb__procfs_status(), with the time at which the task began, of one and the same task
+ * even if its id is given to another meanwhile.
+ *
+ * @param pid    a process's id, or with @p tid 0 also a thread's
+ * @param tid    one of its threads; 0: @p pid itself
+ * @param start  gets the time in clock ticks (sysconf(_SC_CLK_TCK)) since the system was started
+ * @return 0, -ESRCH, -ENOSYS, -EACCES (hidden), -EMFILE, -ENFILE, or -ENOMEM
+ */
+int sdb__procfs_whole_status(pid_t pid, pid_t tid, struct sdb__procfs_status *status,
+                             uint64_t *start);
+
+/**
+ * Go through the threads of a process once.  One that is there all the while can be passed over when
+ * others end meanwhile.
+ *
+ * @param visit  gets each thread's id; false ends it
+ * @return 0, -ESRCH, -ENOSYS (no /proc), -EACCES (hidden), -EMFILE, -ENFILE, or -ENOMEM
+ */
+int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *data);
+
+/**
+ * The system call in which a thread is blocked.
+ *
+ * @param arguments  gets its six arguments, if there is one
+ * @return its number, or -1 if there is none or it cannot be told
+ */
+long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6]);
+
+/**
+ * @return whether the process is dumpable; true also where that cannot be told, as of root's own
+ * processes
+ */
+bool sdb__procfs_is_dumpable(pid_t pid);
+
+/**
+ * The process that a pidfd of ours stands for.
+ *
+ * @return its pid, -EBADF (not open), -EINVAL (no pidfd), -ESRCH (the process is gone, or in a pid
+ * namespace that cannot be seen), or -ENOSYS (/proc does not tell)
+ */
+int sdb__procfs_pid_of_pidfd(int pidfd);
+
 /** @return Yama's ptrace_scope, 0 where there is no Yama */
 int sdb__procfs_yama_scope(void);
+
+/* What a file held: on the heap, with a NUL beyond its end. */
+struct sdb__procfs_text {
+    char *bytes;
+    size_t len;
+};
+
+/*
+ * How a file is read.  The kernel makes some at the first read, or at each read anew for as much as
+ * is asked for: these are whole when one read gets all.  maps comes in pieces.
+ */
+enum sdb__procfs_way {
+    SDB__PROCFS_AT_ONCE, /* by one read; read anew with more room until all fits */
+    SDB__PROCFS_PIECES,  /* by many; empty if the memory that it speaks of has gone meanwhile */
+};
+
+/**
+ * Read a file of a process's memory: of its first thread, or when that has ended, of one that lives.
+ *
+ * @param name   the file in /proc/PID: cmdline, environ, maps, auxv
+ * @param limit  the most bytes taken
+ * @param text   gets what it holds; free its bytes.  Of a kernel thread it is empty
+ * @return 0, or
+ *         -ESRCH    there is no such process, or it has ended (a zombie)
+ *         -EACCES   not permitted
+ *         -EFBIG    it is larger than @p limit
+ *         -EAGAIN   it executes one program after the other
+ *         -ENOSYS   no /proc
+ *         -ENOMEM, -EMFILE, -ENFILE
+ */
+int sdb__procfs_memory_file(pid_t pid, const char *name, enum sdb__procfs_way way, size_t limit,
+                            struct sdb__procfs_text *text);
+
+/**
+ * Read the link to the program that a process executes, or to a file that it has mapped.
+ *
+ * @param name  the link in /proc/PID: exe, map_files/...
+ * @param text  gets the target; free its bytes
+ * @return 0, -ENOENT if there is none (a kernel thread; a mapping that is not there), or as
+ * sdb__procfs_memory_file(); also -ENAMETOOLONG
+ */
+int sdb__procfs_memory_link(pid_t pid, const char *name, struct sdb__procfs_text *text);
+
+/* A file's place in the system. */
+struct sdb__procfs_file {
+    uint32_t device_major;
+    uint32_t device_minor;
+    uint64_t inode; /* 0: not known */
+    bool has_names; /* it is still in a directory */
+};
+
+/** Which file a link of sdb__procfs_memory_link() leads to.  @return whether that could be told */
+bool sdb__procfs_linked_file(pid_t pid, const char *name, struct sdb__procfs_file *file);
+
+/**
+ * @return whether a path leads to this file, here or in the process's own root directory
+ */
+bool sdb__procfs_path_leads_to(pid_t pid, const char *path, const struct sdb__procfs_file *file);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -19,6 +20,7 @@
 
 #include "arch.h"
 #include "deadline.h"
+#include "trace.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -34,18 +36,83 @@ struct pidfd_info {
 #define INFO_HAS_EXIT (UINT64_C(1) << 3)
 #define GET_INFO      _IOWR(0xff, 11, struct pidfd_info)
 
-static int request(int what, pid_t tid, uintptr_t address, uintptr_t data)
+static const char *name_of(int what)
 {
-    return syscall(SYS_ptrace, what, tid, address, data) < 0 ? -errno : 0;
+    switch (what) {
+    case PTRACE_INTERRUPT:
+        return "interrupt";
+    case PTRACE_CONT:
+        return "continue";
+    case PTRACE_SINGLESTEP:
+        return "step";
+    case PTRACE_SYSCALL:
+        return "continue to system call";
+    case PTRACE_LISTEN:
+        return "listen";
+    case PTRACE_DETACH:
+        return "detach";
+    case PTRACE_GETSIGINFO:
+        return "get siginfo";
+    case PTRACE_GETEVENTMSG:
+        return "get event message";
+    case PTRACE_GETREGSET:
+        return "get registers";
+    case PTRACE_KILL:
+        return "kill";
+    default:
+        return "request";
+    }
 }
 
-int sdb__ptrace_seize(pid_t tid, bool kill_on_exit)
+static void trace_request(int what, pid_t tid, uintptr_t data, int rc)
 {
-    uintptr_t options = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
+    const char *result = rc < 0 ? strerror(-rc) : "ok";
 
-    if (kill_on_exit)
-        options |= PTRACE_O_EXITKILL;
-    return request(PTRACE_SEIZE, tid, 0, options);
+    if (what == PTRACE_SEIZE || what == PTRACE_SETOPTIONS)
+        sdb__trace("%s %d (exec%s%s%s%s): %s", what == PTRACE_SEIZE ? "seize" : "set options of",
+                   (int)tid, data & PTRACE_O_TRACEFORK ? ", fork" : "",
+                   data & PTRACE_O_TRACEVFORK ? ", vfork" : "",
+                   data & PTRACE_O_TRACECLONE ? ", clone" : "",
+                   data & PTRACE_O_EXITKILL ? ", kill on exit" : "", result);
+    else if (data > 0 && (what == PTRACE_CONT || what == PTRACE_SINGLESTEP ||
+                          what == PTRACE_SYSCALL || what == PTRACE_DETACH))
+        sdb__trace("%s %d with signal %d: %s", name_of(what), (int)tid, (int)data, result);
+    else
+        sdb__trace("%s %d: %s", name_of(what), (int)tid, result);
+}
+
+static int request(int what, pid_t tid, uintptr_t address, uintptr_t data)
+{
+    int rc = syscall(SYS_ptrace, what, tid, address, data) < 0 ? -errno : 0;
+
+    if (sdb__tracing())
+        trace_request(what, tid, data, rc);
+    return rc;
+}
+
+static uintptr_t options_of(const struct sdb__ptrace_options *options)
+{
+    uintptr_t bits = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
+
+    if (options->follow & SDB_FOLLOW_FORK)
+        bits |= PTRACE_O_TRACEFORK;
+    if (options->follow & SDB_FOLLOW_VFORK)
+        bits |= PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE;
+    if (options->follow & SDB_FOLLOW_CLONE)
+        bits |= PTRACE_O_TRACECLONE;
+    if (options->kill_on_exit)
+        bits |= PTRACE_O_EXITKILL;
+    return bits;
+}
+
+int sdb__ptrace_seize(pid_t tid, const struct sdb__ptrace_options *options)
+{
+    return request(PTRACE_SEIZE, tid, 0, options_of(options));
+}
+
+int sdb__ptrace_set_options(pid_t tid, const struct sdb__ptrace_options *options)
+{
+    return request(PTRACE_SETOPTIONS, tid, 0, options_of(options));
 }
 
 int sdb__ptrace_interrupt(pid_t tid)
@@ -53,14 +120,15 @@ int sdb__ptrace_interrupt(pid_t tid)
     return request(PTRACE_INTERRUPT, tid, 0, 0);
 }
 
-int sdb__ptrace_continue(pid_t tid, int signal)
+int sdb__ptrace_resume(pid_t tid, enum sdb_resume how, int signal)
 {
-    return request(PTRACE_CONT, tid, 0, (uintptr_t)signal);
-}
+    static const int requests[] = {
+        [SDB_RESUME_CONTINUE] = PTRACE_CONT,
+        [SDB_RESUME_STEP] = PTRACE_SINGLESTEP,
+        [SDB_RESUME_SYSCALL] = PTRACE_SYSCALL,
+    };
 
-int sdb__ptrace_step(pid_t tid, int signal)
-{
-    return request(PTRACE_SINGLESTEP, tid, 0, (uintptr_t)signal);
+    return request(requests[how], tid, 0, (uintptr_t)signal);
 }
 
 int sdb__ptrace_listen(pid_t tid)
@@ -71,6 +139,11 @@ int sdb__ptrace_listen(pid_t tid)
 int sdb__ptrace_detach(pid_t tid, int signal)
 {
     return request(PTRACE_DETACH, tid, 0, (uintptr_t)signal);
+}
+
+int sdb__ptrace_message(pid_t tid, unsigned long *message)
+{
+    return request(PTRACE_GETEVENTMSG, tid, 0, (uintptr_t)message);
 }
 
 int sdb__ptrace_siginfo(pid_t tid, void *siginfo)
@@ -87,6 +160,40 @@ int sdb__ptrace_pc(pid_t tid, uint64_t *address)
     if (rc == 0)
         *address = sdb__registers_pc(&registers);
     return rc;
+}
+
+pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage)
+{
+    pid_t found = wait4(tid, status, (int)(__WCLONE | __WNOTHREAD) | WNOHANG, usage);
+
+    return found < 0 ? -errno : found;
+}
+
+int sdb__wait_for_any_tracee(void)
+{
+    siginfo_t info;
+    int rc;
+
+    do {
+        rc = waitid(P_ALL, 0, &info, (int)(WEXITED | WSTOPPED | WNOWAIT | __WCLONE));
+    } while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
+}
+
+pid_t sdb__reap_sibling(pid_t tid, int *status, struct rusage *usage)
+{
+    siginfo_t info = {0};
+
+    /* A stop is its own thread's to take. */
+    if (waitid(P_PID, (id_t)tid, &info, (int)(WEXITED | WNOHANG | WNOWAIT | __WALL)) < 0 ||
+        info.si_pid == 0 || info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
+        return 0;
+    return wait4(tid, status, (int)__WALL | WNOHANG, usage) == tid ? tid : 0;
+}
+
+bool sdb__task_is_in(pid_t pid, pid_t tid)
+{
+    return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH;
 }
 
 pid_t sdb__wait_tracees(bool block, int *status, struct rusage *usage)

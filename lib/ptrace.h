@@ -16,17 +16,24 @@
 #include <sys/types.h>
 
 #include <sdb/child.h>
+#include <sdb/process.h>
 
-/* How a wait status without WIFEXITED says "stopped by an event". */
-#define SDB__STATUS_EVENT(status) ((unsigned)(status) >> 16)
 
-/** Take hold of a process with all options of a session.  @param kill_on_exit with its tracer */
-int sdb__ptrace_seize(pid_t tid, bool kill_on_exit);
+
+
+/* What the kernel shall do by itself for a held thread, and for the newborns that it holds. */
+struct sdb__ptrace_options {
+    uint32_t follow;   /* SDB_FOLLOW_...; an exec is always reported */
+    bool kill_on_exit; /* with its tracer */
+};
+
+int sdb__ptrace_seize(pid_t tid, const struct sdb__ptrace_options *options);
+int sdb__ptrace_set_options(pid_t tid, const struct sdb__ptrace_options *options);
 int sdb__ptrace_interrupt(pid_t tid);
-int sdb__ptrace_continue(pid_t tid, int signal);
-int sdb__ptrace_step(pid_t tid, int signal);
+int sdb__ptrace_resume(pid_t tid, enum sdb_resume how, int signal);
 int sdb__ptrace_listen(pid_t tid);
 int sdb__ptrace_detach(pid_t tid, int signal);
+int sdb__ptrace_message(pid_t tid, unsigned long *message);
 int sdb__ptrace_siginfo(pid_t tid, void *siginfo);
 int sdb__ptrace_pc(pid_t tid, uint64_t *address);
 
@@ -38,6 +45,27 @@ int sdb__ptrace_pc(pid_t tid, uint64_t *address);
  * @return its tid, 0 if there is none yet, -ECHILD if there is nothing to wait for, or -EINTR
  */
 pid_t sdb__wait_tracees(bool block, int *status, struct rusage *usage);
+
+/** The same for one tracee of this thread, without waiting. */
+pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage);
+
+/**
+ * Wait until a tracee of any thread of this process has something to say, or a clone child of it has
+ * ended, and leave that for whoever it concerns.
+ *
+ * @return 0 or -ECHILD
+ */
+int sdb__wait_for_any_tracee(void);
+
+/**
+ * Reap a tracee of another thread of this process, if it has ended.
+ *
+ * @return its tid, or 0 if it has not
+ */
+pid_t sdb__reap_sibling(pid_t tid, int *status, struct rusage *usage);
+
+/** @return whether the task exists and is a thread of the process */
+bool sdb__task_is_in(pid_t pid, pid_t tid);
 
 /** How sdb__wait_child() shall wait. */
 enum sdb__wait_how {

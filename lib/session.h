@@ -1,27 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sessions from the inside: the list of what is held, the queue of what is to be told, and the pump
- * that takes wait statuses from the kernel and makes stops and ends of them.
+ * Sessions from the inside: what is held, the queue of what is to be told, and the pump that takes
+ * wait statuses from the kernel and makes stops and ends of them.
  *
- * session.c has the session itself, session_launch.c and session_attach.c the ways into and out of
- * it.
+ * session.c has the session's beginning and end, session_wait.c the queue and the wait, session_pump.c
+ * the pump, session_newborn.c what it does about newborns and exec, session_stolen.c how it notices
+ * what the host has taken away, session_thread.c the session's own thread; session_launch.c,
+ * session_attach.c and session_detach.c are the ways into and out of it.
  */
 #ifndef SDB_LIB_SESSION_H
 #define SDB_LIB_SESSION_H
 
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include <sdb/session.h>
 
 #include "deadline.h"
+#include "event.h"
 #include "process.h"
+#include "thread_table.h"
 #include "waiter.h"
+
+struct sdb__orphan;
+struct sdb__session_thread;
 
 struct sdb_session {
     struct sdb__waiter *waiter;
     struct sdb_process *processes;
+    struct sdb__thread_table threads;
     struct sdb_thread *first_queued;
     struct sdb_thread *last_queued;
+    struct sdb_thread *told_end;   /* whose end was told last: it goes at the next wait */
+    struct sdb__orphan *orphans;   /* statuses of threads that are not known, or not yet */
+    uint8_t signal_policies[NSIG]; /* enum sdb_signal_policy */
+
+    bool stolen;                   /* that something was, is still to be told */
+
+    /* Fairness, see session_wait.c. */
+    pid_t last_tid;
+    unsigned repeats;
+    unsigned most_repeats;
+
+    struct sdb__session_thread *own; /* its own thread, or NULL */
     uint8_t *mark; /* a page that the kernel empties in a forked child: 1 where we were created */
     size_t mark_size;
 };
@@ -29,15 +51,36 @@ struct sdb_session {
 /** @return whether the caller is the session's tracer thread; without a system call */
 bool sdb__session_is_ours(const struct sdb_session *session);
 
-/** Take a process into the session, in a phase. */
-void sdb__session_add(struct sdb_session *session, struct sdb_process *process,
-                      enum sdb__process_phase phase);
+/** @return whether this is a forked child's copy of the session */
+static inline bool sdb__session_is_copy(const struct sdb_session *session)
+{
+    return *session->mark != 1;
+}
+
+/* ---- beginning and end (session.c) ---- */
+
+/** Create the session of the calling thread. */
+int sdb__session_begin(uint64_t flags, struct sdb_session **session);
+
+/** End the session of the calling thread, or a forked child's copy. */
+void sdb__session_end(struct sdb_session *session);
+
+/* ---- the queue and the wait (session_wait.c) ---- */
+
+/** Have the thread's stop or end told, after all that is to be told already. */
+void sdb__session_enqueue(struct sdb_session *session, struct sdb_thread *thread);
 
 /** Take a process that ended or was let go out of the session; its handle may die here. */
-void sdb__session_remove(struct sdb_session *session, struct sdb_process *process);
+void sdb__session_remove(struct sdb_process *process);
 
-/** Forget the stop of a thread that waits to be told. */
-void sdb__session_unqueue(struct sdb_session *session, struct sdb_thread *thread);
+/** Forget the stops of a process's threads that wait to be told. */
+void sdb__session_unqueue(struct sdb_process *process);
+
+/** Do what sdb_session_wait() does, without its checks. */
+int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *deadline,
+                      struct sdb_event *event);
+
+/* ---- the pump (session_pump.c) ---- */
 
 /**
  * Take one status from the kernel and deal with it.
@@ -47,11 +90,79 @@ void sdb__session_unqueue(struct sdb_session *session, struct sdb_thread *thread
 int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
                       bool heeds_interrupt);
 
-/** Pump until the process has stopped or ended. @return as sdb__session_pump() */
-int sdb__session_settle(struct sdb_session *session, struct sdb_process *process,
-                        const struct sdb__deadline *deadline);
+/** Take all statuses that are there by now. */
+void sdb__session_drain(struct sdb_session *session);
+
+/** Deal with one status. */
+void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
+                       const struct rusage *usage);
+
+/**
+ * Have all threads of a process stand still, as far as they can.
+ *
+ * @return 0, also if the process has ended; or as sdb__session_pump()
+ */
+int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline *deadline,
+                        bool heeds_interrupt);
+
+/* ---- newborns and exec (session_newborn.c) ---- */
+
+/** Take the newborn of a stop into the session, and what it has done already. */
+void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
+                        const struct sdb__stop *stop);
+
+/** Keep the status of a thread that is not known. */
+void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status,
+                              const struct rusage *usage);
+
+/** Take in the newborns whose parent can tell of them no more, as the process has ended or executed. */
+void sdb__session_adopt(struct sdb_process *process);
+
+/**
+ * Note that a process has executed a program: its other threads are gone.
+ *
+ * @param thread  the thread that has the process's id
+ * @return the thread that executed it
+ */
+struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop);
+
+void sdb__session_free_orphans(struct sdb_session *session);
+
+/* ---- what the host has taken away (session_stolen.c) ---- */
+
+/**
+ * Look for what held threads have done without the session being told, and take it from what the kernel
+ * still knows.
+ *
+ * @param all_lost  the kernel says that the tracer thread has no tracee at all
+ */
+void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost);
+
+/* ---- the ways out (session_detach.c) ---- */
 
 /** Let a process go, see sdb_process_detach(). */
-int sdb__session_detach(struct sdb_process *process, enum sdb_detach how, struct sdb_child **child);
+int sdb__session_detach(struct sdb_process *process, enum sdb_release how, struct sdb_child **child);
+
+/** Let a thread go that stands still, as its process is leaving. */
+void sdb__session_let_go(struct sdb_thread *thread);
+
+/** Let a process go that stands at its exec, as its follow policy says.  @return whether it went */
+bool sdb__session_release_at_exec(struct sdb_process *process);
+
+int sdb__session_kill(struct sdb_process *process);
+
+/** Do with every process what its release policy says. */
+void sdb__session_release_all(struct sdb_session *session);
+
+/* ---- its own thread (session_thread.c) ---- */
+
+int sdb__session_thread_start(const struct sdb_session_options *options,
+                              struct sdb_session **session);
+
+/** End the thread, and the session with it.  @return 0 or -EDEADLK */
+int sdb__session_thread_end(struct sdb_session *session);
+
+/** Free what is left of it in a forked child. */
+void sdb__session_thread_forget(struct sdb_session *session);
 
 #endif

@@ -1,30 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attaching to a process, and letting one go.
+ * Attaching to a process.
  *
  * PTRACE_SEIZE and PTRACE_INTERRUPT only: they leave no SIGSTOP behind, keep a group-stop, and
  * detach without a trace.
+ *
+ * Threads are made and end while they are being seized, one after the other.  So the list of threads
+ * is gone through again until there is none in it that is not held; from then on newborns are held by
+ * themselves.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "child.h"
+#include "attach_guard.h"
 #include "descriptor.h"
 #include "error.h"
 #include "procfs.h"
-#include "ptrace.h"
 #include "session.h"
 
+/* How often a thread may refuse to be seized that does not seem to be dying. */
+#define MOST_REFUSALS 100
+
+/* ---- refusals ---- */
+
+static const struct refusal {
+    int code;
+    const char *words;
+} refusals[] = {
+    [SDB_REASON_NONE] = {0, ""},
+    [SDB_REASON_GONE] = {-ESRCH, ""},
+    [SDB_REASON_ZOMBIE] = {-ESRCH, " (it has ended, and waits to be reaped)"},
+    [SDB_REASON_THREAD] = {-ESRCH, " (it is a thread, not a process)"},
+    [SDB_REASON_TRACED] = {-EBUSY, " (it is traced already)"},
+    [SDB_REASON_OWN] = {-EDEADLK, " (it is the host itself)"},
+    [SDB_REASON_KERNEL_THREAD] = {-EPERM, " (it is a kernel thread)"},
+    [SDB_REASON_OTHER_USER] = {-EPERM, " (it belongs to another user)"},
+    [SDB_REASON_NOT_DUMPABLE] = {-EPERM, " (it is not dumpable)"},
+    [SDB_REASON_YAMA] = {-EPERM, " (Yama's ptrace_scope is not 0)"},
+    [SDB_REASON_SECURITY] = {-EPERM, " (a security module or a sandbox forbids it)"},
+};
+
 static int refuse(struct sdb_error *error, int code, enum sdb_stage stage, pid_t pid,
-                  const char *why)
+                  const char *words)
 {
     sdb__error_set(error, code, stage, -1);
-    sdb__error_detail(error, "process %d%s", (int)pid, why);
-    if (error)
+    sdb__error_detail(error, "process %d%s", (int)pid, words);
+    if (error) {
         error->tid = pid;
+        error->reason = code == -ESRCH ? SDB_REASON_GONE : SDB_REASON_NONE;
+    }
+    return code;
+}
+
+static int refuse_for(struct sdb_error *error, enum sdb_reason reason, enum sdb_stage stage,
+                      pid_t pid)
+{
+    (void)refuse(error, refusals[reason].code, stage, pid, refusals[reason].words);
+    if (error)
+        error->reason = reason;
+    return refusals[reason].code;
+}
+
+static int refuse_traced(struct sdb_error *error, enum sdb_stage stage, pid_t pid, pid_t tracer)
+{
+    int code = refuse_for(error, SDB_REASON_TRACED, stage, pid);
+
+    if (error)
+        error->other_pid = tracer;
     return code;
 }
 
@@ -33,28 +79,21 @@ static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
 {
     struct sdb__procfs_status status;
     int rc = sdb__procfs_status(pid, &status);
-    int code;
 
     if (rc == -ENOSYS)
         return 0; /* the kernel's own answer will have to do */
     if (rc < 0)
         return refuse(error, rc, stage, pid, "");
     if (status.tgid == getpid())
-        return refuse(error, -EDEADLK, stage, pid, " (it is the host itself)");
+        return refuse_for(error, SDB_REASON_OWN, stage, pid);
     if (status.tgid != pid)
-        return refuse(error, -ESRCH, stage, pid, " (it is a thread, not a process)");
-    if (status.tracer != 0) {
-        code = refuse(error, -EBUSY, stage, pid, " (it is traced already)");
-        if (error)
-            error->other_pid = status.tracer;
-        return code;
-    }
-    if (status.state == 'Z' && status.thread_count > 1)
-        return refuse(error, -ESRCH, stage, pid, " (its first thread has ended)");
-    if (status.state == 'Z' || status.state == 'X')
-        return refuse(error, -ESRCH, stage, pid, " (it has ended, and waits to be reaped)");
+        return refuse_for(error, SDB_REASON_THREAD, stage, pid);
+    if (status.tracer != 0)
+        return refuse_traced(error, stage, pid, status.tracer);
+    if (status.state == 'X' || (status.state == 'Z' && status.thread_count < 2))
+        return refuse_for(error, SDB_REASON_ZOMBIE, stage, pid);
     if (status.kernel_thread)
-        return refuse(error, -EPERM, stage, pid, " (it is a kernel thread)");
+        return refuse_for(error, SDB_REASON_KERNEL_THREAD, stage, pid);
     return 0;
 }
 
@@ -67,20 +106,122 @@ static int explain_denial(pid_t pid, struct sdb_error *error)
     if (rc < 0)
         return rc;
     if (sdb__procfs_status(pid, &status) == 0 && status.uid != getuid() && geteuid() != 0)
-        return refuse(error, -EPERM, SDB_STAGE_ATTACH, pid, " (it belongs to another user)");
-    if (sdb__procfs_yama_scope() > 0)
-        return refuse(error, -EPERM, SDB_STAGE_ATTACH, pid, " (Yama's ptrace_scope is not 0)");
-    return refuse(error, -EPERM, SDB_STAGE_ATTACH, pid,
-                  " (it is not dumpable, or a security module forbids it)");
+        return refuse_for(error, SDB_REASON_OTHER_USER, SDB_STAGE_ATTACH, pid);
+    if (!sdb__procfs_is_dumpable(pid))
+        return refuse_for(error, SDB_REASON_NOT_DUMPABLE, SDB_STAGE_ATTACH, pid);
+    return refuse_for(error, sdb__procfs_yama_scope() > 0 ? SDB_REASON_YAMA : SDB_REASON_SECURITY,
+                      SDB_STAGE_ATTACH, pid);
 }
 
-static int seize(pid_t pid, struct sdb_error *error)
-{
-    int rc = sdb__ptrace_seize(pid, false);
+/* ---- seizing ---- */
 
-    if (rc == -EPERM)
-        return explain_denial(pid, error);
-    return rc < 0 ? refuse(error, rc, SDB_STAGE_ATTACH, pid, "") : 0;
+struct attaching {
+    struct sdb_session *session;
+    struct sdb_process *process;
+    struct sdb_error *error;
+    struct sdb__attach_guard *guard;
+    bool found; /* a thread that was not held */
+    int refusals;
+    int rc;
+};
+
+static int seize_sibling(struct attaching *attaching, pid_t tid)
+{
+    const struct sdb__ptrace_options options = sdb__process_options(attaching->process);
+    int rc = 0;
+
+    if (!attaching->guard)
+        rc = sdb__attach_guard_post(attaching->process->pid, &attaching->guard);
+    if (rc < 0) {
+        attaching->rc =
+            refuse(attaching->error, rc, SDB_STAGE_ATTACH, attaching->process->pid, "");
+        return rc;
+    }
+    return sdb__attach_guard_seize(attaching->guard, attaching->session, tid, &options);
+}
+
+/* The kernel has refused one of the threads: it may be dying, or held already as a newborn. */
+static void look_at_refused(struct attaching *attaching, pid_t tid)
+{
+    const pid_t pid = attaching->process->pid;
+    struct sdb__procfs_status status;
+
+    if (sdb__procfs_thread_status(pid, tid, &status) < 0 || status.state == 'Z' ||
+        status.state == 'X' || status.tracer == (pid_t)syscall(SYS_gettid))
+        return;
+    if (status.tracer != 0)
+        attaching->rc = refuse_traced(attaching->error, SDB_STAGE_ATTACH, pid, status.tracer);
+    else if (++attaching->refusals > MOST_REFUSALS)
+        attaching->rc = explain_denial(pid, attaching->error);
+    else
+        attaching->found = true; /* look again */
+}
+
+static bool visit(pid_t tid, void *data)
+{
+    struct attaching *attaching = data;
+    struct sdb_thread *thread;
+
+    if (sdb__thread_table_find(&attaching->session->threads, tid))
+        return true;
+    if (seize_sibling(attaching, tid) < 0) {
+        if (attaching->rc == 0)
+            look_at_refused(attaching, tid);
+        return attaching->rc == 0;
+    }
+    attaching->found = true;
+    attaching->rc = sdb__thread_create(attaching->process, tid, &thread);
+    if (attaching->rc < 0) {
+        (void)refuse(attaching->error, attaching->rc, SDB_STAGE_ATTACH, attaching->process->pid,
+                     "");
+        return false;
+    }
+    thread->hold_wanted = true;
+    (void)sdb__thread_ask_to_stop(thread);
+    return true;
+}
+
+/* Seize and stop all threads but the first. */
+static int seize_others(struct attaching *attaching)
+{
+    const struct sdb__deadline never = sdb__deadline_in(-1);
+    struct sdb_process *process = attaching->process;
+    int rc;
+
+    do {
+        attaching->found = false;
+        rc = sdb__procfs_threads(process->pid, visit, attaching);
+        if (attaching->rc < 0)
+            return attaching->rc;
+        if (rc < 0 && rc != -ESRCH && rc != -ENOSYS)
+            return refuse(attaching->error, rc, SDB_STAGE_ATTACH, process->pid, "");
+        rc = sdb__session_gather(process, &never, false);
+        if (rc < 0)
+            return refuse(attaching->error, rc, SDB_STAGE_STOP, process->pid, "");
+    } while (attaching->found && !process->ended);
+    return 0;
+}
+
+/* The first thread may have ended while others run; then it is the only one that cannot be seized. */
+static int seize_first(struct attaching *attaching)
+{
+    struct sdb_process *process = attaching->process;
+    const struct sdb__ptrace_options options = sdb__process_options(process);
+    struct sdb__procfs_status status;
+    int rc = sdb__ptrace_seize(process->pid, &options);
+
+    if (rc == 0) {
+        (void)sdb__thread_ask_to_stop(process->thread);
+        return 0;
+    }
+    if (sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
+        status.thread_count > 1) {
+        process->first_not_held = true;
+        process->thread->cannot_stop = true;
+        return 0;
+    }
+    return rc == -EPERM ? explain_denial(process->pid, attaching->error)
+                        : refuse(attaching->error, rc, SDB_STAGE_ATTACH, process->pid, "");
 }
 
 /*
@@ -93,22 +234,71 @@ static bool is_still_itself(const struct sdb_process *process)
            errno != ESRCH;
 }
 
-int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_process **process,
-                       struct sdb_error *error)
+/* @param pidfd  becomes the process's, or is closed */
+static int attach(struct sdb_session *session, pid_t pid, int pidfd, struct sdb_process **process,
+                  struct sdb_error *error)
 {
-    const struct sdb__deadline never = sdb__deadline_in(-1);
+    struct attaching attaching = {.session = session, .error = error};
     struct sdb_process *held;
-    int pidfd;
     int rc;
 
+    if (sdb__thread_table_find(&session->threads, pid)) {
+        sdb__fd_close(&pidfd); /* it is leaving, and cannot stop yet */
+        return refuse_traced(error, SDB_STAGE_FIND, pid, (pid_t)syscall(SYS_gettid));
+    }
+    held = sdb__process_create(session, pid, pidfd);
+    if (!held) {
+        sdb__fd_close(&pidfd);
+        return refuse(error, -ENOMEM, SDB_STAGE_FIND, pid, "");
+    }
+    attaching.process = held;
+    held->phase = SDB__PROCESS_ATTACHING;
+
+    rc = seize_first(&attaching);
+    if (rc < 0) {
+        sdb__session_remove(held);
+        return rc;
+    }
+    rc = seize_others(&attaching);
+    sdb__attach_guard_dismiss(attaching.guard);
+    if (rc == 0 && !held->ended && is_still_itself(held)) {
+        held->phase = SDB__PROCESS_HELD;
+        *process = held;
+        return 0;
+    }
+    if (rc == 0)
+        rc = refuse(error, -ESRCH, held->ended ? SDB_STAGE_STOP : SDB_STAGE_ATTACH, pid,
+                    held->ended ? " (it ended meanwhile)" : "");
+    if (held->ended)
+        sdb__session_remove(held);
+    else
+        (void)sdb__session_detach(held, SDB_RELEASE_RUN, NULL);
+    return rc;
+}
+
+static int check_caller(struct sdb_session *session, struct sdb_process **process,
+                        struct sdb_error *error)
+{
     if (sdb__error_check(error) < 0)
         return -EINVAL;
-    if (!session || !process || pid <= 0)
+    if (!session || !process)
         return sdb__error_set(error, -EINVAL, SDB_STAGE_FIND, -1);
     if (!sdb__session_is_ours(session))
         return sdb__error_set(error, -SDB_EWRONGTHREAD, SDB_STAGE_FIND, -1);
-
     sdb__error_clear(error);
+    return 0;
+}
+
+int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_process **process,
+                       struct sdb_error *error)
+{
+    int rc = check_caller(session, process, error);
+    int pidfd;
+
+    if (rc < 0)
+        return rc;
+    if (pid <= 0)
+        return sdb__error_set(error, -EINVAL, SDB_STAGE_FIND, -1);
     rc = find_reason(pid, SDB_STAGE_FIND, error);
     if (rc < 0)
         return rc;
@@ -121,111 +311,28 @@ int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_proc
         if (pidfd < 0)
             return refuse(error, pidfd, SDB_STAGE_FIND, pid, "");
     }
+    return attach(session, pid, pidfd < 0 ? -1 : pidfd, process, error);
+}
 
-    held = sdb__process_create(pid, pidfd);
-    rc = held ? seize(pid, error) : refuse(error, -ENOMEM, SDB_STAGE_FIND, pid, "");
+int sdb_session_attach_pidfd(struct sdb_session *session, int pidfd, struct sdb_process **process,
+                             struct sdb_error *error)
+{
+    int rc = check_caller(session, process, error);
+    int own;
+    int pid;
+
     if (rc < 0)
-        goto failed;
-
-    /* Its first stop is its group-stop if it has one, else the one that we ask for. */
-    (void)sdb__thread_ask_to_stop(held->thread);
-    sdb__session_add(session, held, SDB__PROCESS_ATTACHING);
-    do {
-        rc = sdb__session_pump(session, &never, false);
-    } while (rc == 0 && !held->ended && held->phase == SDB__PROCESS_ATTACHING);
-    if (rc == 0 && !held->ended && is_still_itself(held)) {
-        *process = held;
-        return 0;
-    }
-    if (rc == 0 && !held->ended) {
-        (void)sdb__session_detach(held, SDB_DETACH_RUN, NULL);
-        return refuse(error, -ESRCH, SDB_STAGE_ATTACH, pid, "");
-    }
-    rc = refuse(error, rc < 0 ? rc : -ESRCH, SDB_STAGE_STOP, pid,
-                rc < 0 ? "" : " (it ended meanwhile)");
-    sdb__session_remove(session, held);
-    return rc;
-
-failed:
-    if (held)
-        sdb__process_gone(held);
-    else
-        sdb__fd_close(&pidfd);
-    return rc;
-}
-
-/* A thread that has ended, while others of its process live, never stops again. */
-static bool has_lost_its_thread(const struct sdb_process *process)
-{
-    struct sdb__procfs_status status;
-
-    return sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
-           status.thread_count > 1;
-}
-
-/* Have the process stand still.  @return 0, -EBUSY if it cannot, or -ESRCH if it ends instead */
-static int stop_to_detach(struct sdb_session *session, struct sdb_process *process)
-{
-    const struct sdb__deadline never = sdb__deadline_in(-1);
-    int rc = 0;
-
-    if (process->thread->state != SDB_THREAD_STOPPED) {
-        if (has_lost_its_thread(process))
-            return -EBUSY;
-        process->phase = SDB__PROCESS_DETACHING;
-        (void)sdb__thread_ask_to_stop(process->thread);
-        rc = sdb__session_settle(session, process, &never);
-        process->phase = SDB__PROCESS_HELD;
-    }
-    if (rc == 0 && process->ended)
-        rc = -ESRCH;
-    return rc;
-}
-
-/* It was killed just now.  Its end is ours to see, and its parent waits until we have seen it. */
-static void see_end_instead(struct sdb_session *session, struct sdb_process *process)
-{
-    const struct sdb__deadline never = sdb__deadline_in(-1);
-
-    if (process->thread->queued)
-        sdb__session_unqueue(session, process->thread);
-    process->thread->state = SDB_THREAD_RUNNING;
-    (void)sdb__session_settle(session, process, &never);
-}
-
-int sdb__session_detach(struct sdb_process *process, enum sdb_detach how, struct sdb_child **child)
-{
-    struct sdb_session *session = process->session;
-    struct sdb_child *let_go = NULL;
-    int rc;
-
-    if (child && process->launched) {
-        let_go = sdb__child_allocate();
-        if (!let_go)
-            return -ENOMEM;
-    }
-    rc = stop_to_detach(session, process);
-    if (rc < 0) {
-        sdb__child_free(let_go);
         return rc;
-    }
-
-    /* It is pending until the thread runs; a signal that was coming is delivered before it. */
-    if (how == SDB_DETACH_STOP)
-        (void)sdb__send_signal(process->pid, process->pidfd, SIGSTOP);
-    rc = sdb__ptrace_detach(process->pid, sdb__thread_pending_signal(process->thread));
-    if (rc < 0) {
-        see_end_instead(session, process);
-        sdb__child_free(let_go);
-        return -ESRCH;
-    }
-
-    if (let_go) {
-        sdb__child_fill(let_go, process->pid, process->pidfd);
-        process->pidfd = -1;
-    }
-    if (child)
-        *child = let_go;
-    sdb__session_remove(session, process);
-    return 0;
+    pid = sdb__procfs_pid_of_pidfd(pidfd);
+    if (pid == -ESRCH)
+        return refuse(error, pid, SDB_STAGE_FIND, 0, "");
+    if (pid < 0)
+        return sdb__error_set(error, pid, SDB_STAGE_FIND, -1);
+    rc = find_reason(pid, SDB_STAGE_FIND, error);
+    if (rc < 0)
+        return rc;
+    own = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+    if (own < 0)
+        return refuse(error, -errno, SDB_STAGE_FIND, pid, "");
+    return attach(session, pid, own, process, error);
 }

@@ -24,22 +24,25 @@ static int run_to_exec(struct sdb_session *session, struct sdb_process *process,
                        struct sdb__launching *launching, struct sdb_error *error)
 {
     const struct sdb__deadline *deadline = &launching->deadline;
+    const struct sdb_exit_status *end;
+    struct sdb_exit_status ignored;
     int rc;
 
     launching->path->open_gate(launching);
-    rc = sdb__session_settle(session, process, deadline);
+    do {
+        rc = sdb__session_pump(session, deadline, false);
+    } while (rc == 0 && !process->ended && process->phase == SDB__PROCESS_LAUNCHING);
     if (rc == 0 && !process->ended)
         return 0;
 
     if (rc < 0) {
         sdb__launching_explain(launching, rc, 0, error);
         (void)sdb__kill_tracee(process->pid, process->pidfd);
-        if (sdb__wait_killed(process->pid, process->pidfd, DEATH_TIMEOUT_MS, &process->status) == 0)
-            process->ended = true;
+        (void)sdb__wait_killed(process->pid, process->pidfd, DEATH_TIMEOUT_MS, &ignored);
         return rc;
     }
-    return sdb__launching_explain(
-        launching, 0, process->status.how == SDB_KILLED ? process->status.code : 0, error);
+    end = &process->thread->status;
+    return sdb__launching_explain(launching, 0, end->how == SDB_KILLED ? end->code : 0, error);
 }
 
 /* Why the child could not be seized: it may have been killed at its gate. */
@@ -59,19 +62,22 @@ static int explain_refusal(struct sdb__launching *launching, int rc, struct sdb_
 static int hold(struct sdb_session *session, struct sdb__launching *launching,
                 struct sdb_process **process, struct sdb_error *error)
 {
+    static const struct sdb__ptrace_options options = {.follow = SDB_FOLLOW_DEFAULT,
+                                                       .kill_on_exit = true};
     struct sdb_process *held;
-    int rc = sdb__ptrace_seize(launching->pid, true);
+    int rc = sdb__ptrace_seize(launching->pid, &options);
 
-    held = rc == 0 ? sdb__process_create(launching->pid, launching->pidfd) : NULL;
+    held = rc == 0 ? sdb__process_create(session, launching->pid, launching->pidfd) : NULL;
     if (!held)
         return explain_refusal(launching, rc < 0 ? rc : -ENOMEM, error);
     launching->pidfd = -1;
     held->launched = true;
-    sdb__session_add(session, held, SDB__PROCESS_LAUNCHING);
+    held->release = SDB_RELEASE_KILL;
+    held->phase = SDB__PROCESS_LAUNCHING;
 
     rc = run_to_exec(session, held, launching, error);
     if (rc < 0) {
-        sdb__session_remove(session, held);
+        sdb__session_remove(held);
         return rc;
     }
     *process = held;

@@ -16,56 +16,102 @@
 
 #include "process.h"
 #include "ptrace.h"
+#include "session.h"
 
-struct sdb_thread *sdb__thread_create(struct sdb_process *process, pid_t tid)
+int sdb__thread_create(struct sdb_process *process, pid_t tid, struct sdb_thread **thread)
 {
-    struct sdb_thread *thread = calloc(1, sizeof(*thread));
+    struct sdb_thread *created = calloc(1, sizeof(*created));
 
-    if (!thread)
-        return NULL;
-    thread->process = process;
-    thread->tid = tid;
-    thread->state = SDB_THREAD_RUNNING;
-    return thread;
+    if (!created)
+        return -ENOMEM;
+    created->tid = tid;
+    if (sdb__thread_table_add(&process->session->threads, created) < 0) {
+        free(created);
+        return -ENOMEM;
+    }
+    created->references = 1;
+    created->process = sdb_process_retain(process);
+    created->next = process->threads;
+    if (process->threads)
+        process->threads->previous = created;
+    process->threads = created;
+    process->thread_count++;
+    sdb__thread_set_state(created, SDB_THREAD_RUNNING);
+    *thread = created;
+    return 0;
 }
 
-void sdb__thread_free(struct sdb_thread *thread)
+void sdb__thread_gone(struct sdb_thread *thread)
 {
-    free(thread);
+    struct sdb_process *process = thread->process;
+
+    sdb__thread_set_state(thread, SDB_THREAD_GONE);
+    sdb_thread_close(thread->newborn);
+    thread->newborn = NULL;
+    if (process->session)
+        sdb__thread_table_remove(&process->session->threads, thread);
+    if (thread->previous)
+        thread->previous->next = thread->next;
+    else
+        process->threads = thread->next;
+    if (thread->next)
+        thread->next->previous = thread->previous;
+    thread->next = NULL;
+    thread->previous = NULL;
+    process->thread_count--;
+    sdb_thread_close(thread);
+}
+
+void sdb__thread_set_state(struct sdb_thread *thread, enum sdb_thread_state state)
+{
+    struct sdb_process *process = thread->process;
+
+    if (thread->state == SDB_THREAD_RUNNING)
+        process->running_count--;
+    if (state == SDB_THREAD_RUNNING)
+        process->running_count++;
+    thread->state = state;
 }
 
 void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
 {
-    thread->state = SDB_THREAD_STOPPED;
+    sdb__thread_set_state(thread, SDB_THREAD_STOPPED);
     thread->stop = stop;
     thread->signal = signal;
     thread->listening = false;
+    thread->in_vfork = false;
+    thread->cannot_stop = false;
     thread->interrupt_asked = false;
 }
 
+/* Note that it runs.  What its stop was about is forgotten. */
 static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
 {
     if (rc < 0 && rc != -ESRCH)
         return rc;
     thread->leaving_exec = thread->stop == SDB_EVENT_EXEC;
-    thread->state = SDB_THREAD_RUNNING;
+    thread->in_vfork = thread->stop == SDB_EVENT_VFORK;
     thread->stop = SDB_EVENT_NONE;
     thread->how = how;
+    thread->in_group_stop = false;
+    thread->process->gathered = false;
+    sdb_thread_close(thread->newborn);
+    thread->newborn = NULL;
+    sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
     return 0;
 }
 
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
-    int rc = how == SDB_RESUME_STEP ? sdb__ptrace_step(thread->tid, signal)
-                                    : sdb__ptrace_continue(thread->tid, signal);
-
-    return resumed(thread, how, rc);
+    return resumed(thread, how, sdb__ptrace_resume(thread->tid, how, signal));
 }
 
-int sdb__thread_listen(struct sdb_thread *thread)
+int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
 {
+    if (!thread->in_group_stop || how != SDB_RESUME_CONTINUE)
+        return sdb__thread_go(thread, how, sdb__thread_pending_signal(thread));
     thread->listening = true;
-    return resumed(thread, SDB_RESUME_CONTINUE, sdb__ptrace_listen(thread->tid));
+    return resumed(thread, how, sdb__ptrace_listen(thread->tid));
 }
 
 int sdb__thread_ask_to_stop(struct sdb_thread *thread)
@@ -120,9 +166,15 @@ enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread)
 {
     if (!thread)
         return SDB_THREAD_GONE;
-    /* For the caller it runs until its stop has been told. */
-    return thread->queued && thread->state == SDB_THREAD_STOPPED ? SDB_THREAD_RUNNING
-                                                                 : thread->state;
+    /* For the caller it runs until its stop has been told, or the process was stopped as a whole. */
+    if (thread->state == SDB_THREAD_STOPPED && thread->queued && !thread->process->gathered)
+        return SDB_THREAD_RUNNING;
+    return thread->state;
+}
+
+bool sdb__resume_is_known(enum sdb_resume how)
+{
+    return how == SDB_RESUME_CONTINUE || how == SDB_RESUME_STEP || how == SDB_RESUME_SYSCALL;
 }
 
 int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
@@ -131,17 +183,13 @@ int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal
 
     if (rc < 0)
         return rc;
-    if (how != SDB_RESUME_CONTINUE && how != SDB_RESUME_STEP)
-        return -EINVAL;
-    if (signal < SDB_SIGNAL_PASS || signal > SIGRTMAX ||
+    if (thread->queued)
+        return -EBUSY;
+    if (!sdb__resume_is_known(how) || signal < SDB_SIGNAL_PASS || signal > SIGRTMAX ||
         (signal > 0 && thread->stop != SDB_EVENT_SIGNAL))
         return -EINVAL;
-
-    if (thread->stop == SDB_EVENT_GROUP_STOP && how == SDB_RESUME_CONTINUE &&
-        signal == SDB_SIGNAL_PASS)
-        return sdb__thread_listen(thread);
-    return sdb__thread_go(thread, how,
-                          signal == SDB_SIGNAL_PASS ? sdb__thread_pending_signal(thread) : signal);
+    return signal == SDB_SIGNAL_PASS ? sdb__thread_go_on(thread, how)
+                                     : sdb__thread_go(thread, how, signal);
 }
 
 int sdb_thread_interrupt(struct sdb_thread *thread)
@@ -151,8 +199,11 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
     if (rc < 0)
         return rc;
     if (thread->state == SDB_THREAD_STOPPED)
-        return thread->queued ? 0 : -EALREADY;
-    return sdb__thread_ask_to_stop(thread);
+        return sdb_thread_state(thread) == SDB_THREAD_STOPPED ? -EALREADY : 0;
+    rc = sdb__thread_ask_to_stop(thread);
+    if (rc == 0)
+        thread->interrupt_wanted = true;
+    return rc;
 }
 
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
@@ -173,4 +224,30 @@ int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size)
     if (!info || size != sizeof(siginfo_t) || thread->stop != SDB_EVENT_SIGNAL)
         return -EINVAL;
     return sdb__ptrace_siginfo(thread->tid, info);
+}
+
+void sdb_thread_set_data(struct sdb_thread *thread, void *data)
+{
+    if (thread)
+        thread->data = data;
+}
+
+void *sdb_thread_data(const struct sdb_thread *thread)
+{
+    return thread ? thread->data : NULL;
+}
+
+struct sdb_thread *sdb_thread_retain(struct sdb_thread *thread)
+{
+    if (thread)
+        __atomic_add_fetch(&thread->references, 1, __ATOMIC_RELAXED);
+    return thread;
+}
+
+void sdb_thread_close(struct sdb_thread *thread)
+{
+    if (!thread || __atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    sdb_process_close(thread->process);
+    free(thread);
 }

@@ -13,21 +13,49 @@
 #include <sdb/thread.h>
 
 struct sdb_thread {
-    struct sdb_process *process;
+    struct sdb_process *process; /* retained */
+    struct sdb_thread *next;     /* in the process's list */
+    struct sdb_thread *previous;
+    struct sdb_thread *next_in_bucket; /* in the session's table */
+    struct sdb_thread *next_queued;
+    unsigned references; /* atomic; one is the process's list's */
     pid_t tid;
     enum sdb_thread_state state;
-    uint32_t stop;        /* enum sdb_event_kind: why it stands still, if it does */
-    int signal;           /* that goes with it */
-    bool listening;       /* it was left in its group-stop (PTRACE_LISTEN) */
-    enum sdb_resume how;  /* it was last resumed so */
-    bool leaving_exec;    /* it was resumed out of its exec */
-    bool interrupt_asked; /* a stop was asked for, and none has come since */
-    bool queued;          /* its event waits to be told */
-    struct sdb_thread *next_queued;
+
+    /* Its stop, if it stands still. */
+    uint32_t stop; /* enum sdb_event_kind */
+    int signal;    /* that goes with it */
+    pid_t former_tid;
+    struct sdb_thread *newborn; /* that it has made, retained */
+
+    enum sdb_resume how; /* it was last resumed so */
+
+    /* Whether something is so now. */
+    bool queued;           /* its event waits to be told */
+    bool ended;            /* and `status` says how; its id may belong to another by now */
+    bool awaits_start;     /* a newborn, whose first stop is still to come */
+    bool in_group_stop;    /* it stands still in the group-stop of its process */
+    bool listening;        /* it was left in its group-stop (PTRACE_LISTEN) */
+    bool leaving_exec;     /* it was resumed out of its exec */
+    bool in_vfork;         /* it was resumed into waiting for its vfork child */
+    bool cannot_stop;      /* it was found to be where no interrupt stops it */
+    bool missing;          /* no task has had its id when it was looked for */
+    bool interrupt_asked;  /* the kernel was asked to stop it, and it has not stopped since */
+    bool interrupt_wanted; /* the caller wants the event of that */
+    bool hold_wanted;      /* it shall stop and stay, without an event of that */
+
+    void *data;
+    struct sdb_exit_status status;
 };
 
-struct sdb_thread *sdb__thread_create(struct sdb_process *process, pid_t tid);
-void sdb__thread_free(struct sdb_thread *thread);
+/** @return a running thread with one reference, in its process's list and its session's table */
+int sdb__thread_create(struct sdb_process *process, pid_t tid, struct sdb_thread **thread);
+
+/** Take a thread out of its process: it has ended and was told, or is let go. */
+void sdb__thread_gone(struct sdb_thread *thread);
+
+/** Note in which state it is. */
+void sdb__thread_set_state(struct sdb_thread *thread, enum sdb_thread_state state);
 
 /** Note that it has stopped, and why. */
 void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal);
@@ -40,14 +68,20 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal);
  */
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal);
 
-/** Resume a thread in a group-stop so that it stays stopped until a SIGCONT. */
-int sdb__thread_listen(struct sdb_thread *thread);
+/**
+ * Resume a stopped thread in the way in which nothing is changed: the signal that was coming is
+ * delivered, a group-stop kept if it continues.
+ */
+int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how);
 
 /**
  * Ask a running thread to stop.  The kernel keeps a request that comes when the thread has already
  * stopped for another reason, so one that is under way is not made again.
  */
 int sdb__thread_ask_to_stop(struct sdb_thread *thread);
+
+/** @return whether it is one of enum sdb_resume */
+bool sdb__resume_is_known(enum sdb_resume how);
 
 /** The signal that reaches it if nobody says otherwise, or 0. */
 int sdb__thread_pending_signal(const struct sdb_thread *thread);

@@ -1,47 +1,280 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting: what both kinds have in common.
+ * Waiting: in the ring, or beside the helper.
+ *
+ * An interrupt is a flag that is set first, and then a wake of whatever the waiting thread says that
+ * it sleeps in; that thread says so first, and looks at the flag then.  So one of the two sees the
+ * other.
  */
 #include "waiter.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "ptrace.h"
+#include "waiter_ways.h"
+
+/* So many statuses without a pause: they will go on. */
+#define BUSY 32
+
+enum sleeping { AWAKE, IN_RING, BESIDE_HELPER };
+
+struct sdb__waiter {
+    struct sdb__uring *uring;   /* NULL: it cannot be had */
+    struct sdb__helper *helper; /* NULL: it cannot be had */
+    struct sdb__watch *watch;   /* only for a descriptor without a ring */
+    bool has_fd;                /* somebody waits for it to become readable */
+    uint32_t interrupted;       /* atomic; set by any thread, cleared by the waiting one */
+    uint32_t sleeping;          /* atomic; enum sleeping */
+    unsigned busy;              /* statuses since the last pause, up to BUSY */
+    bool paused;                /* `look_at` is meant */
+    struct sdb__deadline look_at;
+};
 
 int sdb__waiter_open(bool without_uring, struct sdb__waiter **waiter)
 {
-    int rc = without_uring ? -ENOSYS : sdb__waiter_by_uring.open(waiter);
+    struct sdb__waiter *opened = calloc(1, sizeof(*opened));
+    int rc = without_uring ? -ENOSYS : 0;
+    int other;
 
-    return rc == -ENOSYS ? sdb__waiter_by_helper.open(waiter) : rc;
+    if (!opened)
+        return -ENOMEM;
+    if (rc == 0)
+        rc = sdb__uring_open(&opened->uring);
+    other = rc < 0 && rc != -ENOSYS ? rc : sdb__helper_open(&opened->helper);
+    /* One of the two will do. */
+    if (other < 0 && (rc < 0 || other != -ENOSYS)) {
+        sdb__waiter_close(opened, false);
+        return other;
+    }
+    *waiter = opened;
+    return 0;
+}
+
+void sdb__waiter_close(struct sdb__waiter *waiter, bool in_fork)
+{
+    if (!waiter)
+        return;
+    sdb__watch_close(waiter->watch, waiter->helper, in_fork);
+    sdb__helper_close(waiter->helper, in_fork);
+    sdb__uring_close(waiter->uring);
+    free(waiter);
+}
+
+/* ---- being woken ---- */
+
+static void wake_fd(struct sdb__waiter *waiter)
+{
+    if (waiter->watch)
+        sdb__watch_wake(waiter->watch);
+    else
+        sdb__uring_wake(waiter->uring);
+}
+
+void sdb__waiter_interrupt(struct sdb__waiter *waiter)
+{
+    uint32_t sleeping;
+
+    __atomic_store_n(&waiter->interrupted, 1, __ATOMIC_SEQ_CST);
+    sleeping = __atomic_load_n(&waiter->sleeping, __ATOMIC_SEQ_CST);
+    if (sleeping == BESIDE_HELPER)
+        sdb__helper_wake(waiter->helper);
+    if (__atomic_load_n(&waiter->has_fd, __ATOMIC_ACQUIRE))
+        wake_fd(waiter);
+    else if (sleeping == IN_RING)
+        sdb__uring_wake(waiter->uring);
+}
+
+void sdb__waiter_notify(struct sdb__waiter *waiter)
+{
+    if (waiter->has_fd)
+        wake_fd(waiter);
+}
+
+static bool take_interrupt(struct sdb__waiter *waiter)
+{
+    return __atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST) &&
+           __atomic_exchange_n(&waiter->interrupted, 0, __ATOMIC_SEQ_CST);
+}
+
+int sdb__waiter_fd(struct sdb__waiter *waiter)
+{
+    if (!waiter->uring && !waiter->watch) {
+        int rc = sdb__watch_open(&waiter->watch);
+
+        if (rc < 0)
+            return rc;
+    }
+    __atomic_store_n(&waiter->has_fd, true, __ATOMIC_RELEASE);
+    wake_fd(waiter); /* what came before is looked for */
+    return waiter->watch ? sdb__watch_fd(waiter->watch) : sdb__uring_fd(waiter->uring);
+}
+
+/* Nobody is awake now: the descriptor shall say when something comes.  @return as sdb__uring_watch() */
+static int watch_fd(struct sdb__waiter *waiter)
+{
+    if (waiter->watch) {
+        sdb__watch_clear_wake(waiter->watch);
+        sdb__watch_arm(waiter->watch);
+        return 0;
+    }
+    sdb__uring_clear_wake(waiter->uring);
+    return sdb__uring_watch(waiter->uring, true);
+}
+
+int sdb__waiter_idle(struct sdb__waiter *waiter)
+{
+    int rc = 0;
+
+    if (!waiter->has_fd)
+        return 0;
+    if (waiter->watch) {
+        sdb__watch_clear_wake(waiter->watch);
+    } else {
+        sdb__uring_clear_wake(waiter->uring);
+        do {
+            rc = sdb__uring_watch(waiter->uring, false);
+        } while (rc > 0);
+    }
+    return take_interrupt(waiter) ? -EINTR : rc;
+}
+
+/* ---- waiting ---- */
+
+pid_t sdb__waiter_take(struct sdb__waiter *waiter, int *status, struct rusage *usage)
+{
+    pid_t tid;
+
+    do {
+        tid = sdb__wait_tracees(false, status, usage);
+    } while (tid > 0 && waiter->helper && sdb__helper_is(waiter->helper, tid));
+    return tid;
+}
+
+/* @return whether it has been quiet for a while; once for each while */
+static bool is_quiet(struct sdb__waiter *waiter)
+{
+    if (waiter->paused && !sdb__deadline_passed(&waiter->look_at))
+        return false;
+    waiter->look_at = sdb__deadline_in(SDB__WAITER_QUIET_MS);
+    if (waiter->paused)
+        return true;
+    waiter->paused = true;
+    return false;
+}
+
+static void fall_asleep(struct sdb__waiter *waiter, enum sleeping sleeping)
+{
+    __atomic_store_n(&waiter->sleeping, sleeping, __ATOMIC_SEQ_CST);
+}
+
+/* @return the tid of a tracee whose status was taken, 0 to look again, or a negative errno */
+static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
+                                 bool heeds_interrupt, int *status, struct rusage *usage)
+{
+    pid_t tid;
+
+    fall_asleep(waiter, BESIDE_HELPER);
+    if (heeds_interrupt && __atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST)) {
+        tid = 0;
+    } else {
+        tid = sdb__helper_have(waiter->helper, deadline);
+        /* Whoever can neither be late nor be woken cannot fail for want of it. */
+        if (tid == 0 || (!heeds_interrupt && deadline->never))
+            tid = sdb__wait_tracees(true, status, usage);
+    }
+    fall_asleep(waiter, AWAKE);
+    if (tid == -EINTR)
+        return 0;
+    if (tid > 0 && sdb__helper_is(waiter->helper, tid)) {
+        waiter->busy = 0;
+        return 0;
+    }
+    return tid;
+}
+
+static int sleep_in_ring(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
+                         bool heeds_interrupt)
+{
+    int rc = 0;
+
+    fall_asleep(waiter, IN_RING);
+    if (!heeds_interrupt || !__atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST))
+        rc = sdb__uring_sleep(waiter->uring, deadline, heeds_interrupt);
+    fall_asleep(waiter, AWAKE);
+    return rc;
+}
+
+/*
+ * There is nothing now.
+ *
+ * @param slept  although it was waited for
+ * @return 0 to wait, 1 if it has been quiet, or a negative errno
+ */
+static int have_nothing(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
+                        bool heeds_interrupt, bool slept)
+{
+    const bool passed = sdb__deadline_passed(deadline);
+    int rc = 0;
+
+    if (slept)
+        waiter->busy = 0;
+
+    if (heeds_interrupt && take_interrupt(waiter)) {
+        waiter->busy = 0;
+        if (!waiter->has_fd && waiter->uring)
+            sdb__uring_clear_wake(waiter->uring);
+        return -EINTR;
+    }
+    if ((slept || passed) && is_quiet(waiter))
+        return 1;
+    if (!passed)
+        return 0;
+    if (waiter->has_fd && heeds_interrupt) {
+        rc = watch_fd(waiter);
+        /* It was cleared just now: an interrupt that came before shall not be forgotten. */
+        if (rc == 0 && __atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST))
+            rc = 1;
+    }
+    return rc > 0 ? 0 : rc < 0 ? rc : -ETIMEDOUT;
 }
 
 pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
                        bool heeds_interrupt, int *status, struct rusage *usage)
 {
-    for (;;) {
-        pid_t tid = sdb__wait_tracees(false, status, usage);
+    bool looks = waiter->busy < BUSY || sdb__deadline_passed(deadline);
+    bool slept = false;
+    pid_t tid = 0;
 
-        if (tid == 0) {
-            if (heeds_interrupt &&
-                __atomic_exchange_n(&waiter->interrupted, false, __ATOMIC_ACQ_REL))
-                return -EINTR;
-            if (sdb__deadline_passed(deadline))
-                return -ETIMEDOUT;
-            tid = waiter->kind->sleep(waiter, deadline, heeds_interrupt, status, usage);
+    while (tid == 0) {
+        /* While statuses follow each other, the wait that sleeps is the look too. */
+        const bool beside_helper = !waiter->uring || (waiter->helper && !looks);
+
+        if (looks) {
+            int rc;
+
+            tid = sdb__waiter_take(waiter, status, usage);
+            if (tid != 0)
+                break;
+            rc = have_nothing(waiter, deadline, heeds_interrupt, slept);
+            if (rc != 0)
+                return rc > 0 ? 0 : rc;
         }
-        if (tid != 0 && !waiter->kind->owns(waiter, tid))
-            return tid;
+        if (looks && sdb__deadline_passed(deadline))
+            continue; /* something has come after all */
+        if (beside_helper)
+            tid = sleep_beside_helper(waiter, deadline, heeds_interrupt, status, usage);
+        else
+            tid = sleep_in_ring(waiter, deadline, heeds_interrupt);
+        looks = true;
+        slept = true;
     }
-}
-
-void sdb__waiter_interrupt(struct sdb__waiter *waiter)
-{
-    __atomic_store_n(&waiter->interrupted, true, __ATOMIC_RELEASE);
-    waiter->kind->wake(waiter);
-}
-
-void sdb__waiter_close(struct sdb__waiter *waiter, bool in_fork)
-{
-    if (waiter)
-        waiter->kind->close(waiter, in_fork);
+    if (tid > 0) {
+        waiter->paused = false;
+        if (waiter->watch)
+            sdb__watch_found(waiter->watch);
+        if (waiter->busy < BUSY)
+            waiter->busy++;
+    }
+    return tid;
 }

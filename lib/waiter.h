@@ -3,9 +3,10 @@
  * Waiting for what tracees do, with a deadline, and with a way to be woken from any thread or
  * signal handler; without a signal of our own and without polling.
  *
- * wait4(2) knows neither deadline nor wake-up.  There are two ways around: io_uring waits for
- * tracees beside an eventfd (waiter_uring.c); and where that is not to be had, a helper task whose
- * exit ends the wait (waiter_helper.c).
+ * wait4(2) knows neither deadline nor wake-up.  There are two ways around.  io_uring waits for tracees
+ * beside an eventfd (waiter_uring.c); that is the cheaper one to be woken from.  A helper task whose
+ * exit ends the wait4 (waiter_helper.c) costs nothing as long as only tracees have something to say.
+ * So a waiter that has a ring sleeps in it, but beside a helper while statuses follow each other.
  */
 #ifndef SDB_LIB_WAITER_H
 #define SDB_LIB_WAITER_H
@@ -18,40 +19,7 @@
 
 struct sdb__waiter;
 
-struct sdb__waiter_kind {
-    /** @return 0, -ENOSYS if it cannot be had here, or another negative errno */
-    int (*open)(struct sdb__waiter **waiter);
-
-    /**
-     * Sleep until a tracee may have something to say, until the deadline, or until woken; it may
-     * also return for no reason.  Called only by the thread that opened it.
-     *
-     * @param heeds_interrupt  an interrupt that came before shall end it too
-     * @return a tid whose status was taken, 0 to look again, or a negative errno
-     */
-    pid_t (*sleep)(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
-                   bool heeds_interrupt, int *status, struct rusage *usage);
-
-    /** @return whether this tid is the waiter's own, and no tracee; its end has been seen then */
-    bool (*owns)(struct sdb__waiter *waiter, pid_t tid);
-
-    /** End the running sleep, or the next one.  Any thread, async-signal-safe. */
-    void (*wake)(struct sdb__waiter *waiter);
-
-    /** @param in_fork  this is a forked child's copy: only memory and descriptors are ours */
-    void (*close)(struct sdb__waiter *waiter, bool in_fork);
-};
-
-/* The beginning of each kind's own struct. */
-struct sdb__waiter {
-    const struct sdb__waiter_kind *kind;
-    bool interrupted; /* atomic; set by any thread, cleared by the waiting one */
-};
-
-extern const struct sdb__waiter_kind sdb__waiter_by_uring;
-extern const struct sdb__waiter_kind sdb__waiter_by_helper;
-
-/** Open the best kind there is.  @return 0 or a negative errno */
+/** @return 0 or a negative errno: -ENOSYS if there is no way to wait here */
 int sdb__waiter_open(bool without_uring, struct sdb__waiter **waiter);
 
 /**
@@ -59,15 +27,38 @@ int sdb__waiter_open(bool without_uring, struct sdb__waiter **waiter);
  *
  * @param heeds_interrupt  return -EINTR when interrupted; else the interrupt is left for a later
  *                         call
- * @return the tracee's tid, -ETIMEDOUT, -EINTR, or another negative errno
+ * @return the tracee's tid; 0 if nothing has come for a while (it is not waited on: look whether
+ *         somebody else has taken it, and call again); -ETIMEDOUT, -EINTR, or another negative errno
  */
 pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
                        bool heeds_interrupt, int *status, struct rusage *usage);
 
+/** Take a status that is there already.  @return the tracee's tid, or 0 or less if there is none */
+pid_t sdb__waiter_take(struct sdb__waiter *waiter, int *status, struct rusage *usage);
+
 /** Any thread, async-signal-safe. */
 void sdb__waiter_interrupt(struct sdb__waiter *waiter);
 
-/** NULL is allowed. */
+/**
+ * A descriptor that becomes readable when there is something for sdb__waiter_next(), or after
+ * sdb__waiter_notify(), until the former has returned -ETIMEDOUT.
+ *
+ * @return the waiter's descriptor, or a negative errno
+ */
+int sdb__waiter_fd(struct sdb__waiter *waiter);
+
+/** Have the descriptor become readable, if there is one. */
+void sdb__waiter_notify(struct sdb__waiter *waiter);
+
+/**
+ * There is nothing to wait for: only sdb__waiter_interrupt() and sdb__waiter_notify() shall make the
+ * descriptor readable.  Does nothing without one.
+ *
+ * @return 0, -EINTR: it was interrupted; or another negative errno
+ */
+int sdb__waiter_idle(struct sdb__waiter *waiter);
+
+/** NULL is allowed.  @param in_fork  this is a forked child's copy: only memory and descriptors are ours */
 void sdb__waiter_close(struct sdb__waiter *waiter, bool in_fork);
 
 #endif

@@ -30,7 +30,7 @@ void sdb__waiter_child_run(void *shared)
             break;
         /* If the deadline is being changed at this moment, so is the turn, and this returns. */
         if (sdb__raw_syscall(SYS_futex, &room->turn, FUTEX_WAIT_BITSET_PRIVATE, turn,
-                             room->never ? NULL : &room->at, NULL,
+                             &room->at, NULL,
                              FUTEX_BITSET_MATCH_ANY) == -ETIMEDOUT)
             break;
     }

@@ -12,8 +12,7 @@ struct sdb__waiter_helper_room {
     pid_t host_pid;
     uint32_t turn;      /* a futex: it changes whenever something below does */
     uint32_t leave;     /* the helper is to exit */
-    bool never;         /* there is no deadline */
-    struct timespec at; /* the deadline, CLOCK_MONOTONIC: the helper exits then */
+    struct timespec at; /* CLOCK_MONOTONIC: the helper exits then */
 };
 
 /**

@@ -7,7 +7,7 @@
  * the usage.  Task work is deferred until we enter the ring, so that it interrupts no system call
  * that the host makes on this thread.
  */
-#include "waiter.h"
+#include "waiter_ways.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,8 +30,7 @@
 
 enum request { REQUEST_TRACEES = 1, REQUEST_WAKE = 2 };
 
-struct uring {
-    struct sdb__waiter waiter;
+struct sdb__uring {
     int fd;
     int wake_fd;
     bool tracees_armed;
@@ -44,7 +43,7 @@ struct uring {
     uint32_t submitted; /* our submission tail */
 };
 
-static uint32_t *ring_word(const struct uring *uring, uint32_t offset)
+static uint32_t *ring_word(const struct sdb__uring *uring, uint32_t offset)
 {
     return (uint32_t *)(void *)(uring->rings + offset);
 }
@@ -62,7 +61,7 @@ static bool knows_waitid(int fd)
     return answer->last_op >= OP_WAITID && (answer->ops[OP_WAITID].flags & IO_URING_OP_SUPPORTED);
 }
 
-static int map_rings(struct uring *uring)
+static int map_rings(struct sdb__uring *uring)
 {
     const struct io_uring_params *params = &uring->params;
     size_t submission_size = params->sq_off.array + params->sq_entries * sizeof(uint32_t);
@@ -86,11 +85,11 @@ static int map_rings(struct uring *uring)
     return 0;
 }
 
-static void close_uring(struct sdb__waiter *waiter, bool in_fork)
+void sdb__uring_close(struct sdb__uring *uring)
 {
-    struct uring *uring = (struct uring *)waiter;
-
-    (void)in_fork; /* the ring knows its own task: a child's copy cannot do harm */
+    if (!uring)
+        return;
+    /* The ring knows its own task: a forked child's copy cannot do harm. */
     if (uring->sqes)
         munmap(uring->sqes, uring->sqes_size);
     if (uring->rings)
@@ -100,42 +99,41 @@ static void close_uring(struct sdb__waiter *waiter, bool in_fork)
     free(uring);
 }
 
-static int open_uring(struct sdb__waiter **waiter)
+int sdb__uring_open(struct sdb__uring **uring)
 {
-    struct uring *uring = calloc(1, sizeof(*uring));
+    struct sdb__uring *opened = calloc(1, sizeof(*opened));
     int rc = -ENOSYS;
 
-    if (!uring)
+    if (!opened)
         return -ENOMEM;
-    uring->waiter.kind = &sdb__waiter_by_uring;
-    uring->wake_fd = -1;
-    uring->params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-    uring->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &uring->params);
-    if (uring->fd < 0)
+    opened->wake_fd = -1;
+    opened->params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    opened->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &opened->params);
+    if (opened->fd < 0)
         goto failed; /* forbidden, or an older kernel */
-    uring->fd = sdb__fd_above_stdio(uring->fd);
-    if (uring->fd < 0 || !knows_waitid(uring->fd))
+    opened->fd = sdb__fd_above_stdio(opened->fd);
+    if (opened->fd < 0 || !knows_waitid(opened->fd))
         goto failed;
-    rc = map_rings(uring);
+    rc = map_rings(opened);
     if (rc < 0)
         goto failed;
-    uring->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    rc = uring->wake_fd < 0 ? -errno : 0;
+    opened->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    rc = opened->wake_fd < 0 ? -errno : 0;
     if (rc == 0) {
-        uring->wake_fd = sdb__fd_above_stdio(uring->wake_fd);
-        rc = uring->wake_fd < 0 ? uring->wake_fd : 0;
+        opened->wake_fd = sdb__fd_above_stdio(opened->wake_fd);
+        rc = opened->wake_fd < 0 ? opened->wake_fd : 0;
     }
     if (rc < 0)
         goto failed;
-    *waiter = &uring->waiter;
+    *uring = opened;
     return 0;
 
 failed:
-    close_uring(&uring->waiter, false);
+    sdb__uring_close(opened);
     return rc;
 }
 
-static struct io_uring_sqe *next_entry(struct uring *uring)
+static struct io_uring_sqe *next_entry(struct sdb__uring *uring)
 {
     uint32_t mask = *ring_word(uring, uring->params.sq_off.ring_mask);
     uint32_t at = uring->submitted++ & mask;
@@ -145,12 +143,12 @@ static struct io_uring_sqe *next_entry(struct uring *uring)
     return &uring->sqes[at];
 }
 
-/* Have both requests in the ring.  @return how many the kernel has not taken yet */
-static unsigned arm(struct uring *uring)
+/* Have the requests in the ring.  @return how many the kernel has not taken yet */
+static unsigned arm(struct sdb__uring *uring, bool tracees, bool wake)
 {
     struct io_uring_sqe *entry;
 
-    if (!uring->tracees_armed) {
+    if (!uring->tracees_armed && tracees) {
         entry = next_entry(uring);
         entry->opcode = OP_WAITID;
         entry->len = P_ALL;
@@ -159,7 +157,7 @@ static unsigned arm(struct uring *uring)
         entry->user_data = REQUEST_TRACEES;
         uring->tracees_armed = true;
     }
-    if (!uring->wake_armed) {
+    if (!uring->wake_armed && wake) {
         entry = next_entry(uring);
         entry->opcode = IORING_OP_POLL_ADD;
         entry->fd = uring->wake_fd;
@@ -174,73 +172,75 @@ static unsigned arm(struct uring *uring)
            __atomic_load_n(ring_word(uring, uring->params.sq_off.head), __ATOMIC_ACQUIRE);
 }
 
-static void take_completions(struct uring *uring)
+/* @return whether there were any */
+static bool take_completions(struct sdb__uring *uring)
 {
     const struct io_uring_cqe *entries = (const void *)(uring->rings + uring->params.cq_off.cqes);
     uint32_t mask = *ring_word(uring, uring->params.cq_off.ring_mask);
     uint32_t *head = ring_word(uring, uring->params.cq_off.head);
     uint32_t tail = __atomic_load_n(ring_word(uring, uring->params.cq_off.tail), __ATOMIC_ACQUIRE);
     uint32_t at = *head;
-    uint64_t count;
+    bool found = at != tail;
 
     for (; at != tail; at++) {
-        if (entries[at & mask].user_data == REQUEST_TRACEES) {
+        if (entries[at & mask].user_data == REQUEST_TRACEES)
             uring->tracees_armed = false;
-        } else {
+        else
             uring->wake_armed = false;
-            (void)!read(uring->wake_fd, &count, sizeof(count));
-        }
     }
     __atomic_store_n(head, at, __ATOMIC_RELEASE);
+    return found;
 }
 
-static pid_t sleep_in_ring(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
-                           bool heeds_interrupt, int *status, struct rusage *usage)
+int sdb__uring_sleep(struct sdb__uring *uring, const struct sdb__deadline *deadline,
+                     bool heeds_wake)
 {
-    struct uring *uring = (struct uring *)waiter;
+    const struct timespec quiet = {.tv_sec = SDB__WAITER_QUIET_MS / 1000};
     struct timespec left;
     const struct timespec *limit = sdb__deadline_left(deadline, &left);
-    struct __kernel_timespec time = {0};
-    struct io_uring_getevents_arg argument = {0};
+    struct __kernel_timespec time;
+    struct io_uring_getevents_arg argument = {.ts = (uintptr_t)&time};
     long rc;
 
-    (void)heeds_interrupt; /* the eventfd remembers it */
-    (void)status;
-    (void)usage;
-    if (limit) {
-        time.tv_sec = limit->tv_sec;
-        time.tv_nsec = limit->tv_nsec;
-        argument.ts = (uintptr_t)&time;
-    }
-    rc = syscall(SYS_io_uring_enter, uring->fd, arm(uring), 1,
+    if (!limit || limit->tv_sec >= quiet.tv_sec)
+        limit = &quiet;
+    time.tv_sec = limit->tv_sec;
+    time.tv_nsec = limit->tv_nsec;
+    rc = syscall(SYS_io_uring_enter, uring->fd, arm(uring, true, heeds_wake), 1,
                  IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof(argument));
     if (rc < 0 && errno != EINTR && errno != ETIME)
         return -errno;
-    take_completions(uring);
+    (void)take_completions(uring);
     return 0;
 }
 
-static bool owns_none(struct sdb__waiter *waiter, pid_t tid)
+int sdb__uring_watch(struct sdb__uring *uring, bool tracees)
 {
-    (void)waiter;
-    (void)tid;
-    return false;
+    if (syscall(SYS_io_uring_enter, uring->fd, arm(uring, tracees, true), 0,
+                IORING_ENTER_GETEVENTS, NULL, 0) < 0 &&
+        errno != EINTR)
+        return -errno;
+    return take_completions(uring);
 }
 
-static void wake_ring(struct sdb__waiter *waiter)
+void sdb__uring_wake(struct sdb__uring *uring)
 {
     static const uint64_t one = 1;
     int saved_errno = errno;
 
     /* A counter that is full has woken it already. */
-    (void)!write(((struct uring *)waiter)->wake_fd, &one, sizeof(one));
+    (void)!write(uring->wake_fd, &one, sizeof(one));
     errno = saved_errno;
 }
 
-const struct sdb__waiter_kind sdb__waiter_by_uring = {
-    .open = open_uring,
-    .sleep = sleep_in_ring,
-    .owns = owns_none,
-    .wake = wake_ring,
-    .close = close_uring,
-};
+void sdb__uring_clear_wake(struct sdb__uring *uring)
+{
+    uint64_t count;
+
+    (void)!read(uring->wake_fd, &count, sizeof(count));
+}
+
+int sdb__uring_fd(const struct sdb__uring *uring)
+{
+    return uring->fd;
+}

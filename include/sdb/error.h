@@ -28,6 +28,12 @@ SDB_BEGIN_DECLS
 #define SDB_EWRONGTHREAD 18 /* EXDEV */
 
 /**
+ * Something else in the host has taken away what a held thread did (a wait for any child in another
+ * thread): see sdb_session_wait().  Neither ptrace(2) nor wait(2) ever gives this errno.  Since 0.1.
+ */
+#define SDB_ESTOLEN 116 /* ESTALE */
+
+/**
  * Where an operation failed.  The stages of a launch stand in the order in which they happen: what
  * comes later in this list was not yet done when an earlier one fails.  Since 0.1.
  */
@@ -70,6 +76,21 @@ enum sdb_stage {
     SDB_STAGE_STOP,      /* stopping what was attached */
 };
 
+/** Why an attach was refused, as far as it is known.  Since 0.1. */
+enum sdb_reason {
+    SDB_REASON_NONE = 0,
+    SDB_REASON_GONE,          /* -ESRCH: there is no such process, or it has ended meanwhile */
+    SDB_REASON_ZOMBIE,        /* -ESRCH: it has ended, and waits to be reaped */
+    SDB_REASON_THREAD,        /* -ESRCH: the number is a thread's, not a process's */
+    SDB_REASON_TRACED,        /* -EBUSY: it is traced already, by other_pid */
+    SDB_REASON_OWN,           /* -EDEADLK: it is the host itself */
+    SDB_REASON_KERNEL_THREAD, /* -EPERM */
+    SDB_REASON_OTHER_USER,    /* -EPERM: it belongs to another user */
+    SDB_REASON_NOT_DUMPABLE,  /* -EPERM: it has made itself undumpable, or gained privileges */
+    SDB_REASON_YAMA,          /* -EPERM: Yama's ptrace_scope forbids it */
+    SDB_REASON_SECURITY,      /* -EPERM: none of these; a security module, or a sandbox */
+};
+
 /** Room for the detail text of an error, with its final NUL.  Since 0.1. */
 #define SDB_ERROR_DETAIL_SIZE 256
 
@@ -87,7 +108,7 @@ struct sdb_error {
     int32_t signal;    /* the signal that killed the child, or 0 */
     int32_t warning;   /* code is 0: the negative errno of an option, named by stage, which the
                          system refused and which the caller had allowed to be left out; or 0 */
-    uint32_t reserved;
+    uint32_t reason;   /* of a refused attach: enum sdb_reason */
     char detail[SDB_ERROR_DETAIL_SIZE]; /* the argument at fault in words, or "" */
 };
 

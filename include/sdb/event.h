@@ -15,7 +15,17 @@
 
 SDB_BEGIN_DECLS
 
-/** The kinds of events.  After all but EXITED the thread stands still.  Since 0.1. */
+/**
+ * The kinds of events.  After all but EXITED, THREAD_EXIT and RELEASED the thread stands still, until
+ * it is resumed.
+ *
+ * Their order: a thread's START comes before anything else of it; the FORK, VFORK or CLONE of whoever
+ * made it comes before that; the ends of all threads of a process come before the end of the process.
+ * A stop that was not told yet when the thread is killed is not told any more; thus a newborn whose
+ * parent was killed in its fork begins with a START that nothing came before.
+ *
+ * Since 0.1.
+ */
 enum sdb_event_kind {
     SDB_EVENT_NONE = 0,
 
@@ -24,10 +34,12 @@ enum sdb_event_kind {
     SDB_EVENT_SIGNAL = 1,
 
     /* The process was stopped, by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU: `signal` says which
-     * (group-stop).  Resuming lets it stay stopped, as it should be, until it gets a SIGCONT. */
+     * (group-stop).  Resuming lets it stay stopped, as it should be, until it gets a SIGCONT.  Each
+     * of its threads tells this. */
     SDB_EVENT_GROUP_STOP = 2,
 
-    /* A SIGCONT has ended the group-stop.  The SIGCONT itself follows as a SIGNAL event. */
+    /* A SIGCONT has ended the group-stop.  The SIGCONT itself follows as a SIGNAL event of one of
+     * the threads. */
     SDB_EVENT_GROUP_CONTINUE = 3,
 
     /* sdb_thread_interrupt() has stopped it. */
@@ -36,11 +48,41 @@ enum sdb_event_kind {
     /* One instruction was executed (SDB_RESUME_STEP). */
     SDB_EVENT_STEP = 5,
 
-    /* The process has executed another program, and stands before its first instruction. */
-    SDB_EVENT_EXEC = 6,
+    /* The thread stands at the beginning of a system call, or at its end (SDB_RESUME_SYSCALL). */
+    SDB_EVENT_SYSCALL_ENTRY = 6,
+    SDB_EVENT_SYSCALL_EXIT = 7,
 
-    /* The process has ended; `status` says how, and what it used.  It was reaped. */
-    SDB_EVENT_EXITED = 7,
+    /* The thread is in fork(2), vfork(2) or clone(2), and has made a process or a thread that is held
+     * too: `new_process` and `new_thread`.  Which of the three is what the kernel calls it: a clone(2)
+     * that shares memory and says SIGCHLD is a FORK, one with another exit signal is a CLONE although
+     * `new_process` is a process of its own. */
+    SDB_EVENT_FORK = 8,
+    SDB_EVENT_VFORK = 9,
+    SDB_EVENT_CLONE = 10,
+
+    /* The vfork(2) is over: the child has executed a program or ended.  Its own event of that comes
+     * later. */
+    SDB_EVENT_VFORK_DONE = 11,
+
+    /* A newborn thread, or the first thread of a newborn process, stands before its first
+     * instruction. */
+    SDB_EVENT_START = 12,
+
+    /* The process has executed another program, and stands before its first instruction.  It has one
+     * thread now, the one that executed it; its id has become the process's, and `former_tid` says
+     * what it was. */
+    SDB_EVENT_EXEC = 13,
+
+    /* A thread has ended, and others of its process live; `status` says how. */
+    SDB_EVENT_THREAD_EXIT = 14,
+
+    /* The process has ended, and with it its first thread; `status` says how, and what it used.  It
+     * was reaped. */
+    SDB_EVENT_EXITED = 15,
+
+    /* The process has executed another program and was let go, as its follow policy says.  If this
+     * session launched it, `child` is a child that can be waited for: the caller's to close. */
+    SDB_EVENT_RELEASED = 16,
 };
 
 /** One event.  Initialise with SDB_EVENT_INIT; it can be used again and again.  Since 0.1. */
@@ -50,20 +92,27 @@ struct sdb_event {
     int32_t signal;
     struct sdb_process *process; /* whose event it is */
     struct sdb_thread *thread;
-    const struct sdb_exit_status *status; /* EXITED: how; else NULL.  Lives as long as process */
+    const struct sdb_exit_status
+        *status;                     /* EXITED, THREAD_EXIT; else NULL.  Lives as long as thread */
+    struct sdb_process *new_process; /* FORK, VFORK, CLONE: of the newborn; else NULL */
+    struct sdb_thread *new_thread;   /* FORK, VFORK, CLONE: the newborn; else NULL */
+    struct sdb_child *child;         /* RELEASED; else NULL */
+    int32_t former_tid;              /* EXEC; else 0 */
+    uint32_t reserved;
 };
 
 #define SDB_EVENT_INIT                                                                             \
     {                                                                                              \
-        sizeof(struct sdb_event), 0, 0, NULL, NULL, NULL                                           \
+        sizeof(struct sdb_event), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0                   \
     }
 
 /**
- * Resume the thread of an event in the ordinary way: a signal that was coming is delivered, a
- * stopped process stays stopped until it gets a SIGCONT, anything else goes on.  After EXITED there
- * is nothing to resume, and nothing happens.
+ * Resume what an event has stopped, in the ordinary way: a signal that was coming is delivered, a
+ * stopped process stays stopped until it gets a SIGCONT, anything else goes on.  That is the thread,
+ * or in all-stop (see sdb_process_set_stop_mode()) every thread of the process that stands still.
+ * After EXITED, THREAD_EXIT and RELEASED nothing happens but in all-stop.
  *
- * @return 0, or what sdb_thread_resume() returns
+ * @return 0, or what sdb_thread_resume() or sdb_process_resume() returns
  *
  * Tracer thread only.  Since 0.1.
  */

@@ -13,6 +13,7 @@
 #include <sdb/process.h>
 #include <sdb/session.h>
 #include <sdb/thread.h>
+#include <sdb/trace.h>
 #include <sdb/version.h>
 
 #endif

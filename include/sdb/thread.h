@@ -2,7 +2,10 @@
 /**
  * Threads of the processes that a session holds.
  *
- * A thread's handle is valid as long as its process's.
+ * A handle is the session's: it is valid until the sdb_session_wait() after the one that told the
+ * thread's end, or until the process is detached or the session destroyed.  Retain it to keep it
+ * longer; a retained handle of a thread that is gone answers with the id it had, and else with
+ * -ESRCH: it never speaks of another thread that was given the same id.
  */
 #ifndef SDB_THREAD_H
 #define SDB_THREAD_H
@@ -21,6 +24,7 @@ struct sdb_thread;
 enum sdb_resume {
     SDB_RESUME_CONTINUE = 0, /* until something happens */
     SDB_RESUME_STEP = 1,     /* for one instruction */
+    SDB_RESUME_SYSCALL = 2,  /* to the beginning or the end of the next system call */
 };
 
 /** The signal of sdb_thread_resume() that stands for "the one that was coming, if any". */
@@ -48,6 +52,9 @@ SDB_API int32_t sdb_thread_tid(const struct sdb_thread *thread);
 SDB_API struct sdb_process *sdb_thread_process(const struct sdb_thread *thread);
 
 /**
+ * A thread that has stopped, but whose event is still to be told, is RUNNING here, unless the whole
+ * process was stopped meanwhile (sdb_process_stop(), all-stop).
+ *
  * @return one of enum sdb_thread_state; GONE if @p thread is NULL
  *
  * Tracer thread only.  Since 0.1.
@@ -72,7 +79,7 @@ SDB_API enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread);
  *         -SDB_EWRONGTHREAD  not the tracer thread
  *         -EINVAL  @p thread is NULL, @p how unknown, or @p signal no signal or not to be given
  *         -ESRCH   it is gone
- *         -EBUSY   it runs
+ *         -EBUSY   it runs, or its event is still to be told
  *
  * Tracer thread only.  Since 0.1.
  */
@@ -81,7 +88,9 @@ SDB_API int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, in
 /**
  * Ask a running thread to stop.  It does so soon, with an SDB_EVENT_INTERRUPT, or with another
  * event that came first; then no SDB_EVENT_INTERRUPT follows.  Asking again before that changes
- * nothing.  A thread that waits inside the kernel goes on waiting when it is resumed.
+ * nothing.  A thread that waits inside the kernel goes on waiting when it is resumed; one that waits
+ * in vfork(2) stops when its child has executed a program or ended, and a first thread that has ended
+ * while others run never does.
  *
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread
@@ -122,6 +131,32 @@ SDB_API int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address);
  * Tracer thread only.  Since 0.1.
  */
 SDB_API int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size);
+
+/**
+ * Remember something of the caller's with a thread; NULL at first.
+ *
+ * @return sdb_thread_data(): what was set, NULL if @p thread is NULL
+ *
+ * Tracer thread only (not checked).  Since 0.1.
+ */
+SDB_API void sdb_thread_set_data(struct sdb_thread *thread, void *data);
+SDB_API void *sdb_thread_data(const struct sdb_thread *thread);
+
+/**
+ * Keep the handle until sdb_thread_close().  It keeps its process's handle too.
+ *
+ * @return @p thread
+ *
+ * Any thread.  Since 0.1.
+ */
+SDB_API struct sdb_thread *sdb_thread_retain(struct sdb_thread *thread);
+
+/**
+ * Give back a handle that was retained.  NULL is allowed.  The thread itself is not touched.
+ *
+ * Any thread.  Since 0.1.
+ */
+SDB_API void sdb_thread_close(struct sdb_thread *thread);
 
 SDB_END_DECLS
 

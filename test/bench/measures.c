@@ -98,7 +98,7 @@ double sdb_traced(void)
     begin = bench_now_us();
     rc = sdb_session_launch(session, &options, &process, NULL);
     if (rc == 0)
-        rc = sdb_process_resume(process);
+        rc = sdb_process_resume(process, SDB_RESUME_CONTINUE);
     end = bench_now_us();
     if (rc == 0)
         rc = sdb_session_wait(session, -1, &event);

@@ -306,7 +306,7 @@ START_TEST(a_held_program_can_be_captured_in_another_thread)
     ck_assert_int_eq(sdb_session_create(NULL, &session), 0);
     ck_assert_int_eq(sdb_session_launch(session, &options, &process, NULL), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, collect, &collecting), 0);
-    ck_assert_int_eq(sdb_process_resume(process), 0);
+    ck_assert_int_eq(sdb_process_resume(process, SDB_RESUME_CONTINUE), 0);
     ck_assert_int_eq(sdb_session_wait(session, -1, &event), 0);
     ck_assert_uint_eq(event.kind, SDB_EVENT_EXITED);
     pthread_join(thread, NULL);

@@ -297,7 +297,7 @@ START_TEST(launched_stands_before_its_first_instruction)
         ck_assert_int_eq(sdb_thread_state(sdb_process_thread(target.process)), SDB_THREAD_STOPPED);
         ck_assert_int_eq(sdb_thread_pc(sdb_process_thread(target.process), &address), 0);
         ck_assert_uint_eq(address, entry_of(STATIC_TARGET));
-        ck_assert_int_eq(sdb_process_resume(target.process), 0);
+        ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
         expect_exit(SDB_EXITED, 0);
         close(target.output);
     }
@@ -312,7 +312,7 @@ START_TEST(exit_code_and_usage_are_told)
 
     begin(_i);
     target = launch_target("exit", "42", NULL);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     event = expect(SDB_EVENT_EXITED);
     ck_assert_int_eq(event.status->pid, target.pid);
     ck_assert_int_eq(event.status->code, 42);
@@ -437,7 +437,7 @@ START_TEST(a_launch_that_fails_leaves_the_session_as_it_was)
         ck_assert_int_eq(sdb_session_launch(session, &options, &process, &error), -ENOENT);
         ck_assert_uint_eq(error.stage, SDB_STAGE_EXEC);
     }
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     expect_exit(SDB_EXITED, 3);
     close(target.output);
     finish();
@@ -496,7 +496,7 @@ START_TEST(a_signal_is_reported_and_reaches_the_program)
 
     begin(_i);
     target = launch_target("catch", "10", "7");
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     event = expect_signal(SIGUSR1);
@@ -519,7 +519,7 @@ START_TEST(a_signal_can_be_dropped)
 
     begin(_i);
     target = launch_target("raise", "10", NULL);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
     expect_exit(SDB_EXITED, 0);
@@ -535,7 +535,7 @@ START_TEST(a_signal_can_be_replaced)
 
     begin(_i);
     target = launch_target("raise", "10", NULL);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 65), -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, -2), -EINVAL);
@@ -569,7 +569,7 @@ START_TEST(a_group_stop_is_kept_until_sigcont)
 
     begin(_i);
     target = launch_target("catch", "10", "9");
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     kill(target.pid, SIGSTOP);
     event = expect_signal(SIGSTOP);
@@ -603,7 +603,7 @@ START_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 
     begin(_i);
     target = launch_target("catch", "18", "4");
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     kill(target.pid, SIGTSTP);
     event = expect_signal(SIGTSTP);
@@ -629,7 +629,7 @@ START_TEST(death_by_signal_is_told)
 
     begin(_i);
     target = launch_target("raise", "11", NULL);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     event = expect_signal(SIGSEGV);
     resume(&event);
     expect_exit(SDB_KILLED, SIGSEGV);
@@ -647,7 +647,7 @@ START_TEST(an_exec_is_told_once)
 
     begin(_i);
     target = launch_target("exec", "6", NULL);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     event = expect(SDB_EVENT_EXEC);
     ck_assert_ptr_eq(event.process, target.process);
     resume(&event);
@@ -667,7 +667,7 @@ START_TEST(an_interrupt_stops_a_running_thread_once)
         struct target target = launch_target(doing[i], NULL, NULL);
         struct sdb_thread *thread = sdb_process_thread(target.process);
 
-        ck_assert_int_eq(sdb_process_resume(target.process), 0);
+        ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
         wait_ready(&target);
         ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
         ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
@@ -692,7 +692,7 @@ START_TEST(an_interrupt_that_another_event_came_before_is_not_told_later)
     for (int round = 0; round < 100; round++) {
         struct target target = launch_target("catch", "10", "7");
 
-        ck_assert_int_eq(sdb_process_resume(target.process), 0);
+        ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
         wait_ready(&target);
         await_state(target.pid, 'S');
         kill(target.pid, SIGUSR1);
@@ -714,7 +714,7 @@ START_TEST(a_sleep_goes_on_after_an_interrupt)
 
     begin(_i);
     target = launch_target("nap", "300", NULL);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     await_state(target.pid, 'S');
     ck_assert_int_eq(sdb_thread_interrupt(sdb_process_thread(target.process)), 0);
@@ -934,7 +934,7 @@ START_TEST(children_of_the_host_are_left_to_it)
         _exit(33);
     ck_assert_int_eq(waitid(P_PID, (id_t)zombie, &info, WEXITED | WNOWAIT), 0);
     target = launch_target("exit", "1", NULL);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     expect_exit(SDB_EXITED, 1);
     ck_assert_int_eq(waitpid(zombie, &status, WNOHANG), zombie);
     ck_assert_int_eq(WEXITSTATUS(status), 33);
@@ -957,7 +957,7 @@ START_TEST(events_of_several_processes_are_all_told)
         targets[i] = launch_target("exit", code, NULL);
     }
     for (int i = 0; i < COUNT; i++)
-        ck_assert_int_eq(sdb_process_resume(targets[i].process), 0);
+        ck_assert_int_eq(sdb_process_resume(targets[i].process, SDB_RESUME_CONTINUE), 0);
     for (int i = 0; i < COUNT; i++) {
         struct sdb_event event = expect(SDB_EVENT_EXITED);
         int code = event.status->code;
@@ -985,7 +985,7 @@ START_TEST(kill_ends_a_process_in_any_state)
     close(target.output);
 
     target = launch_target("wait", NULL, NULL); /* in a group-stop that was left */
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     kill(target.pid, SIGSTOP);
     event = expect_signal(SIGSTOP);
@@ -996,7 +996,7 @@ START_TEST(kill_ends_a_process_in_any_state)
     event = expect(SDB_EVENT_EXITED);
     ck_assert_int_eq(event.status->code, SIGKILL);
     ck_assert_int_eq(sdb_process_kill(event.process), -ESRCH);
-    ck_assert_int_eq(sdb_process_resume(event.process), -ESRCH);
+    ck_assert_int_eq(sdb_process_resume(event.process, SDB_RESUME_CONTINUE), -ESRCH);
     close(target.output);
     finish();
 }
@@ -1012,20 +1012,23 @@ START_TEST(a_retained_handle_outlives_its_process)
     begin(_i);
     target = launch_target("exit", "0", NULL);
     ck_assert_ptr_eq(sdb_process_retain(target.process), target.process);
-    thread = sdb_process_thread(target.process);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    thread = sdb_thread_retain(sdb_process_thread(target.process));
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
     ck_assert_int_eq(sdb_process_pid(target.process), target.pid);
     ck_assert_int_eq(sdb_process_kill(target.process), -ESRCH);
-    ck_assert_int_eq(sdb_process_resume(target.process), -ESRCH);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_DETACH_RUN, NULL), -ESRCH);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), -ESRCH);
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, NULL), -ESRCH);
     ck_assert_ptr_null(sdb_process_thread(target.process));
     ck_assert_int_eq(sdb_thread_interrupt(thread), -ESRCH);
     ck_assert_int_eq(sdb_thread_pc(thread, &address), -ESRCH);
     finish();
     ck_assert_int_eq(sdb_process_kill(target.process), -ESRCH);
     sdb_process_close(target.process);
+    ck_assert_int_eq(sdb_thread_tid(thread), target.pid);
+    ck_assert_ptr_eq(sdb_thread_process(thread), target.process);
+    sdb_thread_close(thread);
     close(target.output);
 }
 END_TEST
@@ -1037,8 +1040,8 @@ START_TEST(resuming_a_thread_that_is_being_killed_is_no_error)
         struct target target = launch_target("wait", NULL, NULL);
 
         kill(target.pid, SIGKILL);
-        ck_assert_int_eq(sdb_process_resume(target.process), 0);
-        ck_assert_int_eq(sdb_process_resume(target.process), -EBUSY);
+        ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+        ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), -EBUSY);
         expect_exit(SDB_KILLED, SIGKILL);
         close(target.output);
     }
@@ -1056,10 +1059,10 @@ START_TEST(destroying_kills_the_launched_and_frees_the_attached)
     begin(_i);
     stopped = launch_target("wait", NULL, NULL);
     running = launch_target("wait", NULL, NULL);
-    ck_assert_int_eq(sdb_process_resume(running.process), 0);
+    ck_assert_int_eq(sdb_process_resume(running.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&running);
     attach(attached);
-    ck_assert_int_eq(sdb_process_resume(attach(resumed)), 0);
+    ck_assert_int_eq(sdb_process_resume(attach(resumed), SDB_RESUME_CONTINUE), 0);
     finish();
     ck_assert_int_eq(state_of(stopped.pid), 0);
     ck_assert_int_eq(state_of(running.pid), 0);
@@ -1111,8 +1114,8 @@ START_TEST(a_launched_process_that_is_let_go_becomes_a_child)
 
     begin(_i);
     target = launch_target("exit", "12", NULL);
-    ck_assert_int_eq(sdb_process_detach(target.process, (enum sdb_detach)7, &child), -EINVAL);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_DETACH_RUN, &child), 0);
+    ck_assert_int_eq(sdb_process_detach(target.process, (enum sdb_release)7, &child), -EINVAL);
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
     ck_assert_int_eq(sdb_child_pid(child), target.pid);
     finish(); /* does not touch it any more */
     ck_assert_int_eq(sdb_child_wait(child, -1, &status), 0);
@@ -1130,9 +1133,9 @@ START_TEST(a_running_process_can_be_let_go)
 
     begin(_i);
     target = launch_target("catch", "10", "5");
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_DETACH_RUN, &child), 0);
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.code, 5);
@@ -1150,11 +1153,11 @@ START_TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
 
     begin(_i);
     target = launch_target("catch", "10", "5");
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     kill(target.pid, SIGUSR1);
     expect_signal(SIGUSR1);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_DETACH_RUN, &child), 0);
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.code, 5);
     sdb_child_close(child);
@@ -1170,7 +1173,7 @@ START_TEST(a_process_can_be_left_stopped)
 
     begin(_i);
     target = launch_target("exit", "2", NULL);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_DETACH_STOP, &child), 0);
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_STOP, &child), 0);
     await_state(target.pid, 'T');
     ck_assert_int_eq(sdb_child_wait(child, 0, NULL), -ETIMEDOUT);
     ck_assert_int_eq(sdb_child_kill(child, SIGCONT), 0);
@@ -1190,7 +1193,7 @@ START_TEST(detaching_what_was_just_killed_tells_its_end)
     process = attach(pid);
     kill(pid, SIGKILL);
     await_state(pid, 'Z');
-    ck_assert_int_eq(sdb_process_detach(process, SDB_DETACH_RUN, NULL), -ESRCH);
+    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), -ESRCH);
     expect_exit(SDB_KILLED, SIGKILL);
     finish();
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1); /* reaped, and not left to nobody */
@@ -1210,7 +1213,7 @@ START_TEST(a_stop_counts_once_it_is_told)
     begin(_i);
     target = launch_target("catch", "10", "7");
     thread = sdb_process_thread(target.process);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     await_state(target.pid, 'S');
     kill(target.pid, SIGUSR1);
@@ -1218,7 +1221,7 @@ START_TEST(a_stop_counts_once_it_is_told)
     attach(other); /* sees the stop, and keeps it for later */
 
     ck_assert_int_eq(sdb_thread_state(thread), SDB_THREAD_RUNNING);
-    ck_assert_int_eq(sdb_process_resume(target.process), -EBUSY);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), -EBUSY);
     ck_assert_int_eq(sdb_thread_pc(thread, &address), -EBUSY);
     ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
     event = expect_signal(SIGUSR1);
@@ -1238,7 +1241,7 @@ START_TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
 
     begin(_i);
     target = launch_target("catch", "18", "4");
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     wait_ready(&target);
     await_state(target.pid, 'S');
     kill(target.pid, SIGCONT);
@@ -1267,7 +1270,7 @@ START_TEST(waiting_for_a_child_takes_no_stop_from_the_session)
     target.pid = sdb_child_pid(child);
     wait_ready(&target);
     begin(_i);
-    ck_assert_int_eq(sdb_process_resume(attach(target.pid)), 0);
+    ck_assert_int_eq(sdb_process_resume(attach(target.pid), SDB_RESUME_CONTINUE), 0);
     kill(target.pid, SIGUSR1);
     await_state(target.pid, 't');
     ck_assert_int_eq(sdb_child_wait(child, 0, NULL), -ETIMEDOUT);
@@ -1295,7 +1298,7 @@ START_TEST(attach_stops_and_detach_lets_run)
         ck_assert_int_eq(state_of(pid), 't');
         ck_assert_int_eq(sdb_thread_pc(sdb_process_thread(process), &address), 0);
         ck_assert_uint_ne(address, 0);
-        ck_assert_int_eq(sdb_process_detach(process, SDB_DETACH_RUN, &child), 0);
+        ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, &child), 0);
         ck_assert_ptr_null(child); /* it is not ours to wait for */
     }
     await_state(pid, 'S');
@@ -1314,14 +1317,14 @@ START_TEST(a_stopped_process_stays_stopped_through_attach_and_detach)
     kill(pid, SIGSTOP);
     await_state(pid, 'T');
     process = attach(pid);
-    ck_assert_int_eq(sdb_process_detach(process, SDB_DETACH_RUN, NULL), 0);
+    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
     await_state(pid, 'T');
 
     /* Also when it was resumed, which left it in its group-stop. */
     process = attach(pid);
-    ck_assert_int_eq(sdb_process_resume(process), 0);
+    ck_assert_int_eq(sdb_process_resume(process, SDB_RESUME_CONTINUE), 0);
     ck_assert_int_eq(sdb_session_wait(session, 20, &event), -ETIMEDOUT);
-    ck_assert_int_eq(sdb_process_detach(process, SDB_DETACH_RUN, NULL), 0);
+    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
     await_state(pid, 'T');
     kill(pid, SIGCONT);
     await_state(pid, 'S');
@@ -1337,7 +1340,7 @@ START_TEST(an_attached_process_that_is_killed_is_told)
 
     begin(_i);
     process = attach(pid);
-    ck_assert_int_eq(sdb_process_resume(process), 0);
+    ck_assert_int_eq(sdb_process_resume(process, SDB_RESUME_CONTINUE), 0);
     kill(pid, SIGHUP);
     {
         struct sdb_event event = expect_signal(SIGHUP);
@@ -1360,7 +1363,7 @@ START_TEST(signals_reach_a_process_that_is_being_attached_to)
     begin(_i);
     for (int round = 0; round < 100; round++) {
         target = launch_target("catch", "10", "8");
-        ck_assert_int_eq(sdb_process_detach(target.process, SDB_DETACH_RUN, &child), 0);
+        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
         wait_ready(&target);
         kill(target.pid, SIGUSR1);
         {
@@ -1373,7 +1376,7 @@ START_TEST(signals_reach_a_process_that_is_being_attached_to)
             if (rc == 0) {
                 struct sdb_event event;
 
-                ck_assert_int_eq(sdb_process_resume(process), 0);
+                ck_assert_int_eq(sdb_process_resume(process, SDB_RESUME_CONTINUE), 0);
                 event = next_event();
                 if (event.kind == SDB_EVENT_SIGNAL) {
                     resume(&event);
@@ -1536,8 +1539,8 @@ static bool all_are_refused(struct sdb_process *process, struct sdb_thread *thre
     return sdb_session_wait(session, 0, &event) == wrong &&
            sdb_session_launch(session, &options, &other, &error) == wrong && error.code == wrong &&
            sdb_session_attach(session, 1, &other, &error) == wrong && error.code == wrong &&
-           sdb_process_resume(process) == wrong && sdb_process_kill(process) == wrong &&
-           sdb_process_detach(process, SDB_DETACH_RUN, &child) == wrong &&
+           sdb_process_resume(process, SDB_RESUME_CONTINUE) == wrong && sdb_process_kill(process) == wrong &&
+           sdb_process_detach(process, SDB_RELEASE_RUN, &child) == wrong &&
            sdb_thread_resume(thread, SDB_RESUME_CONTINUE, 0) == wrong &&
            sdb_thread_interrupt(thread) == wrong && sdb_thread_pc(thread, &address) == wrong &&
            sdb_thread_siginfo(thread, &info, sizeof(info)) == wrong;
@@ -1563,7 +1566,7 @@ START_TEST(other_threads_are_refused)
     ck_assert_int_eq(pthread_create(&thread, NULL, try_all, target.process), 0);
     pthread_join(thread, &result);
     ck_assert_ptr_eq(result, target.process);
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     expect_exit(SDB_EXITED, 0);
     close(target.output);
     finish();
@@ -1594,7 +1597,7 @@ START_TEST(a_forked_host_is_refused_and_can_clean_up)
     ck_assert_int_eq(WEXITSTATUS(status), 0);
 
     /* The host's own session is as it was. */
-    ck_assert_int_eq(sdb_process_resume(target.process), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     expect_exit(SDB_EXITED, 0);
     close(target.output);
     finish();
@@ -1623,7 +1626,7 @@ START_TEST(a_kill_at_any_instant_is_told_once)
         int ends = 0;
 
         pthread_create(&thread, NULL, kill_at_random, &target.pid);
-        ck_assert_int_eq(sdb_process_resume(target.process), 0);
+        ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
         while (ends == 0) {
             event = next_event();
             ends += event.kind == SDB_EVENT_EXITED;
@@ -1655,8 +1658,8 @@ START_TEST(a_kill_while_attaching_or_detaching_never_hangs)
         rc = sdb_session_attach(session, pid, &process, &error);
         ck_assert_msg(rc == 0 || rc == -ESRCH, "%s", sdb_error_describe(rc));
         if (rc == 0) {
-            ck_assert_int_eq(sdb_process_resume(process), 0);
-            rc = sdb_process_detach(process, SDB_DETACH_RUN, NULL);
+            ck_assert_int_eq(sdb_process_resume(process, SDB_RESUME_CONTINUE), 0);
+            rc = sdb_process_detach(process, SDB_RELEASE_RUN, NULL);
             ck_assert(rc == 0 || rc == -ESRCH);
             if (rc == -ESRCH)
                 expect_exit(SDB_KILLED, SIGKILL);

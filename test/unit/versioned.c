@@ -101,7 +101,7 @@ static int call_session_wait(void *event)
 
     ck_assert_int_eq(sdb_session_create(NULL, &session), 0);
     ck_assert_int_eq(sdb_session_launch(session, &launch_options, &process, NULL), 0);
-    ck_assert_int_eq(sdb_process_resume(process), 0);
+    ck_assert_int_eq(sdb_process_resume(process, SDB_RESUME_CONTINUE), 0);
     rc = sdb_session_wait(session, -1, event);
     ck_assert_int_eq(sdb_session_destroy(session), 0);
     return rc;

@@ -36,7 +36,7 @@ static int run_traced(const struct sdb_launch_options *options)
         return rc;
     rc = sdb_session_launch(session, options, &process, NULL);
     if (rc == 0)
-        rc = sdb_process_resume(process);
+        rc = sdb_process_resume(process, SDB_RESUME_CONTINUE);
     while (rc == 0 && sdb_session_wait(session, -1, &event) == 0) {
         if (event.kind == SDB_EVENT_EXITED)
             code = event.status->how == SDB_EXITED ? event.status->code : -EIO;

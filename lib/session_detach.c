@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Letting processes go.
+ *
+ * A thread can only be let go while it stands still.  So a process that is to be let go is "leaving":
+ * those of its threads that stand still go at once, the others are asked to stop, and go with whatever
+ * stop comes first.  One that cannot stop yet stays in the session until it can, although for the
+ * caller the process has gone.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "child.h"
+#include "procfs.h"
+#include "session.h"
+
+/* How long a killed process may take to die before it is left to itself. */
+#define DEATH_TIMEOUT_MS 1000
+
+/* A first thread that has ended while others run: the kernel keeps it, and the end of the process. */
+static bool has_dead_first_thread(const struct sdb_process *process)
+{
+    struct sdb__procfs_status status;
+
+    return process->thread->state == SDB_THREAD_RUNNING &&
+           sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
+           status.thread_count > 1;
+}
+
+static void remove_if_all_gone(struct sdb_process *process)
+{
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state != SDB_THREAD_GONE &&
+            !(thread == process->thread && process->first_not_held))
+            return;
+    }
+    sdb__session_remove(process);
+}
+
+/* @return 0, or -ESRCH: it was killed just now, and its end is ours to see */
+static int let_go(struct sdb_thread *thread)
+{
+    struct sdb_process *process = thread->process;
+    int rc;
+
+    if (thread->state != SDB_THREAD_STOPPED)
+        return 0;
+    rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
+    if (rc < 0) {
+        sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
+        return rc;
+    }
+    sdb__thread_table_remove(&process->session->threads, thread);
+    if (thread == process->thread)
+        sdb__thread_set_state(thread, SDB_THREAD_GONE); /* it goes with the process */
+    else
+        sdb__thread_gone(thread);
+    return 0;
+}
+
+void sdb__session_let_go(struct sdb_thread *thread)
+{
+    struct sdb_process *process = thread->process;
+
+    (void)let_go(thread);
+    remove_if_all_gone(process);
+}
+
+/* Begin to let it go.  @return 0, or -ESRCH: it was killed just now, and is held until its end */
+static int leave(struct sdb_process *process, bool stopped)
+{
+    struct sdb_session *session = process->session;
+    struct sdb_thread *next;
+    int rc;
+
+    /* It is pending until a thread runs; a signal that was coming is delivered before it. */
+    if (stopped)
+        (void)sdb__send_signal(process->pid, process->pidfd, SIGSTOP);
+    /* While its others stand still, nothing but its death can take the first thread away. */
+    rc = let_go(process->thread);
+    if (rc < 0)
+        return rc;
+    sdb__session_unqueue(process);
+    if (session->told_end && session->told_end->process == process)
+        session->told_end = NULL;
+    process->phase = SDB__PROCESS_LEAVING;
+    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
+        next = thread->next;
+        if (thread->ended && thread != process->thread)
+            sdb__thread_gone(thread); /* its end is not told any more */
+        else
+            (void)let_go(thread);
+    }
+    remove_if_all_gone(process);
+    return 0;
+}
+
+/*
+ * What was launched is killed when the tracer dies, by an option that only a thread which stands still
+ * can be given.  Those that are let go have lost it with their tracer.
+ */
+static int detach(struct sdb_process *process, bool stopped)
+{
+    const struct sdb__deadline never = sdb__deadline_in(-1);
+    int rc = sdb__session_gather(process, &never, false);
+
+    if (rc == 0 && process->ended)
+        return -ESRCH;
+    return rc < 0 ? rc : leave(process, stopped);
+}
+
+int sdb__session_kill(struct sdb_process *process)
+{
+    return sdb__kill_tracee(process->pid, process->pidfd);
+}
+
+/* Kill it, and see its end. */
+static int detach_by_killing(struct sdb_process *process)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(DEATH_TIMEOUT_MS);
+    struct sdb_session *session = process->session;
+    int rc = sdb__session_kill(process);
+
+    if (rc < 0 && rc != -ESRCH)
+        return rc;
+    rc = 0;
+    while (rc == 0 && !process->ended)
+        rc = sdb__session_pump(session, &deadline, false);
+    if (rc < 0)
+        return rc;
+    sdb__session_remove(process);
+    return 0;
+}
+
+int sdb__session_detach(struct sdb_process *process, enum sdb_release how, struct sdb_child **child)
+{
+    struct sdb_child *let_go = NULL;
+    const pid_t pid = process->pid;
+    int pidfd = process->pidfd;
+    int rc;
+
+    if (how == SDB_RELEASE_KILL) {
+        rc = detach_by_killing(process);
+        if (rc == 0 && child)
+            *child = NULL;
+        return rc;
+    }
+    if (child && process->launched) {
+        if (has_dead_first_thread(process))
+            return -EBUSY;
+        let_go = sdb__child_allocate();
+        if (!let_go)
+            return -ENOMEM;
+        process->pidfd = -1; /* the child's from now on */
+    }
+
+    sdb_process_retain(process);
+    rc = detach(process, how == SDB_RELEASE_STOP);
+    if (rc < 0) {
+        if (let_go)
+            process->pidfd = pidfd;
+        sdb__child_free(let_go);
+    } else {
+        if (let_go)
+            sdb__child_fill(let_go, pid, pidfd);
+        if (child)
+            *child = let_go;
+    }
+    sdb_process_close(process);
+    return rc;
+}
+
+bool sdb__session_release_at_exec(struct sdb_process *process)
+{
+    struct sdb_thread *thread = process->thread;
+
+    if (sdb__ptrace_detach(thread->tid, 0) < 0)
+        return false; /* it was killed just now */
+    sdb__thread_table_remove(&process->session->threads, thread);
+    sdb__thread_set_state(thread, SDB_THREAD_GONE);
+    process->released = true;
+    if (process->launched && process->child) {
+        sdb__child_fill(process->child, process->pid, process->pidfd);
+        process->pidfd = -1;
+    }
+    sdb__session_enqueue(process->session, thread);
+    return true;
+}
+
+/* ---- at the end of a session ---- */
+
+static bool is_leaving(const struct sdb_process *process)
+{
+    return process->phase == SDB__PROCESS_LEAVING;
+}
+
+static bool is_here(const struct sdb_process *process)
+{
+    return !process->ended && !process->released && !is_leaving(process);
+}
+
+static bool shall_die(const struct sdb_process *process)
+{
+    return is_here(process) && process->release == SDB_RELEASE_KILL;
+}
+
+static bool shall_live(const struct sdb_process *process)
+{
+    return is_here(process) && process->release != SDB_RELEASE_KILL;
+}
+
+static struct sdb_process *find(struct sdb_session *session,
+                                bool (*is_wanted)(const struct sdb_process *process))
+{
+    struct sdb_process *process = session->processes;
+
+    while (process && !is_wanted(process))
+        process = process->next;
+    return process;
+}
+
+/* Those that are born of them meanwhile, too. */
+static void kill_all(struct sdb_session *session)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(DEATH_TIMEOUT_MS);
+    int rc = 0;
+
+    while (rc == 0 && find(session, shall_die)) {
+        for (struct sdb_process *process = session->processes; process; process = process->next) {
+            if (shall_die(process) && !process->killed) {
+                process->killed = true;
+                (void)sdb__session_kill(process);
+            }
+        }
+        rc = sdb__session_pump(session, &deadline, false);
+    }
+}
+
+/*
+ * Threads that cannot be let go yet are waited for: without a session they would never run again, once
+ * they have stopped.  A first thread that has ended stops no more; it stays with the tracer thread.
+ */
+static void wait_for_leaving(struct sdb_session *session)
+{
+    const struct sdb__deadline never = sdb__deadline_in(-1);
+    struct sdb_process *process;
+    int rc = 0;
+
+    while (rc == 0 && (process = find(session, is_leaving))) {
+        if (process->thread_count == 1 && has_dead_first_thread(process))
+            sdb__session_remove(process);
+        else
+            rc = sdb__session_pump(session, &never, false);
+    }
+}
+
+void sdb__session_release_all(struct sdb_session *session)
+{
+    struct sdb_process *process;
+
+    kill_all(session);
+    while ((process = find(session, shall_live))) {
+        /* One that was killed just now ends by itself. */
+        if (detach(process, process->release == SDB_RELEASE_STOP) < 0 && process->session)
+            process->phase = SDB__PROCESS_LEAVING;
+    }
+    wait_for_leaving(session);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pump: wait statuses in, stops and ends of threads out.
+ *
+ * A process's phase says what becomes of a stop: an event, or a step on the way into the session or
+ * out of it.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "procfs.h"
+#include "session.h"
+#include "trace.h"
+
+/*
+ * How long to wait for threads to stop before it is looked at whether they can.  What keeps a thread
+ * from it, a vfork or its end as the first one, is nothing that the kernel would tell.
+ */
+#define LOOK_AGAIN_MS 2
+
+/* ---- stops, by phase ---- */
+
+/* On the way to the exec of a launch: nothing that concerns the caller. */
+static void pass_before_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    if (stop->kind == SDB_EVENT_EXEC)
+        thread->process->phase = SDB__PROCESS_HELD;
+    else
+        (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
+}
+
+/* Let a signal through, or not, without a word; any stop uses an interrupt up, so ask again. */
+static void pass_signal(struct sdb_thread *thread, int signal)
+{
+    const bool interrupt_wanted = thread->interrupt_wanted;
+    const bool hold_wanted = thread->hold_wanted;
+
+    if (interrupt_wanted || hold_wanted)
+        (void)sdb__thread_ask_to_stop(thread);
+    (void)sdb__thread_go(thread, thread->how, signal);
+}
+
+/* A stop that the session has asked for, or that comes with the group-stop told before. */
+static bool is_silent(const struct sdb_thread *thread, const struct sdb__stop *stop,
+                      bool was_listening)
+{
+    if (thread->interrupt_wanted)
+        return false;
+    return stop->kind == SDB_EVENT_INTERRUPT ||
+           (stop->kind == SDB_EVENT_GROUP_STOP && was_listening && thread->hold_wanted);
+}
+
+static void take_held_stop(struct sdb_session *session, struct sdb_thread *thread,
+                           const struct sdb__stop *stop, bool was_listening)
+{
+    const uint8_t policy = stop->kind == SDB_EVENT_SIGNAL ? session->signal_policies[stop->signal]
+                                                          : (uint8_t)SDB_POLICY_REPORT;
+
+    if (policy != SDB_POLICY_REPORT) {
+        pass_signal(thread, policy == SDB_POLICY_PASS ? stop->signal : 0);
+        return;
+    }
+    if (is_silent(thread, stop, was_listening)) {
+        /* A request that nobody waits for any more is kept by the kernel, and fires late. */
+        if (!thread->hold_wanted)
+            (void)sdb__thread_go_on(thread, thread->how);
+        thread->hold_wanted = false;
+        return;
+    }
+    thread->interrupt_wanted = false;
+    thread->hold_wanted = false;
+    if (stop->kind == SDB_EVENT_EXEC && !(thread->process->follow & SDB_FOLLOW_EXEC) &&
+        sdb__session_release_at_exec(thread->process))
+        return;
+    sdb__session_enqueue(session, thread);
+}
+
+static bool makes_newborn(uint32_t kind)
+{
+    return kind == SDB_EVENT_FORK || kind == SDB_EVENT_VFORK || kind == SDB_EVENT_CLONE;
+}
+
+static void take_stop(struct sdb_session *session, struct sdb_thread *thread, int status)
+{
+    const bool was_listening = thread->listening;
+    struct sdb__stop stop;
+
+    if (sdb__event_decode(thread, status, &stop) < 0)
+        return; /* its end is what comes next */
+    if (stop.kind == SDB_EVENT_EXEC)
+        thread = sdb__session_take_exec(thread, &stop);
+    sdb__thread_stopped(thread, stop.kind, stop.signal);
+    thread->awaits_start = false;
+    thread->in_group_stop = stop.in_group_stop;
+    thread->former_tid = stop.kind == SDB_EVENT_EXEC ? stop.other_tid : 0;
+
+    /* The first step out of an exec only ends the system call; nothing of the program has run. */
+    if (stop.kind == SDB_EVENT_STEP && thread->leaving_exec) {
+        (void)sdb__thread_go(thread, SDB_RESUME_STEP, 0);
+        return;
+    }
+    switch (thread->process->phase) {
+    case SDB__PROCESS_LAUNCHING:
+        pass_before_exec(thread, &stop);
+        break;
+    case SDB__PROCESS_ATTACHING:
+        if (stop.kind == SDB_EVENT_SIGNAL)
+            pass_signal(thread, stop.signal);
+        else
+            thread->hold_wanted = false;
+        break;
+    case SDB__PROCESS_LEAVING:
+        break;
+    case SDB__PROCESS_HELD:
+        take_held_stop(session, thread, &stop, was_listening);
+        break;
+    }
+    if (makes_newborn(stop.kind))
+        sdb__session_claim(session, thread, &stop);
+    if (thread->process->phase == SDB__PROCESS_LEAVING)
+        sdb__session_let_go(thread);
+}
+
+/* ---- ends ---- */
+
+/* The first thread's end is that of the process, and no other thread is left then. */
+static void end_others(struct sdb_session *session, struct sdb_process *process)
+{
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->ended)
+            continue;
+        /* Somebody else has taken its end. */
+        sdb__thread_table_remove(&session->threads, thread);
+        thread->ended = true;
+        thread->status = (struct sdb_exit_status){.size = sizeof(thread->status),
+                                                  .pid = thread->tid,
+                                                  .how = SDB_EXITED,
+                                                  .code = -1,
+                                                  .flags = SDB_EXIT_NO_USAGE};
+        sdb__thread_set_state(thread, SDB_THREAD_GONE);
+        sdb__session_enqueue(session, thread);
+    }
+}
+
+/*
+ * The end of a process whose first thread is not ours is reported to its parent only.  It comes with
+ * the end of the last thread that is.
+ */
+static void end_with_last(struct sdb_session *session, struct sdb_process *process)
+{
+    struct sdb_thread *first = process->thread;
+    struct sdb_exit_status status = {.size = sizeof(status),
+                                     .pid = process->pid,
+                                     .how = SDB_EXITED,
+                                     .code = -1,
+                                     .flags = SDB_EXIT_NO_USAGE};
+
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread != first && !thread->ended)
+            return;
+    }
+    sdb__thread_table_remove(&session->threads, first);
+    sdb__thread_set_state(first, SDB_THREAD_GONE);
+    first->ended = true;
+    first->status = status;
+    process->ended = true;
+    if (process->phase == SDB__PROCESS_HELD)
+        sdb__session_enqueue(session, first);
+    else if (process->phase == SDB__PROCESS_LEAVING)
+        sdb__session_remove(process);
+}
+
+static void take_end(struct sdb_session *session, struct sdb_thread *thread, int status,
+                     const struct rusage *usage)
+{
+    struct sdb_process *process = thread->process;
+    const bool is_last = thread == process->thread;
+    const bool is_all = process->first_not_held;
+
+    sdb__exit_status(thread->tid, status, usage, &thread->status);
+    thread->ended = true;
+    sdb__thread_set_state(thread, SDB_THREAD_GONE);
+    sdb__thread_table_remove(&session->threads, thread); /* others may get its id now */
+    if (is_last) {
+        if (process->phase == SDB__PROCESS_HELD)
+            end_others(session, process);
+        process->ended = true;
+        sdb__session_adopt(process);
+    }
+    switch (process->phase) {
+    case SDB__PROCESS_HELD:
+        sdb__session_enqueue(session, thread);
+        break;
+    case SDB__PROCESS_LAUNCHING: /* whoever launches or attaches sees it */
+    case SDB__PROCESS_ATTACHING:
+        if (!is_last)
+            sdb__thread_gone(thread);
+        break;
+    case SDB__PROCESS_LEAVING:
+        if (is_last)
+            sdb__session_remove(process);
+        else
+            sdb__thread_gone(thread);
+        break;
+    }
+    if (!is_last && is_all)
+        end_with_last(session, process);
+}
+
+/* ---- statuses ---- */
+
+void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
+                       const struct rusage *usage)
+{
+    struct sdb_thread *thread = sdb__thread_table_find(&session->threads, tid);
+
+    if (sdb__tracing())
+        sdb__event_trace_status(tid, status);
+    if (!thread)
+        sdb__session_keep_orphan(session, tid, status, usage);
+    else if (sdb__status_is_end(status))
+        take_end(session, thread, status, usage);
+    else
+        take_stop(session, thread, status);
+}
+
+int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
+                      bool heeds_interrupt)
+{
+    struct rusage usage;
+    int status;
+    pid_t tid = sdb__waiter_next(session->waiter, deadline, heeds_interrupt, &status, &usage);
+
+    if (tid > 0) {
+        sdb__session_take(session, tid, status, &usage);
+        return 0;
+    }
+    /* Nothing for a while, or for ever: has the host taken it? */
+    if (tid == 0 || tid == -ECHILD) {
+        sdb__session_look_for_stolen(session, tid == -ECHILD);
+        return 0;
+    }
+    return tid;
+}
+
+void sdb__session_drain(struct sdb_session *session)
+{
+    struct rusage usage;
+    int status;
+    pid_t tid;
+
+    while ((tid = sdb__waiter_take(session->waiter, &status, &usage)) > 0)
+        sdb__session_take(session, tid, status, &usage);
+}
+
+/* ---- stopping all ---- */
+
+static bool waits_for_vfork(const struct sdb_thread *thread)
+{
+    uint64_t arguments[6];
+    long number = sdb__procfs_syscall(thread->process->pid, thread->tid, arguments);
+
+    return number == SYS_vfork || (number == SYS_clone && (arguments[0] & CLONE_VFORK)) ||
+           number == SYS_clone3;
+}
+
+/* Whether a thread is where no interrupt stops it.  ptrace(2) does not say; /proc does. */
+static bool cannot_stop(const struct sdb_thread *thread)
+{
+    struct sdb__procfs_status status;
+
+    if (thread->in_vfork)
+        return true;
+    if (sdb__procfs_thread_status(thread->process->pid, thread->tid, &status) < 0)
+        return false; /* its end, or the end of an exec, is on its way */
+    if (status.state == 'Z' || status.state == 'X')
+        return thread == thread->process->thread;
+    return status.state == 'D' && waits_for_vfork(thread);
+}
+
+/* @return whether threads run that could stop */
+static bool some_run(struct sdb_process *process, bool look)
+{
+    bool found = false;
+
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state != SDB_THREAD_RUNNING)
+            continue;
+        if (look)
+            thread->cannot_stop = cannot_stop(thread);
+        if (!thread->cannot_stop)
+            found = true;
+    }
+    return found;
+}
+
+/* @return whether one of them is known to be where it cannot stop */
+static bool ask_all(struct sdb_process *process)
+{
+    bool found = false;
+
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state != SDB_THREAD_RUNNING)
+            continue;
+        thread->hold_wanted = true;
+        (void)sdb__thread_ask_to_stop(thread);
+        thread->cannot_stop = thread->cannot_stop || thread->in_vfork;
+        if (thread->cannot_stop)
+            found = true;
+    }
+    return found;
+}
+
+int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline *deadline,
+                        bool heeds_interrupt)
+{
+    struct sdb_session *session = process->session;
+    bool some_cannot;
+    int rc = 0;
+
+    /* It may end meanwhile, and go if it is leaving. */
+    sdb_process_retain(process);
+    some_cannot = ask_all(process);
+    while (process->session && !process->ended && process->running_count > 0 &&
+           (!some_cannot || some_run(process, false))) {
+        const struct sdb__deadline soon =
+            sdb__deadline_earlier(*deadline, sdb__deadline_in(LOOK_AGAIN_MS));
+
+        rc = sdb__session_pump(session, &soon, heeds_interrupt);
+        if (rc == -ETIMEDOUT) {
+            some_cannot = true;
+            if (some_run(process, true) && sdb__deadline_passed(deadline))
+                break;
+            (void)ask_all(process); /* of newborns, one may have been let run meanwhile */
+            rc = 0;
+        } else if (rc < 0) {
+            break;
+        }
+    }
+    if (rc == 0)
+        process->gathered = true;
+    sdb_process_close(process);
+    return rc;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is to be told, and telling it.
+ *
+ * What always holds: a thread that is queued stands still or has ended, and is queued once.
+ *
+ * Fairness: the queue is told in turn, but the kernel is not fair.  It goes through the tracees in one
+ * order and reports the first that has something, so that one that stops again at once would be the
+ * only one ever reported.  When the same thread comes again and again, all that the others have is
+ * taken too, now and then: often if that finds something, seldom if not.
+ */
+#include <errno.h>
+
+#include "process.h"
+#include "session.h"
+#include "trace.h"
+#include "versioned.h"
+
+#define EVENT_SIZE_OF_VERSION_0_1 sizeof(struct sdb_event)
+
+/* How often the same thread may be reported before the others are looked for. */
+#define LEAST_REPEATS 1
+#define MOST_REPEATS  64
+
+void sdb__session_enqueue(struct sdb_session *session, struct sdb_thread *thread)
+{
+    if (thread->queued)
+        return;
+    thread->queued = true;
+    thread->next_queued = NULL;
+    if (session->last_queued)
+        session->last_queued->next_queued = thread;
+    else
+        session->first_queued = thread;
+    session->last_queued = thread;
+    sdb__waiter_notify(session->waiter);
+}
+
+static struct sdb_thread *dequeue(struct sdb_session *session)
+{
+    struct sdb_thread *thread = session->first_queued;
+
+    session->first_queued = thread->next_queued;
+    if (!session->first_queued)
+        session->last_queued = NULL;
+    thread->queued = false;
+    return thread;
+}
+
+void sdb__session_unqueue(struct sdb_process *process)
+{
+    struct sdb_session *session = process->session;
+    struct sdb_thread *last = NULL;
+
+    for (struct sdb_thread **at = &session->first_queued; *at;) {
+        struct sdb_thread *thread = *at;
+
+        if (thread->process == process) {
+            *at = thread->next_queued;
+            thread->queued = false;
+        } else {
+            last = thread;
+            at = &thread->next_queued;
+        }
+    }
+    session->last_queued = last;
+}
+
+void sdb__session_remove(struct sdb_process *process)
+{
+    struct sdb_session *session = process->session;
+
+    if (session->told_end && session->told_end->process == process)
+        session->told_end = NULL;
+    sdb__session_unqueue(process);
+    sdb__process_gone(process);
+}
+
+/* Handles of what has ended live until the wait after the one that told it. */
+static void remove_told(struct sdb_session *session)
+{
+    struct sdb_thread *thread = session->told_end;
+
+    if (!thread)
+        return;
+    session->told_end = NULL;
+    if (thread == thread->process->thread)
+        sdb__session_remove(thread->process);
+    else
+        sdb__thread_gone(thread);
+}
+
+static uint32_t kind_of(const struct sdb_thread *thread)
+{
+    if (thread->process->released)
+        return SDB_EVENT_RELEASED;
+    if (!thread->ended)
+        return thread->stop;
+    return thread == thread->process->thread ? SDB_EVENT_EXITED : SDB_EVENT_THREAD_EXIT;
+}
+
+static void trace_event(const struct sdb_event *event)
+{
+    if (event->signal > 0)
+        sdb__trace("event: %s %d of thread %d of process %d", sdb_event_name(event->kind),
+                   event->signal, event->thread->tid, event->process->pid);
+    else if (event->new_thread)
+        sdb__trace("event: %s of thread %d of process %d: new %s %d", sdb_event_name(event->kind),
+                   event->thread->tid, event->process->pid,
+                   event->new_process == event->process ? "thread" : "process",
+                   event->new_thread->tid);
+    else if (event->status)
+        sdb__trace("event: %s of thread %d of process %d: %s %d", sdb_event_name(event->kind),
+                   event->thread->tid, event->process->pid,
+                   event->status->how == SDB_KILLED ? "signal" : "code", event->status->code);
+    else
+        sdb__trace("event: %s of thread %d of process %d", sdb_event_name(event->kind),
+                   event->thread->tid, event->process->pid);
+}
+
+static void tell(struct sdb_session *session, struct sdb_thread *thread, struct sdb_event *event)
+{
+    struct sdb_process *process = thread->process;
+    struct sdb_event told = {
+        .kind = kind_of(thread),
+        .process = process,
+        .thread = thread,
+    };
+
+    if (process->released) {
+        told.child = process->child;
+        process->child = NULL;
+    } else if (thread->ended) {
+        told.status = &thread->status;
+    } else {
+        told.signal = thread->signal;
+        told.former_tid = thread->former_tid;
+        told.new_thread = thread->newborn;
+        told.new_process = thread->newborn ? thread->newborn->process : NULL;
+    }
+    if (thread->ended || process->released)
+        session->told_end = thread;
+    if (sdb__tracing())
+        trace_event(&told);
+    sdb__struct_export(event, &told, sizeof(told));
+}
+
+/* Take what other threads have, if one of them seems to keep them from being reported. */
+static void be_fair(struct sdb_session *session, const struct sdb_thread *thread)
+{
+    if (thread->tid != session->last_tid) {
+        session->last_tid = thread->tid;
+        session->repeats = 0;
+        return;
+    }
+    if (session->threads.count < 2 || ++session->repeats < session->most_repeats)
+        return;
+    session->repeats = 0;
+    sdb__session_drain(session);
+    if (session->last_queued != thread)
+        session->most_repeats = LEAST_REPEATS;
+    else if (session->most_repeats < MOST_REPEATS)
+        session->most_repeats = 2 * session->most_repeats + 1;
+}
+
+/* Before an event of a process in all-stop is told, all of its threads stand still. */
+static bool must_gather(const struct sdb_thread *thread)
+{
+    const struct sdb_process *process = thread->process;
+
+    return process->stop_mode == SDB_ALL_STOP && !process->ended && !process->released &&
+           !process->gathered;
+}
+
+int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *deadline,
+                      struct sdb_event *event)
+{
+    int rc;
+
+    remove_told(session);
+    for (;;) {
+        struct sdb_thread *thread = session->first_queued;
+
+        if (session->stolen) {
+            session->stolen = false;
+            return -SDB_ESTOLEN;
+        }
+        if (!thread) {
+            if (!session->processes) {
+                rc = sdb__waiter_idle(session->waiter);
+                return rc < 0 ? rc : -ECHILD;
+            }
+            rc = sdb__session_pump(session, deadline, true);
+            if (rc < 0)
+                return rc;
+            if (session->last_queued)
+                be_fair(session, session->last_queued);
+        } else if (must_gather(thread)) {
+            rc = sdb__session_gather(thread->process, deadline, true);
+            if (rc < 0)
+                return rc;
+        } else {
+            tell(session, dequeue(session), event);
+            return 0;
+        }
+    }
+}
+
+int sdb_session_wait(struct sdb_session *session, int timeout_ms, struct sdb_event *event)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
+    int rc;
+
+    if (!session || !event)
+        return -EINVAL;
+    if (!sdb__session_is_ours(session))
+        return -SDB_EWRONGTHREAD;
+    rc = sdb__struct_check(event, sizeof(*event), EVENT_SIZE_OF_VERSION_0_1);
+    return rc < 0 ? rc : sdb__session_wait(session, &deadline, event);
+}
+
+int sdb_session_interrupt(struct sdb_session *session)
+{
+    if (!session)
+        return -EINVAL;
+    if (sdb__session_is_copy(session))
+        return -SDB_EWRONGTHREAD; /* a forked child shall not wake its parent */
+    sdb__waiter_interrupt(session->waiter);
+    return 0;
+}
+
+int sdb_session_fd(struct sdb_session *session)
+{
+    if (!session)
+        return -EINVAL;
+    if (!sdb__session_is_ours(session))
+        return -SDB_EWRONGTHREAD;
+    return sdb__waiter_fd(session->waiter);
+}
