@@ -42,9 +42,8 @@ static bool reap_if_dead(pid_t tid, void *data)
     struct sdb__procfs_status status;
     struct reaped *reaped;
 
-    if (tid == guard->target ||
-        sdb__procfs_thread_status(guard->target, tid, &status) < 0 || status.state != 'Z' ||
-        status.tracer != guard->tracer)
+    if (tid == guard->target || sdb__procfs_thread_status(guard->target, tid, &status) < 0 ||
+        status.state != 'Z' || status.tracer != guard->tracer)
         return true;
     reaped = calloc(1, sizeof(*reaped));
     if (!reaped)

@@ -57,7 +57,7 @@ static void decode_event_stop(const struct sdb_thread *thread, int stop_signal,
     }
 }
 
-/* What comes with a message of the kernel's: the beginning and the end of a system call differ in it. */
+/* What comes with a message of the kernel's. */
 static int decode_with_message(pid_t tid, uint32_t kind, struct sdb__stop *stop)
 {
     unsigned long message = 0;
@@ -66,13 +66,28 @@ static int decode_with_message(pid_t tid, uint32_t kind, struct sdb__stop *stop)
     if (rc < 0)
         return rc;
     stop->kind = kind;
-    if (kind == SDB_EVENT_SYSCALL_ENTRY) {
-        if (message == MESSAGE_SYSCALL_EXIT)
-            stop->kind = SDB_EVENT_SYSCALL_EXIT;
-    } else {
-        stop->other_tid = (pid_t)message;
-    }
+    stop->other_tid = (pid_t)message;
     return 0;
+}
+
+/*
+ * The two stops of a system call look alike.  From one to the next they alternate; where something
+ * else was between them, the kernel's message tells.
+ */
+static int decode_syscall(const struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    unsigned long message = 0;
+    int rc;
+
+    if (thread->how == SDB_RESUME_SYSCALL && (thread->came_from == SDB_EVENT_SYSCALL_ENTRY ||
+                                              thread->came_from == SDB_EVENT_SYSCALL_EXIT)) {
+        stop->kind = thread->came_from == SDB_EVENT_SYSCALL_ENTRY ? SDB_EVENT_SYSCALL_EXIT
+                                                                  : SDB_EVENT_SYSCALL_ENTRY;
+        return 0;
+    }
+    rc = sdb__ptrace_message(thread->tid, &message);
+    stop->kind = message == MESSAGE_SYSCALL_EXIT ? SDB_EVENT_SYSCALL_EXIT : SDB_EVENT_SYSCALL_ENTRY;
+    return rc;
 }
 
 int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__stop *stop)
@@ -99,7 +114,7 @@ int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__s
         break;
     }
     if (stop_signal == SYSCALL_TRAP)
-        return decode_with_message(thread->tid, SDB_EVENT_SYSCALL_ENTRY, stop);
+        return decode_syscall(thread, stop);
     if (stop_signal == SIGTRAP && is_step(thread)) {
         stop->kind = SDB_EVENT_STEP;
         return 0;

@@ -14,9 +14,9 @@
 
 /* What a stop means. */
 struct sdb__stop {
-    uint32_t kind;      /* enum sdb_event_kind */
-    int signal;         /* that goes with it, or 0 */
-    pid_t other_tid;    /* FORK, VFORK, CLONE: the newborn's id; EXEC: the former one of the thread */
+    uint32_t kind;   /* enum sdb_event_kind */
+    int signal;      /* that goes with it, or 0 */
+    pid_t other_tid; /* FORK, VFORK, CLONE: the newborn's id; EXEC: the former one of the thread */
     bool in_group_stop; /* the process is in its group-stop */
 };
 

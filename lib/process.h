@@ -41,9 +41,9 @@ struct sdb_process {
     int running_count; /* of those that the session believes to run */
     bool gathered;     /* all that can stand still do, and nothing was resumed since */
 
-    bool killed;   /* by the end of its session */
-    bool ended;    /* its first thread's status says how */
-    bool released; /* let go at its exec; it is still to be told */
+    bool killed;             /* by the end of its session */
+    bool ended;              /* its first thread's status says how */
+    bool released;           /* let go at its exec; it is still to be told */
     struct sdb_child *child; /* what it becomes when it is let go at its exec, or NULL */
     void *data;
 };

@@ -23,46 +23,29 @@
 
 #include "descriptor.h"
 
-#define PATH_SIZE 128
-
 /* Room on the stack for a status; one with many groups is read on the heap. */
 #define STATUS_SIZE 4096
 #define STATUS_MAX  ((size_t)2 << 20)
 
-#define FIRST_SIZE ((size_t)8 << 10)
-
-/* How often a file of a memory is opened anew because the process has exec'd meanwhile. */
-#define MOST_TRIES 16
-
 /* ---- opening and reading ---- */
 
-static void make_path(char path[PATH_SIZE], pid_t pid, pid_t tid, const char *name)
+void sdb__procfs_make_path(char path[SDB__PROCFS_PATH_SIZE], pid_t pid, pid_t tid, const char *name)
 {
     if (tid == 0)
-        (void)snprintf(path, PATH_SIZE, "/proc/%d/%s", (int)pid, name);
+        (void)snprintf(path, SDB__PROCFS_PATH_SIZE, "/proc/%d/%s", (int)pid, name);
     else
-        (void)snprintf(path, PATH_SIZE, "/proc/%d/task/%d/%s", (int)pid, (int)tid, name);
+        (void)snprintf(path, SDB__PROCFS_PATH_SIZE, "/proc/%d/task/%d/%s", (int)pid, (int)tid,
+                       name);
 }
 
-static int open_at(int directory, const char *path, int flags)
+int sdb__procfs_open_at(int directory, const char *path, int flags)
 {
     int fd = openat(directory, path, flags | O_CLOEXEC);
 
     return fd < 0 ? -errno : sdb__fd_above_stdio(fd);
 }
 
-/* Read once, from the beginning.  @return the number of bytes or a negative errno */
-static ssize_t read_once(int fd, char *bytes, size_t size)
-{
-    ssize_t count;
-
-    do {
-        count = pread(fd, bytes, size, 0);
-    } while (count < 0 && errno == EINTR);
-    return count < 0 ? -errno : count;
-}
-
-/* Read on until the end or until there is no more room.  @return the same */
+/* Read until the end or until there is no more room.  @return the count or a negative errno */
 static ssize_t read_on(int fd, char *bytes, size_t size)
 {
     size_t len = 0;
@@ -79,7 +62,7 @@ static ssize_t read_on(int fd, char *bytes, size_t size)
 /* Read a small file as a string, cut if it has no room.  @return its length or a negative errno */
 static ssize_t read_small(int directory, const char *path, char *text, size_t size)
 {
-    int fd = open_at(directory, path, O_RDONLY);
+    int fd = sdb__procfs_open_at(directory, path, O_RDONLY);
     ssize_t len;
 
     if (fd < 0)
@@ -91,8 +74,7 @@ static ssize_t read_small(int directory, const char *path, char *text, size_t si
     return len;
 }
 
-/* Give a text room for this many bytes and a NUL. */
-static int make_room(struct sdb__procfs_text *text, size_t size)
+int sdb__procfs_make_room(struct sdb__procfs_text *text, size_t size)
 {
     char *bytes = realloc(text->bytes, size + 1);
 
@@ -102,7 +84,7 @@ static int make_room(struct sdb__procfs_text *text, size_t size)
     return 0;
 }
 
-static void drop(struct sdb__procfs_text *text)
+void sdb__procfs_drop(struct sdb__procfs_text *text)
 {
     free(text->bytes);
     *text = (struct sdb__procfs_text){0};
@@ -121,7 +103,7 @@ static int explain_absence(pid_t pid, pid_t tid)
     return rc < 0 && errno == ESRCH ? -ESRCH : -EACCES;
 }
 
-static int explain(int code, pid_t pid, pid_t tid)
+int sdb__procfs_explain(int code, pid_t pid, pid_t tid)
 {
     switch (-code) {
     case ENOENT:
@@ -230,14 +212,14 @@ static int read_long_status(int directory, const char *path, struct sdb__procfs_
 {
     struct sdb__procfs_text text = {0};
     ssize_t len;
-    int rc = make_room(&text, STATUS_MAX);
+    int rc = sdb__procfs_make_room(&text, STATUS_MAX);
 
     if (rc < 0)
         return rc;
     len = read_small(directory, path, text.bytes, STATUS_MAX + 1);
     if (len >= 0)
         parse_status(text.bytes, status);
-    drop(&text);
+    sdb__procfs_drop(&text);
     return len < 0 ? (int)len : 0;
 }
 
@@ -258,13 +240,13 @@ static int read_status(int directory, const char *path, struct sdb__procfs_statu
 static int status_of(pid_t pid, pid_t tid, struct sdb__procfs_status *status)
 {
     struct sdb__procfs_status read;
-    char path[PATH_SIZE];
+    char path[SDB__PROCFS_PATH_SIZE];
     int rc;
 
-    make_path(path, pid, tid, "status");
+    sdb__procfs_make_path(path, pid, tid, "status");
     rc = read_status(AT_FDCWD, path, &read);
     if (rc < 0)
-        return explain(rc, pid, tid) == -ESRCH ? -ESRCH : -ENOSYS;
+        return sdb__procfs_explain(rc, pid, tid) == -ESRCH ? -ESRCH : -ENOSYS;
     *status = read;
     return 0;
 }
@@ -298,22 +280,22 @@ int sdb__procfs_whole_status(pid_t pid, pid_t tid, struct sdb__procfs_status *st
                              uint64_t *start)
 {
     struct sdb__procfs_status read;
-    char path[PATH_SIZE];
+    char path[SDB__PROCFS_PATH_SIZE];
     char text[1024];
     int directory;
     int rc;
 
     /* What is opened below this directory is the same task's, or ESRCH. */
-    make_path(path, pid, tid, "");
-    directory = open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
+    sdb__procfs_make_path(path, pid, tid, "");
+    directory = sdb__procfs_open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
     if (directory < 0)
-        return explain(directory, pid, tid);
+        return sdb__procfs_explain(directory, pid, tid);
     rc = (int)read_small(directory, "stat", text, sizeof(text));
     if (rc >= 0)
         rc = read_status(directory, "status", &read);
     sdb__fd_close(&directory);
     if (rc < 0)
-        return explain(rc, pid, tid);
+        return sdb__procfs_explain(rc, pid, tid);
     *status = read;
     *start = find_start(text);
     return 0;
@@ -338,15 +320,15 @@ static bool visit_entries(const char *entries, size_t len, bool (*visit)(pid_t t
 int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *data)
 {
     _Alignas(struct dirent64) char entries[STATUS_SIZE];
-    char path[PATH_SIZE];
+    char path[SDB__PROCFS_PATH_SIZE];
     ssize_t len;
     int fd;
     int rc;
 
-    make_path(path, pid, 0, "task");
-    fd = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+    sdb__procfs_make_path(path, pid, 0, "task");
+    fd = sdb__procfs_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
     if (fd < 0) {
-        rc = explain(fd, pid, 0);
+        rc = sdb__procfs_explain(fd, pid, 0);
         return rc == -EACCES ? -ENOSYS : rc;
     }
     do {
@@ -361,12 +343,12 @@ int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *d
 
 long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6])
 {
-    char path[PATH_SIZE];
+    char path[SDB__PROCFS_PATH_SIZE];
     char text[256];
     uint64_t read[6];
     long number;
 
-    make_path(path, pid, tid, "syscall");
+    sdb__procfs_make_path(path, pid, tid, "syscall");
     if (read_small(AT_FDCWD, path, text, sizeof(text)) < 0 ||
         sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
                &number, &read[0], &read[1], &read[2], &read[3], &read[4], &read[5]) != 7 ||
@@ -384,9 +366,9 @@ bool sdb__procfs_is_dumpable(pid_t pid)
 {
     struct sdb__procfs_status status;
     struct stat file;
-    char path[PATH_SIZE];
+    char path[SDB__PROCFS_PATH_SIZE];
 
-    make_path(path, pid, 0, "status");
+    sdb__procfs_make_path(path, pid, 0, "status");
     if (stat(path, &file) < 0 || sdb__procfs_status(pid, &status) < 0)
         return true;
     return file.st_uid == status.effective_uid;
@@ -394,7 +376,7 @@ bool sdb__procfs_is_dumpable(pid_t pid)
 
 int sdb__procfs_pid_of_pidfd(int pidfd)
 {
-    char path[PATH_SIZE];
+    char path[SDB__PROCFS_PATH_SIZE];
     char text[1024];
     const char *value;
     ssize_t len;

@@ -88,6 +88,8 @@ int sdb__procfs_pid_of_pidfd(int pidfd);
 /** @return Yama's ptrace_scope, 0 where there is no Yama */
 int sdb__procfs_yama_scope(void);
 
+/* ---- of the memory of a process: procfs_memory.c ---- */
+
 /* What a file held: on the heap, with a NUL beyond its end. */
 struct sdb__procfs_text {
     char *bytes;
@@ -95,55 +97,77 @@ struct sdb__procfs_text {
 };
 
 /*
- * How a file is read.  The kernel makes some at the first read, or at each read anew for as much as
- * is asked for: these are whole when one read gets all.  maps comes in pieces.
+ * How a file is read.  Some are made anew at each read, for as much as is asked for: they are whole
+ * when one read gets all.  maps comes in pieces of whole lines.
  */
 enum sdb__procfs_way {
-    SDB__PROCFS_AT_ONCE, /* by one read; read anew with more room until all fits */
-    SDB__PROCFS_PIECES,  /* by many; empty if the memory that it speaks of has gone meanwhile */
+    SDB__PROCFS_AT_ONCE, /* by one read */
+    SDB__PROCFS_PIECES,  /* by many, during which the process must not have exec'd or ended */
 };
 
 /**
- * Read a file of a process's memory: of its first thread, or when that has ended, of one that lives.
+ * Read a file that tells of a process's memory: of its first thread, or if that has ended, of one
+ * that lives.
  *
  * @param name   the file in /proc/PID: cmdline, environ, maps, auxv
  * @param limit  the most bytes taken
  * @param text   gets what it holds; free its bytes.  Of a kernel thread it is empty
  * @return 0, or
- *         -ESRCH    there is no such process, or it has ended (a zombie)
+ *         -ESRCH    there is no such process, or it has ended
  *         -EACCES   not permitted
  *         -EFBIG    it is larger than @p limit
- *         -EAGAIN   it executes one program after the other
+ *         -EAGAIN   in pieces: it executes one program after the other
  *         -ENOSYS   no /proc
  *         -ENOMEM, -EMFILE, -ENFILE
  */
 int sdb__procfs_memory_file(pid_t pid, const char *name, enum sdb__procfs_way way, size_t limit,
                             struct sdb__procfs_text *text);
 
-/**
- * Read the link to the program that a process executes, or to a file that it has mapped.
- *
- * @param name  the link in /proc/PID: exe, map_files/...
- * @param text  gets the target; free its bytes
- * @return 0, -ENOENT if there is none (a kernel thread; a mapping that is not there), or as
- * sdb__procfs_memory_file(); also -ENAMETOOLONG
- */
-int sdb__procfs_memory_link(pid_t pid, const char *name, struct sdb__procfs_text *text);
-
 /* A file's place in the system. */
 struct sdb__procfs_file {
     uint32_t device_major;
     uint32_t device_minor;
     uint64_t inode; /* 0: not known */
-    bool has_names; /* it is still in a directory */
 };
 
-/** Which file a link of sdb__procfs_memory_link() leads to.  @return whether that could be told */
-bool sdb__procfs_linked_file(pid_t pid, const char *name, struct sdb__procfs_file *file);
+/**
+ * The program that a process executes.
+ *
+ * @param path  gets its path as the kernel gives it, with " (deleted)"; free its bytes
+ * @param file  gets which file it is
+ * @return 0, -ENOENT (a kernel thread), -ENAMETOOLONG, or as sdb__procfs_memory_file()
+ */
+int sdb__procfs_executable(pid_t pid, struct sdb__procfs_text *path, struct sdb__procfs_file *file);
 
 /**
- * @return whether a path leads to this file, here or in the process's own root directory
+ * The path of a mapped file as it is, without the escapes of maps.
+ *
+ * @param path  gets it; PATH_MAX bytes of room
+ * @return its length, or a negative errno
  */
+ssize_t sdb__procfs_map_path(pid_t pid, uint64_t start, uint64_t end, char *path);
+
+/** @return whether a path leads to this file, from here or from the process's own root directory */
 bool sdb__procfs_path_leads_to(pid_t pid, const char *path, const struct sdb__procfs_file *file);
+
+/* ---- shared by the two ---- */
+
+#define SDB__PROCFS_PATH_SIZE 128
+
+/** Make "/proc/PID/name", or "/proc/PID/task/TID/name". */
+void sdb__procfs_make_path(char path[SDB__PROCFS_PATH_SIZE], pid_t pid, pid_t tid,
+                           const char *name);
+
+/** Open one of our descriptors.  @return it, or a negative errno of the kernel's */
+int sdb__procfs_open_at(int directory, const char *path, int flags);
+
+/** @return what the kernel's errno for something in /proc/PID or /proc/PID/task/TID means */
+int sdb__procfs_explain(int code, pid_t pid, pid_t tid);
+
+/** Give a text room for this many bytes and a NUL.  @return 0 or -ENOMEM */
+int sdb__procfs_make_room(struct sdb__procfs_text *text, size_t size);
+
+/** Free it, and make it empty. */
+void sdb__procfs_drop(struct sdb__procfs_text *text);
 
 #endif

@@ -175,7 +175,7 @@ int sdb__wait_for_any_tracee(void)
     int rc;
 
     do {
-        rc = waitid(P_ALL, 0, &info, (int)(WEXITED | WSTOPPED | WNOWAIT | __WCLONE));
+        rc = waitid(P_ALL, 0, &info, (int)(WEXITED | WNOWAIT | __WCLONE));
     } while (rc < 0 && errno == EINTR);
     return rc < 0 ? -errno : 0;
 }
@@ -196,15 +196,46 @@ bool sdb__task_is_in(pid_t pid, pid_t tid)
     return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH;
 }
 
-pid_t sdb__wait_tracees(bool block, int *status, struct rusage *usage)
+/* What wait4() would have said. */
+static int status_of(const siginfo_t *info)
+{
+    switch (info->si_code) {
+    case CLD_EXITED:
+        return W_EXITCODE(info->si_status, 0);
+    case CLD_KILLED:
+        return info->si_status;
+    case CLD_DUMPED:
+        return info->si_status | WCOREFLAG;
+    default: /* a stop, with the event above its signal */
+        return W_STOPCODE(info->si_status);
+    }
+}
+
+pid_t sdb__wait_peek(bool block, int *status)
 {
     /*
-     * With __WCLONE and without __WALL the kernel reports every tracee, of whatever kind, and
-     * none of the host's children whose exit signal is SIGCHLD.
+     * With __WCLONE and without __WALL the kernel reports every tracee, of whatever kind, and none of
+     * the host's children whose exit signal is SIGCHLD.  A tracee's stops are reported without
+     * WSTOPPED; with it, those of the host's clone children would be, too.
      */
-    pid_t tid = wait4(-1, status, (int)(__WCLONE | __WNOTHREAD) | (block ? 0 : WNOHANG), usage);
+    siginfo_t info = {0};
+    long rc =
+        syscall(SYS_waitid, P_ALL, 0, &info,
+                (int)(WEXITED | WNOWAIT | __WCLONE | __WNOTHREAD) | (block ? 0 : WNOHANG), NULL);
 
-    return tid < 0 ? -errno : tid;
+    if (rc < 0)
+        return -errno;
+    if (info.si_pid > 0)
+        *status = status_of(&info);
+    return info.si_pid;
+}
+
+void sdb__wait_take_stop(pid_t tid)
+{
+    siginfo_t info;
+
+    (void)syscall(SYS_waitid, P_PID, tid, &info, (int)(WSTOPPED | WNOHANG | __WCLONE | __WNOTHREAD),
+                  NULL);
 }
 
 static void copy_usage(const struct rusage *usage, struct sdb_exit_status *out)

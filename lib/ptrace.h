@@ -18,9 +18,6 @@
 #include <sdb/child.h>
 #include <sdb/process.h>
 
-
-
-
 /* What the kernel shall do by itself for a held thread, and for the newborns that it holds. */
 struct sdb__ptrace_options {
     uint32_t follow;   /* SDB_FOLLOW_...; an exec is always reported */
@@ -38,15 +35,21 @@ int sdb__ptrace_siginfo(pid_t tid, void *siginfo);
 int sdb__ptrace_pc(pid_t tid, uint64_t *address);
 
 /**
- * Take one wait status of a tracee of this thread, or of a clone child of it whose exit signal is
+ * Look at one wait status of a tracee of this thread, or of a clone child of it whose exit signal is
  * not SIGCHLD, but of none of the thread's ordinary children.
+ *
+ * It stays, and is reported again, until it is taken or the tracee resumed.  Taking it asks for the
+ * usage of all threads of the process, so that stops are better not taken where that can be spared.
  *
  * @param block  wait until there is one
  * @return its tid, 0 if there is none yet, -ECHILD if there is nothing to wait for, or -EINTR
  */
-pid_t sdb__wait_tracees(bool block, int *status, struct rusage *usage);
+pid_t sdb__wait_peek(bool block, int *status);
 
-/** The same for one tracee of this thread, without waiting. */
+/** Take the stop of a tracee of this thread, if it has one that was not taken. */
+void sdb__wait_take_stop(pid_t tid);
+
+/** Take the status of one tracee of this thread.  @return @p tid, or 0 or less if it has none */
 pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage);
 
 /**

@@ -148,8 +148,8 @@ struct sdb_process *sdb_session_next_process(const struct sdb_session *session,
     if (!session)
         return NULL;
     process = after ? after->next : session->processes;
-    while (process && (process->ended || process->released ||
-                       process->phase == SDB__PROCESS_LEAVING))
+    while (process &&
+           (process->ended || process->released || process->phase == SDB__PROCESS_LEAVING))
         process = process->next;
     return process;
 }

@@ -36,7 +36,8 @@ struct sdb_session {
     struct sdb__orphan *orphans;   /* statuses of threads that are not known, or not yet */
     uint8_t signal_policies[NSIG]; /* enum sdb_signal_policy */
 
-    bool stolen;                   /* that something was, is still to be told */
+    pid_t stop_to_take; /* whose stop was looked at last, and is still there; or 0 */
+    bool stolen;        /* that something was, is still to be told */
 
     /* Fairness, see session_wait.c. */
     pid_t last_tid;
@@ -141,7 +142,8 @@ void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost);
 /* ---- the ways out (session_detach.c) ---- */
 
 /** Let a process go, see sdb_process_detach(). */
-int sdb__session_detach(struct sdb_process *process, enum sdb_release how, struct sdb_child **child);
+int sdb__session_detach(struct sdb_process *process, enum sdb_release how,
+                        struct sdb_child **child);
 
 /** Let a thread go that stands still, as its process is leaving. */
 void sdb__session_let_go(struct sdb_thread *thread);

@@ -133,8 +133,7 @@ static int seize_sibling(struct attaching *attaching, pid_t tid)
     if (!attaching->guard)
         rc = sdb__attach_guard_post(attaching->process->pid, &attaching->guard);
     if (rc < 0) {
-        attaching->rc =
-            refuse(attaching->error, rc, SDB_STAGE_ATTACH, attaching->process->pid, "");
+        attaching->rc = refuse(attaching->error, rc, SDB_STAGE_ATTACH, attaching->process->pid, "");
         return rc;
     }
     return sdb__attach_guard_seize(attaching->guard, attaching->session, tid, &options);

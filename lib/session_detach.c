@@ -50,6 +50,8 @@ static int let_go(struct sdb_thread *thread)
         sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
         return rc;
     }
+    if (process->session->stop_to_take == thread->tid)
+        process->session->stop_to_take = 0;
     sdb__thread_table_remove(&process->session->threads, thread);
     if (thread == process->thread)
         sdb__thread_set_state(thread, SDB_THREAD_GONE); /* it goes with the process */
@@ -176,6 +178,8 @@ bool sdb__session_release_at_exec(struct sdb_process *process)
 
     if (sdb__ptrace_detach(thread->tid, 0) < 0)
         return false; /* it was killed just now */
+    if (process->session->stop_to_take == thread->tid)
+        process->session->stop_to_take = 0;
     sdb__thread_table_remove(&process->session->threads, thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     process->released = true;

@@ -120,8 +120,8 @@ static struct sdb_process *create_like(struct sdb_process *parent, pid_t pid)
     process->follow = parent->follow;
     process->release = parent->release;
     process->stop_mode = parent->stop_mode;
-    process->phase = parent->phase == SDB__PROCESS_LEAVING ? SDB__PROCESS_LEAVING
-                                                           : SDB__PROCESS_HELD;
+    process->phase =
+        parent->phase == SDB__PROCESS_LEAVING ? SDB__PROCESS_LEAVING : SDB__PROCESS_HELD;
     return process;
 }
 

@@ -226,15 +226,42 @@ void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
         take_stop(session, thread, status);
 }
 
+/*
+ * Deal with a status that was looked at.  An end is taken, with the usage that goes with it.  A stop is
+ * left where it is: usually the thread is resumed before the next look, which does away with it.
+ */
+static void take_peeked(struct sdb_session *session, pid_t tid, int status)
+{
+    struct rusage usage = {0};
+
+    if (sdb__status_is_end(status)) {
+        if (sdb__wait_tracee(tid, &status, &usage) != tid)
+            return; /* somebody else has taken it meanwhile */
+    } else {
+        session->stop_to_take = tid;
+    }
+    sdb__session_take(session, tid, status, &usage);
+}
+
+/* A thread that still stands in the stop that was looked at last would be seen again and again. */
+static void take_last_stop(struct sdb_session *session)
+{
+    if (session->stop_to_take == 0)
+        return;
+    sdb__wait_take_stop(session->stop_to_take);
+    session->stop_to_take = 0;
+}
+
 int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
                       bool heeds_interrupt)
 {
-    struct rusage usage;
     int status;
-    pid_t tid = sdb__waiter_next(session->waiter, deadline, heeds_interrupt, &status, &usage);
+    pid_t tid;
 
+    take_last_stop(session);
+    tid = sdb__waiter_next(session->waiter, deadline, heeds_interrupt, &status);
     if (tid > 0) {
-        sdb__session_take(session, tid, status, &usage);
+        take_peeked(session, tid, status);
         return 0;
     }
     /* Nothing for a while, or for ever: has the host taken it? */
@@ -247,12 +274,15 @@ int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *d
 
 void sdb__session_drain(struct sdb_session *session)
 {
-    struct rusage usage;
     int status;
     pid_t tid;
 
-    while ((tid = sdb__waiter_take(session->waiter, &status, &usage)) > 0)
-        sdb__session_take(session, tid, status, &usage);
+    do {
+        take_last_stop(session);
+        tid = sdb__waiter_peek(session->waiter, &status);
+        if (tid > 0)
+            take_peeked(session, tid, status);
+    } while (tid > 0);
 }
 
 /* ---- stopping all ---- */

@@ -41,10 +41,20 @@ int sdb__thread_create(struct sdb_process *process, pid_t tid, struct sdb_thread
     return 0;
 }
 
+/* Its stop is none any more, and what the kernel says of it next is news. */
+static void forget_stop(struct sdb_thread *thread)
+{
+    struct sdb_session *session = thread->process->session;
+
+    if (session && session->stop_to_take == thread->tid)
+        session->stop_to_take = 0;
+}
+
 void sdb__thread_gone(struct sdb_thread *thread)
 {
     struct sdb_process *process = thread->process;
 
+    forget_stop(thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
@@ -89,8 +99,10 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
 {
     if (rc < 0 && rc != -ESRCH)
         return rc;
+    forget_stop(thread);
     thread->leaving_exec = thread->stop == SDB_EVENT_EXEC;
     thread->in_vfork = thread->stop == SDB_EVENT_VFORK;
+    thread->came_from = thread->stop;
     thread->stop = SDB_EVENT_NONE;
     thread->how = how;
     thread->in_group_stop = false;
@@ -111,6 +123,7 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
     if (!thread->in_group_stop || how != SDB_RESUME_CONTINUE)
         return sdb__thread_go(thread, how, sdb__thread_pending_signal(thread));
     thread->listening = true;
+    sdb__wait_take_stop(thread->tid); /* it stays in it: what comes next shall be told from it */
     return resumed(thread, how, sdb__ptrace_listen(thread->tid));
 }
 

@@ -29,6 +29,7 @@ struct sdb_thread {
     struct sdb_thread *newborn; /* that it has made, retained */
 
     enum sdb_resume how; /* it was last resumed so */
+    uint32_t came_from;  /* and out of this stop */
 
     /* Whether something is so now. */
     bool queued;           /* its event waits to be told */

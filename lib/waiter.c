@@ -141,12 +141,12 @@ int sdb__waiter_idle(struct sdb__waiter *waiter)
 
 /* ---- waiting ---- */
 
-pid_t sdb__waiter_take(struct sdb__waiter *waiter, int *status, struct rusage *usage)
+pid_t sdb__waiter_peek(struct sdb__waiter *waiter, int *status)
 {
     pid_t tid;
 
     do {
-        tid = sdb__wait_tracees(false, status, usage);
+        tid = sdb__wait_peek(false, status);
     } while (tid > 0 && waiter->helper && sdb__helper_is(waiter->helper, tid));
     return tid;
 }
@@ -168,9 +168,9 @@ static void fall_asleep(struct sdb__waiter *waiter, enum sleeping sleeping)
     __atomic_store_n(&waiter->sleeping, sleeping, __ATOMIC_SEQ_CST);
 }
 
-/* @return the tid of a tracee whose status was taken, 0 to look again, or a negative errno */
+/* @return the tid of a tracee that has a status, 0 to look again, or a negative errno */
 static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
-                                 bool heeds_interrupt, int *status, struct rusage *usage)
+                                 bool heeds_interrupt, int *status)
 {
     pid_t tid;
 
@@ -181,7 +181,7 @@ static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__d
         tid = sdb__helper_have(waiter->helper, deadline);
         /* Whoever can neither be late nor be woken cannot fail for want of it. */
         if (tid == 0 || (!heeds_interrupt && deadline->never))
-            tid = sdb__wait_tracees(true, status, usage);
+            tid = sdb__wait_peek(true, status);
     }
     fall_asleep(waiter, AWAKE);
     if (tid == -EINTR)
@@ -240,7 +240,7 @@ static int have_nothing(struct sdb__waiter *waiter, const struct sdb__deadline *
 }
 
 pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
-                       bool heeds_interrupt, int *status, struct rusage *usage)
+                       bool heeds_interrupt, int *status)
 {
     bool looks = waiter->busy < BUSY || sdb__deadline_passed(deadline);
     bool slept = false;
@@ -253,7 +253,7 @@ pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *d
         if (looks) {
             int rc;
 
-            tid = sdb__waiter_take(waiter, status, usage);
+            tid = sdb__waiter_peek(waiter, status);
             if (tid != 0)
                 break;
             rc = have_nothing(waiter, deadline, heeds_interrupt, slept);
@@ -263,7 +263,7 @@ pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *d
         if (looks && sdb__deadline_passed(deadline))
             continue; /* something has come after all */
         if (beside_helper)
-            tid = sleep_beside_helper(waiter, deadline, heeds_interrupt, status, usage);
+            tid = sleep_beside_helper(waiter, deadline, heeds_interrupt, status);
         else
             tid = sleep_in_ring(waiter, deadline, heeds_interrupt);
         looks = true;

@@ -12,7 +12,6 @@
 #define SDB_LIB_WAITER_H
 
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "deadline.h"
@@ -23,7 +22,7 @@ struct sdb__waiter;
 int sdb__waiter_open(bool without_uring, struct sdb__waiter **waiter);
 
 /**
- * Take the next wait status of a tracee of this thread.
+ * Look at the next wait status of a tracee of this thread, see sdb__wait_peek().
  *
  * @param heeds_interrupt  return -EINTR when interrupted; else the interrupt is left for a later
  *                         call
@@ -31,10 +30,10 @@ int sdb__waiter_open(bool without_uring, struct sdb__waiter **waiter);
  *         somebody else has taken it, and call again); -ETIMEDOUT, -EINTR, or another negative errno
  */
 pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
-                       bool heeds_interrupt, int *status, struct rusage *usage);
+                       bool heeds_interrupt, int *status);
 
-/** Take a status that is there already.  @return the tracee's tid, or 0 or less if there is none */
-pid_t sdb__waiter_take(struct sdb__waiter *waiter, int *status, struct rusage *usage);
+/** Look at a status that is there already.  @return the tracee's tid, or 0 or less if there is none */
+pid_t sdb__waiter_peek(struct sdb__waiter *waiter, int *status);
 
 /** Any thread, async-signal-safe. */
 void sdb__waiter_interrupt(struct sdb__waiter *waiter);

@@ -29,9 +29,8 @@ void sdb__waiter_child_run(void *shared)
         if (__atomic_load_n(&room->leave, __ATOMIC_ACQUIRE))
             break;
         /* If the deadline is being changed at this moment, so is the turn, and this returns. */
-        if (sdb__raw_syscall(SYS_futex, &room->turn, FUTEX_WAIT_BITSET_PRIVATE, turn,
-                             &room->at, NULL,
-                             FUTEX_BITSET_MATCH_ANY) == -ETIMEDOUT)
+        if (sdb__raw_syscall(SYS_futex, &room->turn, FUTEX_WAIT_BITSET_PRIVATE, turn, &room->at,
+                             NULL, FUTEX_BITSET_MATCH_ANY) == -ETIMEDOUT)
             break;
     }
     for (;;)

@@ -101,27 +101,32 @@ void sdb__helper_wake(struct sdb__helper *helper)
     errno = saved_errno;
 }
 
-bool sdb__helper_is(struct sdb__helper *helper, pid_t tid)
-{
-    if (tid != helper->pid)
-        return false;
-    helper->pid = 0;
-    return true;
-}
-
 static void reap(struct sdb__helper *helper)
 {
-    if (helper->pid <= 0)
-        return;
-    sdb__helper_wake(helper);
     while (waitpid(helper->pid, NULL, (int)__WCLONE) < 0 && errno == EINTR)
         ;
     helper->pid = 0;
 }
 
+bool sdb__helper_is(struct sdb__helper *helper, pid_t tid)
+{
+    if (tid != helper->pid)
+        return false;
+    reap(helper);
+    return true;
+}
+
+static void send_away(struct sdb__helper *helper)
+{
+    if (helper->pid <= 0)
+        return;
+    sdb__helper_wake(helper);
+    reap(helper);
+}
+
 void sdb__helper_flash(struct sdb__helper *helper)
 {
-    reap(helper);
+    send_away(helper);
     __atomic_store_n(&helper->room.leave, 1, __ATOMIC_RELEASE);
     (void)make_helper(helper);
 }
@@ -129,6 +134,6 @@ void sdb__helper_flash(struct sdb__helper *helper)
 void sdb__helper_close(struct sdb__helper *helper, bool in_fork)
 {
     if (helper && !in_fork)
-        reap(helper);
+        send_away(helper);
     free(helper);
 }

@@ -3,8 +3,7 @@
  * Waiting by io_uring (its waitid operation came with Linux 6.7): one ring with two requests, one
  * for any tracee and one for an eventfd, and a sleep that ends when either completes.
  *
- * The ring only says that there is something; the status itself is taken by wait4, which also gives
- * the usage.  Task work is deferred until we enter the ring, so that it interrupts no system call
+ * The ring only says that there is something; what it is, the waiter asks itself.  Task work is deferred until we enter the ring, so that it interrupts no system call
  * that the host makes on this thread.
  */
 #include "waiter_ways.h"
@@ -152,8 +151,8 @@ static unsigned arm(struct sdb__uring *uring, bool tracees, bool wake)
         entry = next_entry(uring);
         entry->opcode = OP_WAITID;
         entry->len = P_ALL;
-        /* The same children as sdb__wait_tracees() sees, left for it to take. */
-        entry->file_index = (uint32_t)(WEXITED | WSTOPPED | WNOWAIT) | __WCLONE | __WNOTHREAD;
+        /* The same children as sdb__wait_peek() sees. */
+        entry->file_index = (uint32_t)(WEXITED | WNOWAIT) | __WCLONE | __WNOTHREAD;
         entry->user_data = REQUEST_TRACEES;
         uring->tracees_armed = true;
     }
@@ -216,8 +215,8 @@ int sdb__uring_sleep(struct sdb__uring *uring, const struct sdb__deadline *deadl
 
 int sdb__uring_watch(struct sdb__uring *uring, bool tracees)
 {
-    if (syscall(SYS_io_uring_enter, uring->fd, arm(uring, tracees, true), 0,
-                IORING_ENTER_GETEVENTS, NULL, 0) < 0 &&
+    if (syscall(SYS_io_uring_enter, uring->fd, arm(uring, tracees, true), 0, IORING_ENTER_GETEVENTS,
+                NULL, 0) < 0 &&
         errno != EINTR)
         return -errno;
     return take_completions(uring);

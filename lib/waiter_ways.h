@@ -61,7 +61,7 @@ void sdb__helper_close(struct sdb__helper *helper, bool in_fork);
  */
 int sdb__helper_have(struct sdb__helper *helper, const struct sdb__deadline *deadline);
 
-/** @return whether this tid is the helper's, and no tracee; it has been reaped then */
+/** @return whether this tid, which has ended, is the helper's, and no tracee; it is reaped then */
 bool sdb__helper_is(struct sdb__helper *helper, pid_t tid);
 
 /** Have it exit, which ends the wait4 of the thread that made it.  Any thread, async-signal-safe. */
