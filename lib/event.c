@@ -23,6 +23,11 @@
 /* How a wait status without WIFEXITED says "stopped by an event". */
 #define EVENT_OF(status) ((unsigned)(status) >> 16)
 
+bool sdb__status_is_exec(int status)
+{
+    return EVENT_OF(status) == PTRACE_EVENT_EXEC;
+}
+
 bool sdb__status_is_end(int status)
 {
     return WIFEXITED(status) || WIFSIGNALED(status);

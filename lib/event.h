@@ -20,6 +20,9 @@ struct sdb__stop {
     bool in_group_stop; /* the process is in its group-stop */
 };
 
+/** @return whether a wait status says that the process has executed a program */
+bool sdb__status_is_exec(int status);
+
 /** @return whether a wait status says that the thread has ended */
 bool sdb__status_is_end(int status);
 

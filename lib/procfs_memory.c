@@ -29,7 +29,7 @@
 /* What an attempt returns that has found no memory; never seen outside. */
 #define NOTHING (-ENODATA)
 
-typedef int attempt(pid_t pid, pid_t tid, void *data);
+typedef int attempt_function(pid_t pid, pid_t tid, void *data);
 
 struct reading {
     const char *name;
@@ -215,7 +215,7 @@ static bool has_memory(pid_t tid, void *data)
  * @return 0, NOTHING of a kernel thread, -EAGAIN if nothing was found of a process that has memory,
  * time and again, or what is wrong
  */
-static int try_in_turn(pid_t pid, attempt *attempt, void *data)
+static int try_in_turn(pid_t pid, attempt_function *attempt, void *data)
 {
     struct sdb__procfs_status status;
     uint64_t start;

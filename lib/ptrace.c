@@ -230,12 +230,16 @@ pid_t sdb__wait_peek(bool block, int *status)
     return info.si_pid;
 }
 
-void sdb__wait_take_stop(pid_t tid)
+bool sdb__wait_take_stop(pid_t tid, int *status)
 {
-    siginfo_t info;
+    siginfo_t info = {0};
 
-    (void)syscall(SYS_waitid, P_PID, tid, &info, (int)(WSTOPPED | WNOHANG | __WCLONE | __WNOTHREAD),
-                  NULL);
+    if (syscall(SYS_waitid, P_PID, tid, &info, (int)(WSTOPPED | WNOHANG | __WCLONE | __WNOTHREAD),
+                NULL) < 0 ||
+        info.si_pid != tid)
+        return false;
+    *status = status_of(&info);
+    return true;
 }
 
 static void copy_usage(const struct rusage *usage, struct sdb_exit_status *out)

@@ -46,8 +46,12 @@ int sdb__ptrace_pc(pid_t tid, uint64_t *address);
  */
 pid_t sdb__wait_peek(bool block, int *status);
 
-/** Take the stop of a tracee of this thread, if it has one that was not taken. */
-void sdb__wait_take_stop(pid_t tid);
+/**
+ * Take the stop of a tracee of this thread.  That costs the same, however many tracees there are.
+ *
+ * @return whether there was one that had not been taken
+ */
+bool sdb__wait_take_stop(pid_t tid, int *status);
 
 /** Take the status of one tracee of this thread.  @return @p tid, or 0 or less if it has none */
 pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage);

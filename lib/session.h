@@ -40,9 +40,8 @@ struct sdb_session {
     bool stolen;        /* that something was, is still to be told */
 
     /* Fairness, see session_wait.c. */
-    pid_t last_tid;
-    unsigned repeats;
-    unsigned most_repeats;
+    unsigned statuses;      /* since the last look at all */
+    unsigned most_statuses; /* before the next */
 
     struct sdb__session_thread *own; /* its own thread, or NULL */
     uint8_t *mark; /* a page that the kernel empties in a forked child: 1 where we were created */
@@ -91,8 +90,8 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
 int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
                       bool heeds_interrupt);
 
-/** Take all statuses that are there by now. */
-void sdb__session_drain(struct sdb_session *session);
+/** Take all statuses that are there by now.  @return whether there were any */
+bool sdb__session_drain(struct sdb_session *session);
 
 /** Deal with one status. */
 void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
@@ -139,6 +138,9 @@ void sdb__session_free_orphans(struct sdb_session *session);
  */
 void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost);
 
+/** Note that a thread is not held any more, although nothing has told so. */
+void sdb__session_lose(struct sdb_thread *thread);
+
 /* ---- the ways out (session_detach.c) ---- */
 
 /** Let a process go, see sdb_process_detach(). */
@@ -148,10 +150,16 @@ int sdb__session_detach(struct sdb_process *process, enum sdb_release how,
 /** Let a thread go that stands still, as its process is leaving. */
 void sdb__session_let_go(struct sdb_thread *thread);
 
+/** Take a process out that is leaving, if all of its threads have gone. */
+void sdb__session_remove_if_gone(struct sdb_process *process);
+
 /** Let a process go that stands at its exec, as its follow policy says.  @return whether it went */
 bool sdb__session_release_at_exec(struct sdb_process *process);
 
 int sdb__session_kill(struct sdb_process *process);
+
+/** Take a process out that an attach has failed to hold, and let go what is held of it. */
+void sdb__session_give_up(struct sdb_process *process);
 
 /** Do with every process what its release policy says. */
 void sdb__session_release_all(struct sdb_session *session);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "attach_guard.h"
@@ -74,6 +75,24 @@ static int refuse_traced(struct sdb_error *error, enum sdb_stage stage, pid_t pi
     return code;
 }
 
+/*
+ * Whether a process has ended.  While another thread of it executes a program, the first one is a
+ * zombie, the last one even, until the other has its id; so look again.
+ */
+static bool has_ended(pid_t pid, struct sdb__procfs_status *status)
+{
+    const struct timespec moment = {.tv_nsec = 200000};
+
+    for (int looks = 0; looks < 3; looks++) {
+        if (status->state != 'X' && (status->state != 'Z' || status->thread_count > 1))
+            return false;
+        nanosleep(&moment, NULL);
+        if (sdb__procfs_status(pid, status) < 0)
+            break;
+    }
+    return true;
+}
+
 /* Tell the reasons apart for which a process cannot be attached to.  @return 0 if none is seen */
 static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
 {
@@ -90,7 +109,7 @@ static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
         return refuse_for(error, SDB_REASON_THREAD, stage, pid);
     if (status.tracer != 0)
         return refuse_traced(error, stage, pid, status.tracer);
-    if (status.state == 'X' || (status.state == 'Z' && status.thread_count < 2))
+    if (has_ended(pid, &status))
         return refuse_for(error, SDB_REASON_ZOMBIE, stage, pid);
     if (status.kernel_thread)
         return refuse_for(error, SDB_REASON_KERNEL_THREAD, stage, pid);
@@ -201,26 +220,38 @@ static int seize_others(struct attaching *attaching)
     return 0;
 }
 
-/* The first thread may have ended while others run; then it is the only one that cannot be seized. */
+/*
+ * Seize the first thread.  It may have ended while others run; then it is the only one that cannot be
+ * seized.  It may also be dying while another thread executes a program, and takes its id.
+ */
 static int seize_first(struct attaching *attaching)
 {
     struct sdb_process *process = attaching->process;
     const struct sdb__ptrace_options options = sdb__process_options(process);
+    const struct timespec moment = {.tv_nsec = 100000};
     struct sdb__procfs_status status;
-    int rc = sdb__ptrace_seize(process->pid, &options);
+    int rc;
 
-    if (rc == 0) {
-        (void)sdb__thread_ask_to_stop(process->thread);
-        return 0;
+    for (;;) {
+        rc = sdb__ptrace_seize(process->pid, &options);
+        if (rc == 0) {
+            (void)sdb__thread_ask_to_stop(process->thread);
+            return 0;
+        }
+        if (sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
+            status.thread_count > 1) {
+            process->first_not_held = true;
+            process->thread->cannot_stop = true;
+            return 0;
+        }
+        if (rc != -EPERM)
+            return refuse(attaching->error, rc, SDB_STAGE_ATTACH, process->pid, "");
+        rc = explain_denial(process->pid, attaching->error);
+        if (rc != -EPERM || attaching->error->reason != SDB_REASON_SECURITY ||
+            ++attaching->refusals > MOST_REFUSALS)
+            return rc;
+        nanosleep(&moment, NULL);
     }
-    if (sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
-        status.thread_count > 1) {
-        process->first_not_held = true;
-        process->thread->cannot_stop = true;
-        return 0;
-    }
-    return rc == -EPERM ? explain_denial(process->pid, attaching->error)
-                        : refuse(attaching->error, rc, SDB_STAGE_ATTACH, process->pid, "");
 }
 
 /*
@@ -234,10 +265,11 @@ static bool is_still_itself(const struct sdb_process *process)
 }
 
 /* @param pidfd  becomes the process's, or is closed */
-static int attach(struct sdb_session *session, pid_t pid, int pidfd, struct sdb_process **process,
-                  struct sdb_error *error)
+static int try_attach(struct sdb_session *session, pid_t pid, int pidfd,
+                      struct sdb_process **process, struct sdb_error *error)
 {
-    struct attaching attaching = {.session = session, .error = error};
+    struct sdb_error unwanted = SDB_ERROR_INIT;
+    struct attaching attaching = {.session = session, .error = error ? error : &unwanted};
     struct sdb_process *held;
     int rc;
 
@@ -258,6 +290,7 @@ static int attach(struct sdb_session *session, pid_t pid, int pidfd, struct sdb_
         sdb__session_remove(held);
         return rc;
     }
+    sdb__error_clear(error); /* of what was refused at first */
     rc = seize_others(&attaching);
     sdb__attach_guard_dismiss(attaching.guard);
     if (rc == 0 && !held->ended && is_still_itself(held)) {
@@ -269,9 +302,44 @@ static int attach(struct sdb_session *session, pid_t pid, int pidfd, struct sdb_
         rc = refuse(error, -ESRCH, held->ended ? SDB_STAGE_STOP : SDB_STAGE_ATTACH, pid,
                     held->ended ? " (it ended meanwhile)" : "");
     if (held->ended)
-        sdb__session_remove(held);
+        sdb__session_give_up(held);
     else
         (void)sdb__session_detach(held, SDB_RELEASE_RUN, NULL);
+    return rc;
+}
+
+/* Whether the process lives, after an attach has said that it ended. */
+static bool lives(pid_t pid, int pidfd)
+{
+    struct sdb__procfs_status status;
+
+    return (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0) &&
+           sdb__procfs_status(pid, &status) == 0 && !has_ended(pid, &status);
+}
+
+/*
+ * A thread that was not seized yet may execute a program: then it takes the process over from those
+ * that were, and the attach begins anew.
+ *
+ * @param pidfd  becomes the process's, or is closed
+ */
+static int attach(struct sdb_session *session, pid_t pid, int pidfd, struct sdb_process **process,
+                  struct sdb_error *error)
+{
+    int rc;
+
+    do {
+        int own = pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+
+        if (pidfd >= 0 && own < 0) {
+            rc = refuse(error, -errno, SDB_STAGE_FIND, pid, "");
+            break;
+        }
+        rc = try_attach(session, pid, own, process, error);
+    } while (rc == -ESRCH && lives(pid, pidfd));
+    sdb__fd_close(&pidfd);
+    if (rc == 0)
+        sdb__error_clear(error);
     return rc;
 }
 

@@ -27,7 +27,7 @@ static bool has_dead_first_thread(const struct sdb_process *process)
            status.thread_count > 1;
 }
 
-static void remove_if_all_gone(struct sdb_process *process)
+void sdb__session_remove_if_gone(struct sdb_process *process)
 {
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
         if (thread->state != SDB_THREAD_GONE &&
@@ -47,6 +47,7 @@ static int let_go(struct sdb_thread *thread)
         return 0;
     rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
     if (rc < 0) {
+        thread->dying = true;
         sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
         return rc;
     }
@@ -65,7 +66,7 @@ void sdb__session_let_go(struct sdb_thread *thread)
     struct sdb_process *process = thread->process;
 
     (void)let_go(thread);
-    remove_if_all_gone(process);
+    sdb__session_remove_if_gone(process);
 }
 
 /* Begin to let it go.  @return 0, or -ESRCH: it was killed just now, and is held until its end */
@@ -93,8 +94,32 @@ static int leave(struct sdb_process *process, bool stopped)
         else
             (void)let_go(thread);
     }
-    remove_if_all_gone(process);
+    sdb__session_remove_if_gone(process);
     return 0;
+}
+
+static bool some_die(const struct sdb_process *process)
+{
+    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->dying && thread->state == SDB_THREAD_RUNNING)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * One of its threads, let go already, may have executed a program and killed the others.  It waits
+ * until they are reaped, which only we can do.
+ */
+static int reap_dying(struct sdb_process *process)
+{
+    const struct sdb__deadline never = sdb__deadline_in(-1);
+    struct sdb_session *session = process->session;
+    int rc = 0;
+
+    while (rc == 0 && process->session && some_die(process))
+        rc = sdb__session_pump(session, &never, false);
+    return rc;
 }
 
 /*
@@ -104,11 +129,39 @@ static int leave(struct sdb_process *process, bool stopped)
 static int detach(struct sdb_process *process, bool stopped)
 {
     const struct sdb__deadline never = sdb__deadline_in(-1);
-    int rc = sdb__session_gather(process, &never, false);
+    int rc;
 
+    sdb_process_retain(process);
+    rc = sdb__session_gather(process, &never, false);
     if (rc == 0 && process->ended)
-        return -ESRCH;
-    return rc < 0 ? rc : leave(process, stopped);
+        rc = -ESRCH;
+    if (rc == 0)
+        rc = leave(process, stopped);
+    if (rc == 0)
+        rc = reap_dying(process);
+    sdb_process_close(process);
+    return rc;
+}
+
+void sdb__session_give_up(struct sdb_process *process)
+{
+    struct sdb_thread *next;
+
+    sdb_process_retain(process);
+    process->phase = SDB__PROCESS_LEAVING;
+    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
+        next = thread->next;
+        /* With its first thread gone, those that do not stand still are being killed. */
+        if (thread->state == SDB_THREAD_STOPPED)
+            (void)let_go(thread);
+        else if (thread->state == SDB_THREAD_RUNNING)
+            thread->dying = true;
+    }
+    sdb__session_remove_if_gone(process);
+    (void)reap_dying(process);
+    if (process->session)
+        sdb__session_remove(process);
+    sdb_process_close(process);
 }
 
 int sdb__session_kill(struct sdb_process *process)

@@ -93,6 +93,8 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         thread = sdb__session_take_exec(thread, &stop);
     sdb__thread_stopped(thread, stop.kind, stop.signal);
     thread->awaits_start = false;
+    if (thread == thread->process->thread)
+        thread->process->first_not_held = false; /* another has its id, and is */
     thread->in_group_stop = stop.in_group_stop;
     thread->former_tid = stop.kind == SDB_EVENT_EXEC ? stop.other_tid : 0;
 
@@ -125,6 +127,16 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
 
 /* ---- ends ---- */
 
+/* An end that nobody has told. */
+static struct sdb_exit_status unknown_end(pid_t tid)
+{
+    return (struct sdb_exit_status){.size = sizeof(struct sdb_exit_status),
+                                    .pid = tid,
+                                    .how = SDB_EXITED,
+                                    .code = -1,
+                                    .flags = SDB_EXIT_NO_USAGE};
+}
+
 /* The first thread's end is that of the process, and no other thread is left then. */
 static void end_others(struct sdb_session *session, struct sdb_process *process)
 {
@@ -134,11 +146,7 @@ static void end_others(struct sdb_session *session, struct sdb_process *process)
         /* Somebody else has taken its end. */
         sdb__thread_table_remove(&session->threads, thread);
         thread->ended = true;
-        thread->status = (struct sdb_exit_status){.size = sizeof(thread->status),
-                                                  .pid = thread->tid,
-                                                  .how = SDB_EXITED,
-                                                  .code = -1,
-                                                  .flags = SDB_EXIT_NO_USAGE};
+        thread->status = unknown_end(thread->tid);
         sdb__thread_set_state(thread, SDB_THREAD_GONE);
         sdb__session_enqueue(session, thread);
     }
@@ -151,11 +159,6 @@ static void end_others(struct sdb_session *session, struct sdb_process *process)
 static void end_with_last(struct sdb_session *session, struct sdb_process *process)
 {
     struct sdb_thread *first = process->thread;
-    struct sdb_exit_status status = {.size = sizeof(status),
-                                     .pid = process->pid,
-                                     .how = SDB_EXITED,
-                                     .code = -1,
-                                     .flags = SDB_EXIT_NO_USAGE};
 
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
         if (thread != first && !thread->ended)
@@ -164,12 +167,10 @@ static void end_with_last(struct sdb_session *session, struct sdb_process *proce
     sdb__thread_table_remove(&session->threads, first);
     sdb__thread_set_state(first, SDB_THREAD_GONE);
     first->ended = true;
-    first->status = status;
+    first->status = unknown_end(first->tid);
     process->ended = true;
     if (process->phase == SDB__PROCESS_HELD)
         sdb__session_enqueue(session, first);
-    else if (process->phase == SDB__PROCESS_LEAVING)
-        sdb__session_remove(process);
 }
 
 static void take_end(struct sdb_session *session, struct sdb_thread *thread, int status,
@@ -179,7 +180,10 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
     const bool is_last = thread == process->thread;
     const bool is_all = process->first_not_held;
 
-    sdb__exit_status(thread->tid, status, usage, &thread->status);
+    if (thread->lost)
+        thread->status = unknown_end(thread->tid);
+    else
+        sdb__exit_status(thread->tid, status, usage, &thread->status);
     thread->ended = true;
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     sdb__thread_table_remove(&session->threads, thread); /* others may get its id now */
@@ -199,11 +203,13 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
             sdb__thread_gone(thread);
         break;
     case SDB__PROCESS_LEAVING:
-        if (is_last)
+        if (is_last) {
             sdb__session_remove(process);
-        else
+        } else {
             sdb__thread_gone(thread);
-        break;
+            sdb__session_remove_if_gone(process);
+        }
+        return;
     }
     if (!is_last && is_all)
         end_with_last(session, process);
@@ -228,7 +234,9 @@ void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
 
 /*
  * Deal with a status that was looked at.  An end is taken, with the usage that goes with it.  A stop is
- * left where it is: usually the thread is resumed before the next look, which does away with it.
+ * left where it is: usually the thread is resumed before the next look, which does away with it.  But
+ * for that of an exec: after one by another thread than the first, the kernel refuses every request
+ * until it has been taken.
  */
 static void take_peeked(struct sdb_session *session, pid_t tid, int status)
 {
@@ -237,6 +245,8 @@ static void take_peeked(struct sdb_session *session, pid_t tid, int status)
     if (sdb__status_is_end(status)) {
         if (sdb__wait_tracee(tid, &status, &usage) != tid)
             return; /* somebody else has taken it meanwhile */
+    } else if (sdb__status_is_exec(status)) {
+        (void)sdb__wait_take_stop(tid, &status);
     } else {
         session->stop_to_take = tid;
     }
@@ -246,9 +256,11 @@ static void take_peeked(struct sdb_session *session, pid_t tid, int status)
 /* A thread that still stands in the stop that was looked at last would be seen again and again. */
 static void take_last_stop(struct sdb_session *session)
 {
+    int taken;
+
     if (session->stop_to_take == 0)
         return;
-    sdb__wait_take_stop(session->stop_to_take);
+    (void)sdb__wait_take_stop(session->stop_to_take, &taken);
     session->stop_to_take = 0;
 }
 
@@ -272,17 +284,21 @@ int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *d
     return tid;
 }
 
-void sdb__session_drain(struct sdb_session *session)
+bool sdb__session_drain(struct sdb_session *session)
 {
+    bool found = false;
     int status;
     pid_t tid;
 
     do {
         take_last_stop(session);
         tid = sdb__waiter_peek(session->waiter, &status);
-        if (tid > 0)
+        if (tid > 0) {
             take_peeked(session, tid, status);
+            found = true;
+        }
     } while (tid > 0);
+    return found;
 }
 
 /* ---- stopping all ---- */
@@ -297,33 +313,80 @@ static bool waits_for_vfork(const struct sdb_thread *thread)
 }
 
 /* Whether a thread is where no interrupt stops it.  ptrace(2) does not say; /proc does. */
-static bool cannot_stop(const struct sdb_thread *thread)
+static bool cannot_stop(const struct sdb_thread *thread, const struct sdb__procfs_status *status)
 {
-    struct sdb__procfs_status status;
-
     if (thread->in_vfork)
         return true;
-    if (sdb__procfs_thread_status(thread->process->pid, thread->tid, &status) < 0)
-        return false; /* its end, or the end of an exec, is on its way */
-    if (status.state == 'Z' || status.state == 'X')
+    if (status->state == 'Z' || status->state == 'X')
         return thread == thread->process->thread;
-    return status.state == 'D' && waits_for_vfork(thread);
+    return status->state == 'D' && waits_for_vfork(thread);
+}
+
+/*
+ * Look at threads that do not stop.  One that exists and is not held any more is lost: another thread
+ * that was not held has executed a program, and taken its id.
+ */
+static void look_at_running(struct sdb_process *process)
+{
+    const pid_t tracer = (pid_t)syscall(SYS_gettid);
+    struct sdb__procfs_status status;
+    struct sdb_thread *next;
+
+    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
+        next = thread->next;
+        if (thread->state != SDB_THREAD_RUNNING || thread->ended)
+            continue;
+        if (sdb__procfs_thread_status(process->pid, thread->tid, &status) < 0) {
+            /* Its end, or that of an exec, is on its way; if it was ever held by that id. */
+            if (process->phase == SDB__PROCESS_ATTACHING && thread->missing)
+                sdb__session_lose(thread);
+            else
+                thread->missing = true;
+        } else if (status.tracer == tracer || (process->first_not_held && status.state == 'Z')) {
+            thread->cannot_stop = cannot_stop(thread, &status);
+        } else {
+            sdb__session_lose(thread);
+        }
+    }
 }
 
 /* @return whether threads run that could stop */
-static bool some_run(struct sdb_process *process, bool look)
+static bool some_run(const struct sdb_process *process)
 {
-    bool found = false;
-
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (thread->state != SDB_THREAD_RUNNING)
-            continue;
-        if (look)
-            thread->cannot_stop = cannot_stop(thread);
-        if (!thread->cannot_stop)
-            found = true;
+    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state == SDB_THREAD_RUNNING && !thread->cannot_stop)
+            return true;
     }
-    return found;
+    return false;
+}
+
+/*
+ * Take the stops of a process's threads, asking for one after the other: the kernel finds each at once,
+ * where it would go through all that are held to find any.
+ */
+static void take_by_tid(struct sdb_process *process)
+{
+    struct sdb_session *session = process->session;
+    const struct rusage none = {0};
+    struct sdb_thread *next;
+    bool found;
+
+    take_last_stop(session);
+    do {
+        found = false;
+        for (struct sdb_thread *thread = process->threads; thread; thread = next) {
+            int status;
+
+            next = thread->next;
+            if (thread->state != SDB_THREAD_RUNNING || !sdb__wait_take_stop(thread->tid, &status))
+                continue;
+            sdb__session_take(session, thread->tid, status, &none);
+            found = true;
+            /* An exec has done away with the others. */
+            if (sdb__status_is_exec(status))
+                break;
+        }
+    } while (found && process->session && process->running_count > 0);
 }
 
 /* @return whether one of them is known to be where it cannot stop */
@@ -353,20 +416,22 @@ int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline 
     /* It may end meanwhile, and go if it is leaving. */
     sdb_process_retain(process);
     some_cannot = ask_all(process);
+    take_by_tid(process);
     while (process->session && !process->ended && process->running_count > 0 &&
-           (!some_cannot || some_run(process, false))) {
+           (!some_cannot || some_run(process))) {
         const struct sdb__deadline soon =
             sdb__deadline_earlier(*deadline, sdb__deadline_in(LOOK_AGAIN_MS));
 
         rc = sdb__session_pump(session, &soon, heeds_interrupt);
+        if (rc < 0 && rc != -ETIMEDOUT)
+            break;
         if (rc == -ETIMEDOUT) {
+            look_at_running(process);
             some_cannot = true;
-            if (some_run(process, true) && sdb__deadline_passed(deadline))
+            if (some_run(process) && sdb__deadline_passed(deadline))
                 break;
             (void)ask_all(process); /* of newborns, one may have been let run meanwhile */
             rc = 0;
-        } else if (rc < 0) {
-            break;
         }
     }
     if (rc == 0)

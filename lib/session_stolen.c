@@ -32,12 +32,20 @@ static bool take_stolen_stop(struct sdb_session *session, struct sdb_thread *thr
     return true;
 }
 
+void sdb__session_lose(struct sdb_thread *thread)
+{
+    const struct rusage none = {0};
+
+    sdb__trace("lost: thread %d", (int)thread->tid);
+    thread->lost = true;
+    sdb__session_take(thread->process->session, thread->tid, 0, &none);
+}
+
 /* Whether a thread has gone, but its end was not told. */
 static bool take_stolen_end(struct sdb_session *session, struct sdb_thread *thread, bool is_lost)
 {
     struct sdb_process *process = thread->process;
     struct sdb_exit_status status;
-    struct rusage usage = {0};
     const bool is_first = thread == process->thread;
 
     if (!is_lost && sdb__task_is_in(process->pid, thread->tid)) {
@@ -49,11 +57,7 @@ static bool take_stolen_end(struct sdb_session *session, struct sdb_thread *thre
         thread->missing = true;
         return false;
     }
-    sdb__trace("stolen: the end of thread %d", (int)thread->tid);
-    sdb__session_take(session, thread->tid, 0, &usage);
-    thread->status.how = SDB_EXITED;
-    thread->status.code = -1;
-    thread->status.flags = SDB_EXIT_NO_USAGE;
+    sdb__session_lose(thread);
     if (is_first && sdb__wait_child(process->pid, process->pidfd, SDB__WAIT_TAKE, &status) == 0)
         thread->status = status;
     return true;

@@ -5,9 +5,9 @@
  * What always holds: a thread that is queued stands still or has ended, and is queued once.
  *
  * Fairness: the queue is told in turn, but the kernel is not fair.  It goes through the tracees in one
- * order and reports the first that has something, so that one that stops again at once would be the
- * only one ever reported.  When the same thread comes again and again, all that the others have is
- * taken too, now and then: often if that finds something, seldom if not.
+ * order and reports the first that has something, so that those that stop again at once would be the
+ * only ones ever reported.  So all that there is is taken now and then: after each status as long as
+ * that finds something, and seldom if it does not.
  */
 #include <errno.h>
 
@@ -18,9 +18,8 @@
 
 #define EVENT_SIZE_OF_VERSION_0_1 sizeof(struct sdb_event)
 
-/* How often the same thread may be reported before the others are looked for. */
-#define LEAST_REPEATS 1
-#define MOST_REPEATS  64
+/* How many statuses may be reported before it is looked for what else there is. */
+#define MOST_STATUSES 16
 
 void sdb__session_enqueue(struct sdb_session *session, struct sdb_thread *thread)
 {
@@ -145,22 +144,16 @@ static void tell(struct sdb_session *session, struct sdb_thread *thread, struct 
     sdb__struct_export(event, &told, sizeof(told));
 }
 
-/* Take what other threads have, if one of them seems to keep them from being reported. */
-static void be_fair(struct sdb_session *session, const struct sdb_thread *thread)
+/* Take what all threads have, now and then. */
+static void be_fair(struct sdb_session *session)
 {
-    if (thread->tid != session->last_tid) {
-        session->last_tid = thread->tid;
-        session->repeats = 0;
+    if (session->threads.count < 2 || ++session->statuses < session->most_statuses)
         return;
-    }
-    if (session->threads.count < 2 || ++session->repeats < session->most_repeats)
-        return;
-    session->repeats = 0;
-    sdb__session_drain(session);
-    if (session->last_queued != thread)
-        session->most_repeats = LEAST_REPEATS;
-    else if (session->most_repeats < MOST_REPEATS)
-        session->most_repeats = 2 * session->most_repeats + 1;
+    session->statuses = 0;
+    if (sdb__session_drain(session))
+        session->most_statuses = 1;
+    else if (session->most_statuses < MOST_STATUSES)
+        session->most_statuses = 2 * session->most_statuses + 1;
 }
 
 /* Before an event of a process in all-stop is told, all of its threads stand still. */
@@ -193,8 +186,7 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
             rc = sdb__session_pump(session, deadline, true);
             if (rc < 0)
                 return rc;
-            if (session->last_queued)
-                be_fair(session, session->last_queued);
+            be_fair(session);
         } else if (must_gather(thread)) {
             rc = sdb__session_gather(thread->process, deadline, true);
             if (rc < 0)

@@ -120,10 +120,13 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 
 int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
 {
+    int taken;
+
     if (!thread->in_group_stop || how != SDB_RESUME_CONTINUE)
         return sdb__thread_go(thread, how, sdb__thread_pending_signal(thread));
     thread->listening = true;
-    sdb__wait_take_stop(thread->tid); /* it stays in it: what comes next shall be told from it */
+    (void)sdb__wait_take_stop(thread->tid,
+                              &taken); /* it stays in it: what comes next shall be told from it */
     return resumed(thread, how, sdb__ptrace_listen(thread->tid));
 }
 
@@ -194,6 +197,8 @@ int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal
 {
     int rc = check_stopped(thread);
 
+    if (rc == -ESRCH && thread->queued)
+        return 0; /* it was killed since, and that is still to be told */
     if (rc < 0)
         return rc;
     if (thread->queued)

@@ -40,6 +40,8 @@ struct sdb_thread {
     bool leaving_exec;     /* it was resumed out of its exec */
     bool in_vfork;         /* it was resumed into waiting for its vfork child */
     bool cannot_stop;      /* it was found to be where no interrupt stops it */
+    bool dying;            /* it was killed while it was to be let go */
+    bool lost;             /* it has ended, or is held no more, and the kernel has not told how */
     bool missing;          /* no task has had its id when it was looked for */
     bool interrupt_asked;  /* the kernel was asked to stop it, and it has not stopped since */
     bool interrupt_wanted; /* the caller wants the event of that */

@@ -154,7 +154,8 @@ SDB_API int sdb_process_stop(struct sdb_process *process, int timeout_ms);
 /**
  * Resume every thread of the process that stands still and whose event was told.  Each gets the signal
  * that was coming for it; one in a group-stop stays stopped until the process gets a SIGCONT, if
- * @p how is SDB_RESUME_CONTINUE.
+ * @p how is SDB_RESUME_CONTINUE.  A process that was killed, whose end is still to be told, is resumed
+ * too.
  *
  * @param how  how far
  * @return 0, or
