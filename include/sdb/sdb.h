@@ -8,6 +8,7 @@
 #include <sdb/error.h>
 #include <sdb/event.h>
 #include <sdb/export.h>
+#include <sdb/facts.h>
 #include <sdb/launch.h>
 #include <sdb/pipe.h>
 #include <sdb/process.h>

@@ -130,8 +130,10 @@ static bool is_met(const struct bench_row *row)
 
 static const char *unit_name(enum bench_unit unit)
 {
-    static const char *const names[] = {
-        [BENCH_MICROSECONDS] = "µs", [BENCH_PER_SECOND] = "/s", [BENCH_KIB] = "KiB"};
+    static const char *const names[] = {[BENCH_MICROSECONDS] = "µs",
+                                        [BENCH_MILLISECONDS] = "ms",
+                                        [BENCH_PER_SECOND] = "/s",
+                                        [BENCH_KIB] = "KiB"};
 
     return names[unit];
 }
@@ -220,12 +222,12 @@ bool bench_print(const struct bench_report *report)
     const struct machine machine = describe_machine();
     bool all_met = true;
 
-    printf("%s: %s, %s, %ld CPUs%s, build %s; medians of %zu rounds, pairs in turn where neither "
-           "disturbs the other%s"
-           "\n\n",
+    printf("%s: %s, %s, %ld CPUs%s, build %s; medians of %zu rounds or fewer, pairs in turn where "
+           "neither disturbs the other%s\n\n",
            report->name, machine.kernel, machine.cpu, machine.cpus,
-           report->options->cpu >= 0 ? " (all rows but those of several threads on one of them)"
-                                     : "",
+           report->options->cpu < 0 ? ""
+           : report->all_pinned     ? " (all on one of them)"
+                                    : " (all rows but those of several threads on one of them)",
            SDB_BENCH_BUILD, report->options->rounds,
            report->options->quick ? "; a quick look, the figures mean nothing" : "");
     printf("| What | | Beside | | Ratio | Goal | Met |\n"

@@ -23,6 +23,7 @@ struct bench_options {
 
 enum bench_unit {
     BENCH_MICROSECONDS,
+    BENCH_MILLISECONDS,
     BENCH_PER_SECOND,
     BENCH_KIB,
 };
@@ -59,6 +60,7 @@ struct bench_point {
 struct bench_report {
     const char *name;
     const struct bench_options *options;
+    bool all_pinned; /* to the CPU that the options name; else those of several threads are not */
     const char *x_axis; /* what the curves are over; NULL: there are none */
     const char *y_axis;
     struct bench_row rows[BENCH_MOST_ROWS];

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session of a test and what it holds.
+ *
+ * A failed assertion ends the test's process at once, so whatever is made here dies with the thread
+ * that made it: held ones by the session's kill on exit, others by a parent-death signal.
+ */
+#include "holding.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "leftovers.h"
+
+#define QUIET_MS 30
+
+struct sdb_session *session;
+
+static struct leftovers before;
+static cpu_set_t cpus_before;
+
+/* ---- a test's beginning and end ---- */
+
+void holding_take_stock(void)
+{
+    session = NULL;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus_before), &cpus_before), 0);
+    leftovers_note(&before);
+}
+
+void holding_check_stock(void)
+{
+    sdb_launch_trim();
+    leftovers_check(&before);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(cpus_before), &cpus_before), 0);
+}
+
+struct sdb_session *create_session(int way)
+{
+    struct sdb_session_options options = SDB_SESSION_OPTIONS_INIT;
+    struct sdb_session *created = NULL;
+
+    if (way == WAY_HELPER)
+        options.flags = SDB_SESSION_NO_IO_URING;
+    ck_assert_int_eq(sdb_session_create(&options, &created), 0);
+    return created;
+}
+
+void begin(int way)
+{
+    session = create_session(way);
+}
+
+void finish(void)
+{
+    ck_assert_int_eq(sdb_session_destroy(session), 0);
+    session = NULL;
+}
+
+void holding_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t count)
+{
+    TCase *tcase = tcase_create(name);
+
+    tcase_add_checked_fixture(tcase, holding_take_stock, holding_check_stock);
+    for (size_t i = 0; i < count; i++)
+        tcase_add_loop_test(tcase, tests[i], 0, HOLDING_WAYS);
+    suite_add_tcase(suite, tcase);
+}
+
+int holding_run_suite(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    int failed;
+    int run;
+
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    run = srunner_ntests_run(runner);
+    srunner_free(runner);
+    return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- tracees ---- */
+
+static void fail_with(const struct sdb_error *error, int rc)
+{
+    char text[512] = "";
+
+    (void)sdb_error_format(error, text, sizeof(text));
+    ck_abort_msg("%s (%d)", text, rc);
+}
+
+static int make_board(struct target *target)
+{
+    int fd = memfd_create("board", MFD_CLOEXEC);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, sizeof(*target->board)), 0);
+    target->board = mmap(NULL, sizeof(*target->board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(target->board, MAP_FAILED);
+    return fd;
+}
+
+/* Launch what `argv` says: held, or as a child of its own. */
+static struct target launch(const char *path, const char *const *argv, bool with_board, bool hold)
+{
+    struct target target = {.input = -1, .output = -1};
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_error error = SDB_ERROR_INIT;
+    int board = with_board ? make_board(&target) : -1;
+    const struct sdb_fd fds[] = {
+        {.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &target.input},
+        {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &target.output},
+        {.target = BOARD_FD, .kind = SDB_FD_DUP, .source = board}};
+    int rc;
+
+    options.path = path;
+    options.argv = argv;
+    options.fds = fds;
+    options.fd_count = with_board ? 3 : 2;
+    if (hold) {
+        rc = sdb_session_launch(session, &options, &target.process, &error);
+    } else {
+        options.death_signal = SIGKILL;
+        rc = sdb_launch(&options, &target.child, &error);
+    }
+    if (rc != 0)
+        fail_with(&error, rc);
+    target.pid = hold ? sdb_process_pid(target.process) : sdb_child_pid(target.child);
+    if (with_board)
+        close(board);
+    return target;
+}
+
+struct target launch_program(const char *path, const char *const *argv)
+{
+    return launch(path, argv, false, true);
+}
+
+struct target launch_target(const char *what, const char *first, const char *second)
+{
+    const char *argv[] = {TARGET, what, first, second, NULL};
+
+    return launch(TARGET, argv, false, true);
+}
+
+struct target launch_threads(const char *what, const char *first, const char *second)
+{
+    const char *argv[] = {THREADS, what, first, second, NULL};
+
+    return launch(THREADS, argv, true, true);
+}
+
+struct target start_threads(const char *what, const char *first, const char *second)
+{
+    const char *argv[] = {THREADS, what, first, second, NULL};
+
+    return launch(THREADS, argv, true, false);
+}
+
+void close_target(struct target *target)
+{
+    close_input(target);
+    if (target->output >= 0)
+        close(target->output);
+    if (target->board)
+        munmap(target->board, sizeof(*target->board));
+    sdb_child_close(target->child);
+    *target = (struct target){.input = -1, .output = -1};
+}
+
+void end_target(struct target *target)
+{
+    ck_assert_int_eq(sdb_child_terminate(target->child, 0, PATIENCE_MS, NULL), 0);
+    close_target(target);
+}
+
+void wait_ready(const struct target *target)
+{
+    char byte;
+
+    ck_assert_int_eq(read(target->output, &byte, 1), 1);
+    ck_assert_int_eq(byte, 'r');
+}
+
+void tell_target(const struct target *target, char byte)
+{
+    ck_assert_int_eq(write(target->input, &byte, 1), 1);
+}
+
+void order(const struct target *target, int place, char what)
+{
+    const char bytes[2] = {(char)place, what};
+
+    ck_assert_int_eq(write(target->input, bytes, sizeof(bytes)), (ssize_t)sizeof(bytes));
+}
+
+void set_gate(struct board *board, bool open)
+{
+    board->gate = open;
+    syscall(SYS_futex, &board->gate, FUTEX_WAKE, BOARD_PLACES, NULL, NULL, 0);
+}
+
+void close_input(struct target *target)
+{
+    if (target->input >= 0)
+        close(target->input);
+    target->input = -1;
+}
+
+struct sdb_process *attach(pid_t pid)
+{
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process = NULL;
+    int rc = sdb_session_attach(session, pid, &process, &error);
+
+    if (rc != 0)
+        fail_with(&error, rc);
+    return process;
+}
+
+void attach_target(struct target *target)
+{
+    target->process = attach(target->pid);
+}
+
+pid_t fork_waiting(void)
+{
+    const pid_t parent = getpid();
+    int ends[2];
+    char byte;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        (void)!write(ends[1], "r", 1);
+        close(ends[0]);
+        close(ends[1]);
+        for (;;)
+            pause();
+    }
+    close(ends[1]);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    return pid;
+}
+
+void end_child(pid_t pid)
+{
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* ---- events ---- */
+
+struct sdb_event next_event(void)
+{
+    struct sdb_event event = SDB_EVENT_INIT;
+    int rc = sdb_session_wait(session, PATIENCE_MS, &event);
+
+    ck_assert_msg(rc == 0, "wait: %s", sdb_error_describe(rc));
+    ck_assert_ptr_nonnull(event.process);
+    ck_assert_ptr_nonnull(event.thread);
+    return event;
+}
+
+struct sdb_event expect(uint32_t kind)
+{
+    struct sdb_event event = next_event();
+
+    ck_assert_msg(event.kind == kind, "%s of %d came, not %s (signal %d)",
+                  sdb_event_name(event.kind), sdb_thread_tid(event.thread), sdb_event_name(kind),
+                  event.signal);
+    return event;
+}
+
+struct sdb_event expect_of(uint32_t kind, const struct sdb_thread *thread)
+{
+    struct sdb_event event = expect(kind);
+
+    ck_assert_msg(event.thread == thread, "%s of %d came, not of %d", sdb_event_name(kind),
+                  sdb_thread_tid(event.thread), sdb_thread_tid(thread));
+    return event;
+}
+
+struct sdb_event expect_signal(int signal)
+{
+    struct sdb_event event = expect(SDB_EVENT_SIGNAL);
+
+    ck_assert_int_eq(event.signal, signal);
+    return event;
+}
+
+struct sdb_event expect_exit(uint32_t how, int code)
+{
+    struct sdb_event event = expect(SDB_EVENT_EXITED);
+
+    ck_assert_ptr_nonnull(event.status);
+    ck_assert_uint_eq(event.status->how, how);
+    ck_assert_int_eq(event.status->code, code);
+    return event;
+}
+
+struct sdb_event expect_thread_exit(uint32_t how, int code)
+{
+    struct sdb_event event = expect(SDB_EVENT_THREAD_EXIT);
+
+    ck_assert_ptr_nonnull(event.status);
+    ck_assert_uint_eq(event.status->how, how);
+    ck_assert_int_eq(event.status->code, code);
+    return event;
+}
+
+void expect_nothing(void)
+{
+    struct sdb_event event = SDB_EVENT_INIT;
+    int rc = sdb_session_wait(session, QUIET_MS, &event);
+
+    if (rc == 0)
+        ck_abort_msg("%s of %d came, and nothing should", sdb_event_name(event.kind),
+                     sdb_thread_tid(event.thread));
+    ck_assert_msg(rc == -ETIMEDOUT, "wait: %s", sdb_error_describe(rc));
+}
+
+void resume(const struct sdb_event *event)
+{
+    int rc = sdb_event_resume(event);
+
+    ck_assert_msg(rc == 0, "resume after %s: %s", sdb_event_name(event->kind),
+                  sdb_error_describe(rc));
+}
+
+void resume_process(struct sdb_process *process)
+{
+    int rc = sdb_process_resume(process, SDB_RESUME_CONTINUE);
+
+    ck_assert_msg(rc == 0, "resume: %s", sdb_error_describe(rc));
+}
+
+void wait_ready_held(const struct target *target)
+{
+    struct pollfd output = {.fd = target->output, .events = POLLIN};
+    const int64_t end = host_now_ms() + PATIENCE_MS;
+    int rc;
+
+    while (poll(&output, 1, 0) == 0 && host_now_ms() < end) {
+        struct sdb_event event = SDB_EVENT_INIT;
+
+        rc = sdb_session_wait(session, 1, &event);
+        ck_assert_msg(rc == -ETIMEDOUT, "%s of %d came, or no wait was possible (%d)",
+                      sdb_event_name(event.kind), sdb_thread_tid(event.thread), rc);
+    }
+    ck_assert_int_eq(poll(&output, 1, 0), 1);
+    wait_ready(target);
+}
+
+static bool is_birth(uint32_t kind)
+{
+    return kind == SDB_EVENT_FORK || kind == SDB_EVENT_VFORK || kind == SDB_EVENT_CLONE;
+}
+
+static bool is_among(const struct sdb_thread *thread, struct sdb_thread *const *threads, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (threads[i] == thread)
+            return true;
+    }
+    return false;
+}
+
+void run_births(int count, struct sdb_thread **begun)
+{
+    struct sdb_thread *announced[BOARD_PLACES];
+    int known = 0;
+
+    ck_assert_int_le(count, BOARD_PLACES);
+    for (int starts = 0; starts < count || known < count;) {
+        struct sdb_event event = next_event();
+
+        if (is_birth(event.kind)) {
+            ck_assert_int_lt(known, count);
+            ck_assert_ptr_nonnull(event.new_process);
+            ck_assert_ptr_nonnull(event.new_thread);
+            announced[known++] = event.new_thread;
+        } else {
+            ck_assert_msg(event.kind == SDB_EVENT_START, "%s of %d came, not a birth (signal %d)",
+                          sdb_event_name(event.kind), sdb_thread_tid(event.thread), event.signal);
+            ck_assert_msg(is_among(event.thread, announced, known), "%d began unannounced",
+                          sdb_thread_tid(event.thread));
+            if (begun)
+                begun[starts] = event.thread;
+            starts++;
+        }
+        resume(&event);
+    }
+}
+
+void run_until_ready(const struct target *target, int births)
+{
+    run_births(births, NULL);
+    wait_ready(target);
+}
+
+struct sdb_exit_status run_to_end(const struct sdb_process *process)
+{
+    struct sdb_event event;
+
+    for (;;) {
+        event = next_event();
+        if (event.kind == SDB_EVENT_EXITED && event.process == process)
+            return *event.status;
+        resume(&event);
+    }
+}
+
+void stop_thread(struct sdb_thread *thread)
+{
+    ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
+    expect_of(SDB_EVENT_INTERRUPT, thread);
+}
+
+struct sdb_thread *held(int tid)
+{
+    struct sdb_thread *thread = sdb_session_find_thread(session, tid);
+
+    ck_assert_msg(thread != NULL, "%d is not held", tid);
+    ck_assert_int_eq(sdb_thread_tid(thread), tid);
+    return thread;
+}
+
+struct target launch_crew(int others)
+{
+    struct target target;
+    char number[16];
+
+    (void)snprintf(number, sizeof(number), "%d", others);
+    target = launch_threads("crew", number, NULL);
+    resume_process(target.process);
+    run_until_ready(&target, others);
+    return target;
+}
+
+/* ---- the host's CPUs ---- */
+
+void use_cpus(int count)
+{
+    cpu_set_t chosen;
+
+    CPU_ZERO(&chosen);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&chosen) < count; cpu++) {
+        if (CPU_ISSET(cpu, &cpus_before))
+            CPU_SET(cpu, &chosen);
+    }
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(chosen), &chosen), 0);
+}

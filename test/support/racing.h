@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of races share, beside holding.h: programs that do not stand still (see
+ * test/tracees/busy.c and lives.c), and chance that is the same in each run.
+ */
+#ifndef SDB_TEST_RACING_H
+#define SDB_TEST_RACING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <sdb/sdb.h>
+
+#include "holding.h"
+
+#define BUSY  SDB_TRACEE_DIR "/busy"
+#define LIVES SDB_TRACEE_DIR "/lives"
+
+/** @return so many, times what the environment's SDB_TEST_ROUNDS says */
+int rounds(int count);
+
+/* ---- chance ---- */
+
+struct chance {
+    uint32_t state;
+};
+
+/** @return the same sequence for the same seed */
+struct chance chance_of(unsigned seed);
+
+/** @return a number from 0 to limit - 1 */
+unsigned chance_below(struct chance *chance, unsigned limit);
+
+/* ---- busy programs ---- */
+
+/**
+ * Start test/tracees/busy.c untraced, with up to two arguments more.  It dies with the calling thread.
+ * It is under way when this returns.
+ */
+struct target start_busy(const char *what, const char *first, const char *second);
+
+/** Launch it into the session, and have it run until it is under way, with all that it makes. */
+struct target launch_busy(const char *what, const char *first, const char *second);
+
+/** It must answer, which it does when each part of it has made a turn. */
+void ask(const struct target *busy);
+
+/** End its input: it must exit with 0, if it is untraced. */
+void end_busy(struct target *busy);
+
+/** The same for one that is held. */
+void end_held_busy(struct target *busy);
+
+/* ---- tasks ---- */
+
+/** All tasks of the process must stand still, and be those that are held. */
+void expect_all_held(const struct sdb_process *process);
+
+/** Wait until a process that is killed, or ends, is a zombie or gone. */
+void await_end(pid_t pid);
+
+/** @return a pidfd */
+int open_pidfd(pid_t pid);
+
+#endif

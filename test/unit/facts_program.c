@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Facts of processes: executable, arguments, environment, auxiliary vector.
+ */
+#include <sdb/facts.h>
+
+#include <check.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "subject.h"
+#include "trial.h"
+
+static struct sdb_facts_strings *arguments_of(int pid)
+{
+    struct sdb_facts_strings *arguments = NULL;
+
+    ck_assert_int_eq(sdb_facts_read_arguments(pid, &arguments), 0);
+    ck_assert_uint_eq(arguments->size, sizeof(*arguments));
+    ck_assert_ptr_null(arguments->list[arguments->count]);
+    return arguments;
+}
+
+static struct sdb_facts_strings *environment_of(int pid)
+{
+    struct sdb_facts_strings *environment = NULL;
+
+    ck_assert_int_eq(sdb_facts_read_environment(pid, &environment), 0);
+    ck_assert_ptr_null(environment->list[environment->count]);
+    return environment;
+}
+
+static struct sdb_facts_auxv *auxv_of(int pid)
+{
+    struct sdb_facts_auxv *auxv = NULL;
+
+    ck_assert_int_eq(sdb_facts_read_auxv(pid, &auxv), 0);
+    ck_assert_uint_eq(auxv->size, sizeof(*auxv));
+    return auxv;
+}
+
+static void expect_strings(const struct sdb_facts_strings *strings, const char *const *expected)
+{
+    size_t count = 0;
+
+    for (; expected[count]; count++) {
+        ck_assert_uint_lt(count, strings->count);
+        ck_assert_str_eq(strings->list[count], expected[count]);
+    }
+    ck_assert_uint_eq(strings->count, count);
+}
+
+/* ---- arguments ---- */
+
+START_TEST(arguments_are_those_that_were_given)
+{
+    const char *argv[] = {"a name of its own", "wait", "",      "",
+                          "with\nnewline",     " ",    "\\012", "\xff\xfe\x01",
+                          "=",                 "",     NULL};
+    struct subject subject = subject_of(NULL);
+    struct sdb_facts_strings *arguments;
+
+    subject_launch(&subject, argv);
+    subject_ready(&subject);
+    arguments = arguments_of(subject.pid);
+    expect_strings(arguments, argv);
+    sdb_facts_free(arguments);
+    subject_end(&subject);
+}
+END_TEST
+
+static int input[2];
+static int output[2];
+
+static void execute_without_arguments(void)
+{
+    char *nothing[] = {NULL};
+
+    (void)dup2(input[0], STDIN_FILENO);
+    (void)dup2(output[1], STDOUT_FILENO);
+    (void)execve(SUBJECT, nothing, nothing);
+    _exit(1);
+}
+
+START_TEST(no_arguments_at_all_are_one_empty_one)
+{
+    const char *empty[] = {"", NULL};
+    struct sdb_facts_strings *arguments;
+    char byte = 0;
+    int pid;
+
+    if (!host_kernel_is(5, 18)) /* which gives it that one */
+        return;
+    ck_assert_int_eq(pipe2(input, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(output, O_CLOEXEC), 0);
+    pid = subject_fork(execute_without_arguments);
+    close(output[1]);
+    ck_assert_int_eq(read(output[0], &byte, 1), 1);
+    arguments = arguments_of(pid);
+    expect_strings(arguments, empty);
+    sdb_facts_free(arguments);
+    close(output[0]);
+    close(input[0]);
+    close(input[1]);
+    subject_reap(pid);
+}
+END_TEST
+
+#define LONG_STRINGS 32
+#define LONG_LENGTH  ((size_t)70000)
+
+START_TEST(two_megabytes_of_arguments_are_read_whole)
+{
+    static char texts[LONG_STRINGS][LONG_LENGTH];
+    const char *argv[LONG_STRINGS + 2] = {"subject"};
+    const struct sdb_rlimit stack = {
+        .resource = RLIMIT_STACK, .soft = 64u << 20, .hard = UINT64_MAX};
+    const struct sdb_rlimit soft = {
+        .resource = RLIMIT_STACK, .soft = 64u << 20, .hard = 64u << 20};
+    struct subject subject = subject_of(NULL);
+    struct sdb_facts_strings *arguments;
+    struct rlimit limit;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_STACK, &limit), 0);
+    subject.options.rlimits = limit.rlim_max == RLIM_INFINITY ? &stack : &soft;
+    subject.options.rlimit_count = 1;
+    for (size_t i = 0; i < LONG_STRINGS; i++) {
+        memset(texts[i], 'a' + (int)(i % 26), LONG_LENGTH - 1 - i);
+        argv[i + 1] = texts[i];
+    }
+    subject_launch(&subject, argv);
+    subject_ready(&subject);
+    arguments = arguments_of(subject.pid);
+    expect_strings(arguments, argv);
+    sdb_facts_free(arguments);
+    subject_end(&subject);
+}
+END_TEST
+
+/* The kernel shows what was written over the arguments as one string, up to its end. */
+START_TEST(a_title_that_reaches_into_the_environment_is_one_string)
+{
+    static char filler[601];
+    static char title[301];
+    const char *argv[] = {"subject", "title", "300", NULL};
+    const char *envp[] = {filler, "LAST=untouched", NULL};
+    struct subject subject = subject_of(NULL);
+    struct sdb_facts_strings *strings;
+
+    memset(filler, 'f', sizeof(filler) - 1);
+    memset(title, 'T', sizeof(title) - 1);
+    subject.options.envp = envp;
+    subject_launch(&subject, argv);
+    subject_ready(&subject);
+
+    strings = arguments_of(subject.pid);
+    ck_assert_uint_eq(strings->count, 1);
+    ck_assert_str_eq(strings->list[0], title);
+    sdb_facts_free(strings);
+
+    /* The end of the title, the rest of the filler, and what was not reached. */
+    strings = environment_of(subject.pid);
+    ck_assert_uint_eq(strings->count, 3);
+    ck_assert_uint_eq(strspn(strings->list[0], "T"), strlen(strings->list[0]));
+    ck_assert_uint_eq(strspn(strings->list[1], "f"), strlen(strings->list[1]));
+    ck_assert_uint_eq(strlen(strings->list[0]) + 1 + strlen(strings->list[1]), sizeof(filler) - 1);
+    ck_assert_str_eq(sdb_facts_find_variable(strings, "LAST"), "untouched");
+    sdb_facts_free(strings);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(a_short_title_leaves_empty_arguments)
+{
+    struct subject subject = subject_start("short", "idle: 4711");
+    struct sdb_facts_strings *arguments = arguments_of(subject.pid);
+
+    ck_assert_str_eq(arguments->list[0], "idle: 4711");
+    ck_assert_uint_gt(arguments->count, 1);
+    for (size_t i = 1; i < arguments->count; i++)
+        ck_assert_str_eq(arguments->list[i], "");
+    sdb_facts_free(arguments);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(arguments_without_end_are_refused)
+{
+    struct sdb_facts_strings *arguments = NULL;
+    struct subject subject;
+
+    if (!trial_is_root())
+        return;
+    subject = subject_start("huge", NULL);
+    ck_assert_int_eq(sdb_facts_read_arguments(subject.pid, &arguments), -EFBIG);
+    ck_assert_ptr_null(arguments);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(arguments_that_were_taken_away_are_none)
+{
+    struct sdb_facts_strings *arguments;
+    struct subject subject;
+
+    if (!trial_is_root())
+        return;
+    subject = subject_start("none", NULL);
+    arguments = arguments_of(subject.pid);
+    ck_assert_uint_eq(arguments->count, 0);
+    sdb_facts_free(arguments);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(the_own_arguments_are_the_own)
+{
+    struct sdb_facts_strings *arguments = arguments_of(getpid());
+
+    ck_assert_uint_ge(arguments->count, 1);
+    ck_assert_str_eq(arguments->list[0], program_invocation_name);
+    sdb_facts_free(arguments);
+}
+END_TEST
+
+/* ---- environment ---- */
+
+START_TEST(the_environment_is_the_one_that_was_given)
+{
+    const char *argv[] = {"subject", NULL};
+    const char *envp[] = {"A=1",       "",    "no value", "B=with\nnewline=and=more",
+                          "\xff\xfe=", "A=2", "LONGER=3", NULL};
+    struct subject subject = subject_of(NULL);
+    struct sdb_facts_strings *environment;
+
+    subject.options.envp = envp;
+    subject_launch(&subject, argv);
+    subject_ready(&subject);
+    environment = environment_of(subject.pid);
+    expect_strings(environment, envp);
+    ck_assert_str_eq(sdb_facts_find_variable(environment, "A"), "1");
+    ck_assert_str_eq(sdb_facts_find_variable(environment, "B"), "with\nnewline=and=more");
+    ck_assert_str_eq(sdb_facts_find_variable(environment, "\xff\xfe"), "");
+    ck_assert_ptr_null(sdb_facts_find_variable(environment, "LONG"));
+    ck_assert_ptr_null(sdb_facts_find_variable(environment, "no value"));
+    ck_assert_ptr_null(sdb_facts_find_variable(environment, ""));
+    ck_assert_ptr_null(sdb_facts_find_variable(environment, NULL));
+    sdb_facts_free(environment);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(an_empty_environment_is_empty)
+{
+    const char *argv[] = {"subject", NULL};
+    const char *envp[] = {NULL};
+    struct subject subject = subject_of(NULL);
+    struct sdb_facts_strings *environment;
+
+    subject.options.envp = envp;
+    subject_launch(&subject, argv);
+    subject_ready(&subject);
+    environment = environment_of(subject.pid);
+    ck_assert_uint_eq(environment->count, 0);
+    sdb_facts_free(environment);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(the_own_environment_is_the_one_of_the_start)
+{
+    struct sdb_facts_strings *environment = environment_of(getpid());
+
+    ck_assert_int_eq(setenv("FACTS_SET_LATER", "1", 1), 0);
+    ck_assert_str_eq(sdb_facts_find_variable(environment, "PATH"), getenv("PATH"));
+    sdb_facts_free(environment);
+    environment = environment_of(getpid());
+    ck_assert_ptr_null(sdb_facts_find_variable(environment, "FACTS_SET_LATER"));
+    sdb_facts_free(environment);
+}
+END_TEST
+
+/* ---- executable ---- */
+
+static struct sdb_facts_file *executable_of(int pid)
+{
+    struct sdb_facts_file *executable = NULL;
+
+    ck_assert_int_eq(sdb_facts_read_executable(pid, &executable), 0);
+    ck_assert_uint_eq(executable->size, sizeof(*executable));
+    return executable;
+}
+
+static void expect_executable(int pid, const char *path, uint32_t flags)
+{
+    struct sdb_facts_file *executable = executable_of(pid);
+
+    ck_assert_str_eq(executable->path, path);
+    ck_assert_uint_eq(executable->flags, flags);
+    sdb_facts_free(executable);
+}
+
+static struct subject start_copy(const char *name)
+{
+    const char *argv[] = {"subject", NULL};
+    struct subject subject = subject_of(NULL);
+
+    subject_copy(name);
+    subject.options.path = trial_path(name);
+    subject_launch(&subject, argv);
+    subject_ready(&subject);
+    return subject;
+}
+
+static const char *const odd_files[] = {
+    "plain",
+    "with space",
+    "with\nnewline",
+    "literal\\012",
+    "was (deleted)",
+    " (deleted)",
+    "was (deleted) (deleted)",
+    "at the end ",
+    "\xff\xfe",
+    "[stack]",
+};
+
+START_TEST(an_executable_is_found_under_any_name)
+{
+    struct subject subject = start_copy(odd_files[_i]);
+    struct sdb_facts_file *executable = executable_of(subject.pid);
+    struct stat file;
+
+    ck_assert_int_eq(stat(trial_path(odd_files[_i]), &file), 0);
+    ck_assert_str_eq(executable->path, trial_path(odd_files[_i]));
+    ck_assert_uint_eq(executable->flags, 0);
+    ck_assert_uint_eq(executable->inode, file.st_ino);
+    ck_assert_uint_eq(executable->device_major, major(file.st_dev));
+    ck_assert_uint_eq(executable->device_minor, minor(file.st_dev));
+    sdb_facts_free(executable);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(a_deleted_executable_is_known_as_such)
+{
+    struct subject subject = start_copy(odd_files[_i]);
+
+    ck_assert_int_eq(unlink(trial_path(odd_files[_i])), 0);
+    expect_executable(subject.pid, trial_path(odd_files[_i]), SDB_FACTS_DELETED);
+    /* Another file of that name is not the one. */
+    trial_write_file(odd_files[_i], "x", 1, 0700);
+    expect_executable(subject.pid, trial_path(odd_files[_i]), SDB_FACTS_DELETED);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(a_name_that_is_gone_is_deleted_even_if_another_is_left)
+{
+    struct subject subject = start_copy("one");
+
+    ck_assert_int_eq(link(trial_path("one"), trial_path("other")), 0);
+    ck_assert_int_eq(unlink(trial_path("one")), 0);
+    expect_executable(subject.pid, trial_path("one"), SDB_FACTS_DELETED);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(a_script_is_executed_by_its_interpreter)
+{
+    static const char script[] = "#!" SUBJECT " wait\n";
+    const char *argv[] = {"given", "more", NULL};
+    struct subject subject = subject_of(trial_path("script"));
+    struct sdb_facts_strings *arguments;
+    const char *expected[] = {SUBJECT, "wait", subject.options.path, "more", NULL};
+
+    trial_write_file("script", script, sizeof(script) - 1, 0700);
+    subject_launch(&subject, argv);
+    subject_ready(&subject);
+    expect_executable(subject.pid, SUBJECT, 0);
+    arguments = arguments_of(subject.pid);
+    expect_strings(arguments, expected);
+    sdb_facts_free(arguments);
+    subject_end(&subject);
+}
+END_TEST
+
+/* ---- auxiliary vector ---- */
+
+START_TEST(the_auxiliary_vector_is_the_one_that_the_program_sees)
+{
+    const char *argv[] = {"subject", "auxv", NULL};
+    struct subject subject = subject_of(NULL);
+    struct sdb_facts_auxv *auxv;
+    uint64_t told[9][2];
+
+    subject_launch(&subject, argv);
+    subject_read(&subject, told, sizeof(told));
+    subject_ready(&subject);
+    auxv = auxv_of(subject.pid);
+    ck_assert_uint_eq(auxv->word_size, 8);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        uint64_t value = 0;
+        int rc = sdb_facts_find_auxv(auxv, told[i][0], &value);
+
+        /* The program saw 0 if there is none. */
+        ck_assert_int_eq(rc, told[i][1] == 0 && rc < 0 ? -ENOENT : 0);
+        ck_assert_msg(value == told[i][1], "entry %d", (int)told[i][0]);
+    }
+    for (size_t i = 0; i < auxv->count; i++)
+        ck_assert_uint_ne(auxv->list[i].type, AT_NULL);
+    sdb_facts_free(auxv);
+    subject_end(&subject);
+}
+END_TEST
+
+START_TEST(an_entry_that_is_not_there_is_not_found)
+{
+    struct sdb_facts_auxv *auxv = auxv_of(getpid());
+    uint64_t value = 4711;
+
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, 60000, &value), -ENOENT);
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_NULL, &value), -ENOENT);
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_ENTRY, NULL), -EINVAL);
+    ck_assert_uint_eq(value, 4711);
+    sdb_facts_free(auxv);
+}
+END_TEST
+
+START_TEST(the_own_auxiliary_vector_is_that_of_getauxval)
+{
+    struct sdb_facts_auxv *auxv;
+
+    if (host_on_valgrind()) /* which makes one up */
+        return;
+    auxv = auxv_of(getpid());
+    ck_assert_uint_gt(auxv->count, 10);
+    for (size_t i = 0; i < auxv->count; i++)
+        ck_assert_uint_eq(auxv->list[i].value, getauxval(auxv->list[i].type));
+    sdb_facts_free(auxv);
+}
+END_TEST
+
+/* A 32-bit program in 84 + 7 bytes: it calls pause(2), again and again. */
+static void write_program_of_32_bits(const char *name)
+{
+    static const unsigned char code[] = {0xb8, 0x1d, 0, 0, 0, 0xcd, 0x80, 0xeb, 0xf7};
+    const uint32_t base = 0x08048000;
+    const uint32_t at = sizeof(Elf32_Ehdr) + sizeof(Elf32_Phdr);
+    struct {
+        Elf32_Ehdr header;
+        Elf32_Phdr segment;
+        unsigned char code[sizeof(code)];
+    } program = {
+        .header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB,
+                               EV_CURRENT},
+                   .e_type = ET_EXEC,
+                   .e_machine = EM_386,
+                   .e_version = EV_CURRENT,
+                   .e_entry = base + at,
+                   .e_phoff = sizeof(Elf32_Ehdr),
+                   .e_ehsize = sizeof(Elf32_Ehdr),
+                   .e_phentsize = sizeof(Elf32_Phdr),
+                   .e_phnum = 1},
+        .segment = {.p_type = PT_LOAD,
+                    .p_vaddr = base,
+                    .p_paddr = base,
+                    .p_filesz = at + sizeof(code),
+                    .p_memsz = at + sizeof(code),
+                    .p_flags = PF_R | PF_X,
+                    .p_align = 4096},
+    };
+
+    memcpy(program.code, code, sizeof(code));
+    trial_write_file(name, &program, at + sizeof(code), 0700);
+}
+
+START_TEST(a_program_of_32_bits_has_smaller_words)
+{
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_facts_auxv *auxv;
+    struct sdb_child *child;
+    uint64_t value;
+    int rc;
+
+    write_program_of_32_bits("small");
+    options.path = trial_path("small");
+    rc = sdb_launch(&options, &child, NULL);
+    if (rc == -ENOEXEC) {
+        printf("the system runs no 32-bit programs: none is tested\n");
+        return;
+    }
+    ck_assert_int_eq(rc, 0);
+    auxv = auxv_of(sdb_child_pid(child));
+    ck_assert_uint_eq(auxv->word_size, 4);
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_ENTRY, &value), 0);
+    ck_assert_uint_eq(value, 0x08048000 + sizeof(Elf32_Ehdr) + sizeof(Elf32_Phdr));
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_PAGESZ, &value), 0);
+    ck_assert_uint_eq(value, 4096);
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_PHNUM, &value), 0);
+    ck_assert_uint_eq(value, 1);
+    sdb_facts_free(auxv);
+    ck_assert_int_eq(sdb_child_terminate(child, 0, PATIENCE_MS, NULL), 0);
+    sdb_child_close(child);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const arguments[] = {
+        arguments_are_those_that_were_given,
+        no_arguments_at_all_are_one_empty_one,
+        two_megabytes_of_arguments_are_read_whole,
+        a_title_that_reaches_into_the_environment_is_one_string,
+        a_short_title_leaves_empty_arguments,
+        arguments_without_end_are_refused,
+        arguments_that_were_taken_away_are_none,
+        the_own_arguments_are_the_own,
+    };
+    const TTest *const environment[] = {
+        the_environment_is_the_one_that_was_given,
+        an_empty_environment_is_empty,
+        the_own_environment_is_the_one_of_the_start,
+    };
+    const TTest *const executable[] = {
+        a_name_that_is_gone_is_deleted_even_if_another_is_left,
+        a_script_is_executed_by_its_interpreter,
+    };
+    const TTest *const named[] = {
+        an_executable_is_found_under_any_name,
+        a_deleted_executable_is_known_as_such,
+    };
+    const TTest *const auxv[] = {
+        the_auxiliary_vector_is_the_one_that_the_program_sees,
+        an_entry_that_is_not_there_is_not_found,
+        the_own_auxiliary_vector_is_that_of_getauxval,
+        a_program_of_32_bits_has_smaller_words,
+    };
+    Suite *suite = suite_create("facts_program");
+
+    SUBJECT_CASE(suite, arguments);
+    SUBJECT_CASE(suite, environment);
+    SUBJECT_CASE(suite, executable);
+    subject_add_loop_case(suite, "named", named, sizeof(named) / sizeof(named[0]),
+                          sizeof(odd_files) / sizeof(odd_files[0]));
+    SUBJECT_CASE(suite, auxv);
+    return trial_run_suite(suite);
+}

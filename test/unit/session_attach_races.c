@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attaching to processes that change meanwhile: that make threads and processes, execute programs,
+ * end, and get floods of signals.  Attaching never hangs, holds all there is, and letting go leaves
+ * nothing behind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "racing.h"
+#include "witness.h"
+
+static struct chance chance;
+
+static void detach(struct sdb_process *process)
+{
+    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+}
+
+/* Let it run for some events, or until nothing comes for a moment. */
+static void run_for(struct witness *witness, unsigned count)
+{
+    struct sdb_event event = SDB_EVENT_INIT;
+
+    for (unsigned i = 0; i < count; i++) {
+        int rc = sdb_session_wait(session, 5, &event);
+
+        if (rc == -ETIMEDOUT)
+            return;
+        ck_assert_msg(rc == 0, "wait: %s", sdb_error_describe(rc));
+        witness_see(witness, &event);
+        witness_resume(witness, &event);
+    }
+}
+
+/*
+ * Attach, hold it in one of several ways, and let go.
+ *
+ * @param count     most events that it is run for
+ * @param all_stop  whether every thread of it can be stopped at any time
+ */
+static void hold_once(const struct target *busy, unsigned count, bool all_stop)
+{
+    struct sdb_process *process = attach(busy->pid);
+    const unsigned way = chance_below(&chance, 5);
+    struct sdb_event event = SDB_EVENT_INIT;
+    struct witness witness;
+
+    if (all_stop)
+        expect_all_held(process);
+    witness_begin(&witness, session, 0);
+    witness_hold(&witness, process);
+    if (way >= 1)
+        witness_resume_process(&witness, process);
+    if (way >= 2)
+        run_for(&witness, chance_below(&chance, count + 1));
+    if (way >= 3) {
+        ck_assert_int_eq(sdb_process_stop(process, PATIENCE_MS), 0);
+        if (all_stop)
+            expect_all_held(process);
+        witness_stopped(&witness, process);
+    }
+    if (way == 4) {
+        (void)sdb_process_resume(process, SDB_RESUME_CONTINUE);
+        run_for(&witness, chance_below(&chance, count + 1));
+    }
+    detach(process);
+    witness_let_go(&witness, process);
+    witness_end(&witness);
+    /* What waits in vfork is let go by those who wait; anything else is free already. */
+    if (!all_stop)
+        ck_assert_int_eq(sdb_session_wait(session, PATIENCE_MS, &event), -ECHILD);
+}
+
+/* ---- births ---- */
+
+static void attach_in_a_storm(int way, const char *what, bool all_stop)
+{
+    struct target busy = start_busy(what, "4", NULL);
+
+    chance = chance_of(1);
+    begin(way);
+    for (int round = 0; round < rounds(100); round++) {
+        hold_once(&busy, 100, all_stop);
+        if (round % 10 == 0)
+            ask(&busy);
+    }
+    ask(&busy);
+    end_busy(&busy);
+    finish();
+}
+
+START_TEST(attach_in_a_storm_of_threads)
+{
+    attach_in_a_storm(_i, "churn", true);
+}
+END_TEST
+
+START_TEST(attach_in_a_storm_of_forks)
+{
+    attach_in_a_storm(_i, "forks", true);
+}
+END_TEST
+
+START_TEST(attach_in_a_storm_of_vforks)
+{
+    attach_in_a_storm(_i, "vforks", false);
+}
+END_TEST
+
+START_TEST(attach_in_a_storm_of_programs)
+{
+    attach_in_a_storm(_i, "spawns", false);
+}
+END_TEST
+
+/* ---- exec ---- */
+
+static long exec_count(int pid)
+{
+    char path[64];
+    char text[512] = "";
+    const char *word = text;
+    ssize_t len;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    len = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    for (int i = 0; i < 3; i++) /* program, how, how often still */
+        word += strlen(word) + 1;
+    return word < text + len ? atol(word) : 0;
+}
+
+/* It must go on executing. */
+static void expect_execs(int pid)
+{
+    const int64_t end = host_now_ms() + PATIENCE_MS;
+    const long before = exec_count(pid);
+    long now;
+
+    while ((now = exec_count(pid)) == 0 || now == before) {
+        ck_assert_msg(host_now_ms() < end, "%d executes no more, its state is %c", pid,
+                      host_task_state(pid));
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+}
+
+static void attach_to_executing(int way, const char *what)
+{
+    struct target busy = start_busy(what, "0", NULL);
+
+    chance = chance_of(2);
+    begin(way);
+    for (int round = 0; round < rounds(300); round++) {
+        hold_once(&busy, 20, true);
+        if (round % 20 == 0)
+            expect_execs(busy.pid);
+    }
+    expect_execs(busy.pid);
+    end_busy(&busy);
+    finish();
+}
+
+START_TEST(attach_while_the_first_thread_executes_programs)
+{
+    attach_to_executing(_i, "leader");
+}
+END_TEST
+
+START_TEST(attach_while_other_threads_execute_programs)
+{
+    attach_to_executing(_i, "thread");
+}
+END_TEST
+
+START_TEST(attach_while_one_and_the_other_execute_programs)
+{
+    attach_to_executing(_i, "either");
+}
+END_TEST
+
+/* ---- ends ---- */
+
+static const char *const lives[] = {"exit",   "threads", "forks", "vforks",
+                                    "leader", "thread",  "all"};
+
+static struct sdb_child *start_life(const char *what)
+{
+    const char *const argv[] = {LIVES, what, "17", NULL};
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_child *child = NULL;
+
+    options.argv = argv;
+    options.death_signal = SIGKILL;
+    ck_assert_int_eq(sdb_launch(&options, &child, NULL), 0);
+    return child;
+}
+
+static bool is_life_end(const struct sdb_exit_status *status)
+{
+    return status->how == SDB_EXITED && (status->code == 17 || status->code == -1);
+}
+
+/* Let a held life go on to its end. */
+static void run_life(struct sdb_process *process)
+{
+    const int32_t pid = sdb_process_pid(process);
+    struct sdb_event event = SDB_EVENT_INIT;
+    struct witness witness;
+
+    witness_begin(&witness, session, 0);
+    witness.is_right_end = is_life_end;
+    witness_hold(&witness, process);
+    witness_resume_process(&witness, process);
+    while (witness_next(&witness, &event)) {
+        witness_resume(&witness, &event);
+        if (event.kind == SDB_EVENT_GROUP_STOP)
+            kill(pid, SIGCONT);
+    }
+    ck_assert_uint_eq(witness.told[SDB_EVENT_EXITED], 1);
+    witness_end(&witness);
+}
+
+START_TEST(attach_to_processes_that_end_soon)
+{
+    chance = chance_of(3);
+    begin(_i);
+    for (int round = 0; round < rounds(400); round++) {
+        struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+        struct sdb_child *child = start_life(lives[(size_t)round % 7]);
+        const int32_t pid = sdb_child_pid(child);
+        const int64_t end = host_now_ms() + PATIENCE_MS;
+        struct sdb_error error = SDB_ERROR_INIT;
+        struct sdb_process *process = NULL;
+        int rc;
+
+        for (unsigned i = chance_below(&chance, 400); i > 0; i--)
+            sched_yield();
+        rc = sdb_session_attach(session, pid, &process, &error);
+        if (rc == 0 && round % 2 == 0) {
+            run_life(process);
+        } else if (rc == 0) {
+            rc = sdb_process_detach(process, SDB_RELEASE_RUN, NULL);
+            ck_assert_msg(rc == 0, "detach: %s", sdb_error_describe(rc));
+        } else {
+            char text[512] = "";
+
+            (void)sdb_error_format(&error, text, sizeof(text));
+            ck_assert_msg(rc == -ESRCH, "%s", text);
+            ck_assert(error.reason == SDB_REASON_GONE || error.reason == SDB_REASON_ZOMBIE);
+        }
+        /* One that stops itself needs somebody to continue it. */
+        while (sdb_child_wait(child, 5, &status) == -ETIMEDOUT && host_now_ms() < end)
+            (void)sdb_child_kill(child, SIGCONT);
+        ck_assert_int_eq(sdb_child_wait(child, 0, &status), 0);
+        ck_assert_uint_eq(status.how, SDB_EXITED);
+        ck_assert_int_eq(status.code, 17);
+        sdb_child_close(child);
+    }
+    finish();
+}
+END_TEST
+
+/* ---- signals ---- */
+
+#define FLOOD 10000
+
+/* A process that sends signals; it ends with 0 when all were sent. */
+static pid_t fork_sender(void (*send)(pid_t target), pid_t target)
+{
+    const pid_t parent = getpid();
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        chance = chance_of(4);
+        send(target);
+        _exit(0);
+    }
+    return pid;
+}
+
+static bool has_ended(pid_t sender)
+{
+    int status = 0;
+    pid_t pid = waitpid(sender, &status, WNOHANG);
+
+    if (pid == 0)
+        return false;
+    ck_assert_int_eq(pid, sender);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return true;
+}
+
+static void send_values(pid_t target)
+{
+    for (int i = 0; i < FLOOD; i++) {
+        while (sigqueue(target, SIGRTMIN, (union sigval){.sival_int = i}) < 0)
+            sched_yield(); /* the queue is full */
+        if (i % 4 == 0)
+            kill(target, SIGUSR1);
+        if (i % 64 == 0)
+            sched_yield();
+    }
+}
+
+START_TEST(each_queued_signal_comes_once_through_attaches_and_releases)
+{
+    struct target busy = start_busy("count", "10000", "3");
+    pid_t sender = fork_sender(send_values, busy.pid);
+    int held_times = 0;
+
+    chance = chance_of(5);
+    begin(_i);
+    while (!has_ended(sender)) {
+        hold_once(&busy, 60, true);
+        held_times++;
+    }
+    for (int i = 0; i < 5; i++) /* what is still queued */
+        hold_once(&busy, 60, true);
+    ask(&busy);
+    ck_assert_int_gt(held_times, 3);
+    end_busy(&busy);
+    finish();
+}
+END_TEST
+
+static void stop_and_continue(pid_t target)
+{
+    static const int signals[] = {SIGSTOP, SIGCONT, SIGUSR1, SIGTSTP, SIGCONT};
+
+    for (int i = 0; i < FLOOD; i++) {
+        kill(target, signals[chance_below(&chance, 5)]);
+        if (i % 16 == 0)
+            sched_yield();
+        if (i % 500 == 0)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+static void stop_and_continue_to_run(pid_t target)
+{
+    stop_and_continue(target);
+    kill(target, SIGCONT);
+}
+
+static void stop_and_continue_to_stand(pid_t target)
+{
+    stop_and_continue(target);
+    kill(target, SIGSTOP);
+}
+
+static void attach_through_stops(int way, bool runs)
+{
+    struct target busy = start_busy("count", "0", "3");
+    pid_t sender =
+        fork_sender(runs ? stop_and_continue_to_run : stop_and_continue_to_stand, busy.pid);
+
+    chance = chance_of(6);
+    begin(way);
+    while (!has_ended(sender))
+        hold_once(&busy, 40, true);
+    for (int i = 0; i < 10; i++)
+        hold_once(&busy, 40, true);
+    if (!runs) {
+        int tids[8];
+        int count = tasks_of(busy.pid, tids, 8);
+
+        for (int i = 0; i < count; i++)
+            await_state(tids[i], 'T');
+        kill(busy.pid, SIGCONT);
+    }
+    ask(&busy);
+    end_busy(&busy);
+    finish();
+}
+
+START_TEST(stops_and_continues_never_leave_it_stopped)
+{
+    attach_through_stops(_i, true);
+}
+END_TEST
+
+START_TEST(stops_and_continues_never_leave_it_running)
+{
+    attach_through_stops(_i, false);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const births[] = {attach_in_a_storm_of_threads, attach_in_a_storm_of_forks,
+                                   attach_in_a_storm_of_vforks, attach_in_a_storm_of_programs};
+    const TTest *const execs[] = {attach_while_the_first_thread_executes_programs,
+                                  attach_while_other_threads_execute_programs,
+                                  attach_while_one_and_the_other_execute_programs};
+    const TTest *const ends[] = {attach_to_processes_that_end_soon};
+    const TTest *const signals[] = {each_queued_signal_comes_once_through_attaches_and_releases,
+                                    stops_and_continues_never_leave_it_stopped,
+                                    stops_and_continues_never_leave_it_running};
+    Suite *suite = suite_create("session_attach_races");
+
+    HOLDING_CASE(suite, births);
+    HOLDING_CASE(suite, execs);
+    HOLDING_CASE(suite, ends);
+    HOLDING_CASE(suite, signals);
+    return holding_run_suite(suite);
+}

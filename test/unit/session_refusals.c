@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attaching to what cannot be attached to: each refusal has its errno, its reason and its sentence, and
+ * leaves everything as it was.  And attaching by pidfd, which cannot hit a wrong process.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "racing.h"
+
+#define NOBODY 65534
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
+static struct sdb_process *const untouched = (void *)&session;
+
+/* What came of an attach is this refusal, and its sentence has these words. */
+static void expect_refusal(int rc, const struct sdb_error *error, const struct sdb_process *process,
+                           int code, uint32_t reason, const char *words)
+{
+    char text[512] = "";
+
+    (void)sdb_error_format(error, text, sizeof(text));
+    ck_assert_msg(rc == code && error->code == code, "%s (%d, %d)", text, rc, error->code);
+    ck_assert_msg(error->reason == reason, "reason %u, not %u: %s", error->reason, reason, text);
+    ck_assert_msg(strstr(text, words) != NULL, "\"%s\" does not say \"%s\"", text, words);
+    ck_assert_uint_ge(error->stage, SDB_STAGE_FIND);
+    ck_assert_uint_le(error->stage, SDB_STAGE_STOP);
+    ck_assert_ptr_eq(process, untouched);
+    ck_assert_ptr_null(sdb_session_next_process(session, NULL));
+}
+
+static struct sdb_error expect_refused(pid_t pid, int code, uint32_t reason, const char *words)
+{
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process = untouched;
+    int rc = sdb_session_attach(session, pid, &process, &error);
+
+    expect_refusal(rc, &error, process, code, reason, words);
+    return error;
+}
+
+static struct sdb_error expect_pidfd_refused(int pidfd, int code, uint32_t reason,
+                                             const char *words)
+{
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process = untouched;
+    int rc = sdb_session_attach_pidfd(session, pidfd, &process, &error);
+
+    expect_refusal(rc, &error, process, code, reason, words);
+    return error;
+}
+
+/* A child that has ended and was not reaped. */
+static pid_t fork_zombie(void)
+{
+    siginfo_t info;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    return pid;
+}
+
+static void reap(pid_t pid)
+{
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* ---- by pid ---- */
+
+START_TEST(arguments_that_cannot_be_right_are_refused)
+{
+    struct sdb_process *process = untouched;
+
+    begin(_i);
+    ck_assert_int_eq(sdb_session_attach(NULL, 1, &process, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_session_attach(session, getppid(), NULL, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_session_attach(session, 0, &process, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_session_attach(session, -7, &process, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_session_attach_pidfd(NULL, 0, &process, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_session_attach_pidfd(session, 0, NULL, NULL), -EINVAL);
+    ck_assert_ptr_eq(process, untouched);
+    finish();
+}
+END_TEST
+
+START_TEST(what_has_ended_is_refused)
+{
+    pid_t pid = fork_zombie();
+
+    begin(_i);
+    expect_refused(pid, -ESRCH, SDB_REASON_ZOMBIE, "ended");
+    reap(pid);
+    ck_assert_int_eq(expect_refused(pid, -ESRCH, SDB_REASON_GONE, "").stage, SDB_STAGE_FIND);
+    finish();
+}
+END_TEST
+
+START_TEST(a_thread_of_a_process_is_refused)
+{
+    struct target busy = start_busy("idle", "1", NULL);
+    int tids[4];
+
+    begin(_i);
+    ck_assert_int_eq(tasks_of(busy.pid, tids, 4), 2);
+    expect_refused(tids[0] == busy.pid ? tids[1] : tids[0], -ESRCH, SDB_REASON_THREAD, "thread");
+    ask(&busy);
+    end_busy(&busy);
+    finish();
+}
+END_TEST
+
+struct sitter {
+    pthread_t thread;
+    pid_t tid;
+    pid_t target; /* to be seized by it, or 0 */
+    int ready[2];
+    int leave[2];
+};
+
+static void *sit(void *argument)
+{
+    struct sitter *sitter = argument;
+    char byte = 'r';
+
+    sitter->tid = (pid_t)syscall(SYS_gettid);
+    if (sitter->target > 0 && ptrace(PTRACE_SEIZE, sitter->target, 0, 0) < 0)
+        byte = 'f';
+    (void)!write(sitter->ready[1], &byte, 1);
+    (void)!read(sitter->leave[0], &byte, 1);
+    return NULL;
+}
+
+static void start_sitter(struct sitter *sitter, pid_t target)
+{
+    char byte = 0;
+
+    *sitter = (struct sitter){.target = target};
+    ck_assert_int_eq(pipe2(sitter->ready, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(sitter->leave, O_CLOEXEC), 0);
+    ck_assert_int_eq(pthread_create(&sitter->thread, NULL, sit, sitter), 0);
+    ck_assert_int_eq(read(sitter->ready[0], &byte, 1), 1);
+    ck_assert_int_eq(byte, 'r');
+}
+
+static void end_sitter(const struct sitter *sitter)
+{
+    (void)!write(sitter->leave[1], "x", 1);
+    pthread_join(sitter->thread, NULL);
+    for (int i = 0; i < 2; i++) {
+        close(sitter->ready[i]);
+        close(sitter->leave[i]);
+    }
+}
+
+START_TEST(the_host_itself_is_refused)
+{
+    struct sitter sitter;
+    int pidfd = open_pidfd(getpid());
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process = untouched;
+    int rc;
+
+    begin(_i);
+    start_sitter(&sitter, 0);
+    expect_refused(getpid(), -EDEADLK, SDB_REASON_OWN, "");
+    expect_pidfd_refused(pidfd, -EDEADLK, SDB_REASON_OWN, "");
+    rc = sdb_session_attach(session, sitter.tid, &process, &error);
+    ck_assert(rc == -EDEADLK || rc == -ESRCH); /* both are true */
+    end_sitter(&sitter);
+    close(pidfd);
+    finish();
+}
+END_TEST
+
+START_TEST(what_is_traced_already_is_refused_and_its_tracer_named)
+{
+    pid_t target = fork_waiting();
+    struct sitter sitter;
+
+    begin(_i);
+    /* By a thread of the host that is not ours, ... */
+    start_sitter(&sitter, target);
+    ck_assert_int_eq(expect_refused(target, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
+                     sitter.tid);
+    end_sitter(&sitter);
+    finish();
+    end_child(target);
+}
+END_TEST
+
+START_TEST(what_is_traced_by_another_process_is_refused)
+{
+    struct target busy = start_busy("idle", "3", NULL);
+    const pid_t parent = getpid();
+    int ready[2];
+    char byte = 0;
+    pid_t tracer;
+    int pidfd;
+
+    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+    tracer = fork();
+    if (tracer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent || ptrace(PTRACE_SEIZE, busy.pid, 0, 0) < 0)
+            _exit(1);
+        (void)!write(ready[1], "r", 1);
+        for (;;)
+            pause();
+    }
+    close(ready[1]);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    begin(_i);
+    ck_assert_int_eq(expect_refused(busy.pid, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
+                     tracer);
+    pidfd = open_pidfd(busy.pid);
+    ck_assert_int_eq(expect_pidfd_refused(pidfd, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
+                     tracer);
+    close(pidfd);
+    end_child(tracer);
+    ck_assert_int_eq(sdb_process_detach(attach(busy.pid), SDB_RELEASE_RUN, NULL), 0);
+    ask(&busy);
+    end_busy(&busy);
+    finish();
+}
+END_TEST
+
+/* Only a thread that is not the first one is traced by another: all or nothing. */
+START_TEST(a_process_of_which_another_holds_a_thread_is_refused_and_runs_on)
+{
+    struct target busy = start_busy("idle", "6", NULL);
+    struct sitter sitter;
+    int tids[16];
+
+    begin(_i);
+    ck_assert_int_eq(tasks_of(busy.pid, tids, 16), 7);
+    start_sitter(&sitter, tids[6]);
+    ck_assert_int_eq(expect_refused(busy.pid, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
+                     sitter.tid);
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(status_of(tids[i], "TracerPid", 10), 0);
+    ask(&busy);
+    end_sitter(&sitter);
+    ask(&busy);
+    end_busy(&busy);
+    finish();
+}
+END_TEST
+
+START_TEST(what_the_session_holds_is_refused_a_second_time)
+{
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process = untouched;
+    pid_t target = fork_waiting();
+    struct sdb_process *held_process;
+
+    begin(_i);
+    held_process = attach(target);
+    ck_assert_int_eq(sdb_session_attach(session, target, &process, &error), -EBUSY);
+    ck_assert_uint_eq(error.reason, SDB_REASON_TRACED);
+    ck_assert_int_eq(error.other_pid, (int)syscall(SYS_gettid));
+    ck_assert_ptr_eq(process, untouched);
+    ck_assert_ptr_eq(sdb_session_next_process(session, NULL), held_process);
+    ck_assert_int_eq(sdb_process_detach(held_process, SDB_RELEASE_RUN, NULL), 0);
+    finish();
+    end_child(target);
+}
+END_TEST
+
+static pid_t find_kernel_thread(void)
+{
+    for (pid_t pid = 2; pid < 20; pid++) {
+        if (status_of(pid, "Kthread", 10) == 1 ||
+            (status_of(pid, "VmSize", 10) < 0 && host_task_state(pid) == 'S'))
+            return pid;
+    }
+    return 0;
+}
+
+START_TEST(a_kernel_thread_is_refused)
+{
+    pid_t pid = find_kernel_thread();
+
+    if (pid == 0) {
+        (void)printf("no kernel thread in sight: skipped\n");
+        return;
+    }
+    begin(_i);
+    expect_refused(pid, -EPERM, SDB_REASON_KERNEL_THREAD, "kernel");
+    finish();
+}
+END_TEST
+
+/* ---- by permission: in a child of the test that becomes somebody else ---- */
+
+struct stranger {
+    int way;
+    pid_t target;
+    bool refuses_ptrace;
+    uint32_t reason;
+    const char *words;
+};
+
+static void try_as_nobody(const struct stranger *stranger)
+{
+    const pid_t test = getpid();
+    int status = 0;
+    pid_t host = fork();
+
+    if (host == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != test || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+            _exit(2);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* the change of user has cleared it */
+        if (stranger->refuses_ptrace)
+            host_refuse_syscall(SYS_ptrace, EPERM);
+        begin(stranger->way);
+        expect_refused(stranger->target, -EPERM, stranger->reason, stranger->words);
+        finish();
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(host, &status, 0), host);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+
+/* A waiting child of user nobody. */
+static pid_t fork_nobody(bool dumpable)
+{
+    const pid_t parent = getpid();
+    char byte = 0;
+    int ends[2];
+    pid_t pid;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0) {
+        if (setresuid(NOBODY, NOBODY, NOBODY) < 0 || prctl(PR_SET_DUMPABLE, dumpable) < 0)
+            _exit(1);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        (void)!write(ends[1], "r", 1);
+        for (;;)
+            pause();
+    }
+    close(ends[1]);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    return pid;
+}
+
+static bool is_root(void)
+{
+    if (geteuid() == 0)
+        return true;
+    (void)printf("only root can become somebody else: skipped\n");
+    return false;
+}
+
+START_TEST(another_users_process_is_refused)
+{
+    struct stranger stranger = {.way = _i, .reason = SDB_REASON_OTHER_USER, .words = "user"};
+
+    if (!is_root())
+        return;
+    stranger.target = fork_waiting();
+    try_as_nobody(&stranger);
+    end_child(stranger.target);
+}
+END_TEST
+
+START_TEST(an_undumpable_process_is_refused)
+{
+    struct stranger stranger = {.way = _i, .reason = SDB_REASON_NOT_DUMPABLE, .words = "dump"};
+
+    if (!is_root())
+        return;
+    stranger.target = fork_nobody(false);
+    try_as_nobody(&stranger);
+    /* Root may. */
+    begin(_i);
+    ck_assert_int_eq(sdb_process_detach(attach(stranger.target), SDB_RELEASE_RUN, NULL), 0);
+    finish();
+    end_child(stranger.target);
+}
+END_TEST
+
+START_TEST(a_sandbox_without_ptrace_is_told_as_such)
+{
+    struct stranger stranger = {
+        .way = _i, .refuses_ptrace = true, .reason = SDB_REASON_SECURITY, .words = ""};
+
+    if (!is_root())
+        return;
+    stranger.target = fork_nobody(true);
+    try_as_nobody(&stranger);
+    end_child(stranger.target);
+}
+END_TEST
+
+static int write_yama(int scope)
+{
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "we");
+    int rc = -1;
+
+    if (file) {
+        rc = fprintf(file, "%d", scope) > 0 ? 0 : -1;
+        if (fclose(file) != 0)
+            rc = -1;
+    }
+    return rc;
+}
+
+START_TEST(yama_is_named_where_it_forbids)
+{
+    struct stranger stranger = {.way = _i, .reason = SDB_REASON_YAMA, .words = "Yama"};
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    int scope = -1;
+
+    if (!file || !is_root()) {
+        (void)printf("no Yama here, or not root: skipped\n");
+        if (file)
+            (void)fclose(file);
+        return;
+    }
+    ck_assert_int_eq(fscanf(file, "%d", &scope), 1);
+    (void)fclose(file);
+    /* 1 allows descendants only, which this target is not of the stranger. */
+    if (scope == 0 && write_yama(1) < 0)
+        return;
+    stranger.target = fork_nobody(true);
+    try_as_nobody(&stranger);
+    end_child(stranger.target);
+    if (scope == 0)
+        ck_assert_int_eq(write_yama(0), 0);
+}
+END_TEST
+
+/* ---- by pidfd ---- */
+
+START_TEST(a_pidfd_is_as_good_as_a_pid)
+{
+    struct target busy = start_busy("churn", "2", NULL);
+    struct sdb_process *process;
+    int pidfd = open_pidfd(busy.pid);
+
+    begin(_i);
+    for (int round = 0; round < rounds(20); round++) {
+        process = NULL;
+        ck_assert_int_eq(sdb_session_attach_pidfd(session,
+                                                  round % 2 ? pidfd : sdb_child_pidfd(busy.child),
+                                                  &process, NULL),
+                         0);
+        ck_assert_int_eq(sdb_process_pid(process), busy.pid);
+        expect_all_held(process);
+        ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+        ck_assert_int_ge(fcntl(pidfd, F_GETFD), 0);
+    }
+    ask(&busy);
+    end_busy(&busy);
+    close(pidfd);
+    finish();
+}
+END_TEST
+
+START_TEST(descriptors_that_are_no_pidfds_are_refused)
+{
+    struct sdb_process *process = untouched;
+    pid_t target = fork_waiting();
+    char path[64];
+    int wrong[3];
+    int pipes[2];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)target);
+    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
+    wrong[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    wrong[1] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    wrong[2] = open(path, O_PATH | O_CLOEXEC);
+    begin(_i);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(sdb_session_attach_pidfd(session, wrong[i], &process, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_session_attach_pidfd(session, pipes[0], &process, NULL), -EINVAL);
+    ck_assert_int_eq(sdb_session_attach_pidfd(session, -1, &process, NULL), -EBADF);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(close(wrong[i]), 0);
+    close(pipes[0]);
+    close(pipes[1]);
+    ck_assert_int_eq(sdb_session_attach_pidfd(session, pipes[0], &process, NULL), -EBADF);
+    ck_assert_ptr_eq(process, untouched);
+    finish();
+    end_child(target);
+}
+END_TEST
+
+START_TEST(a_pidfd_of_what_has_ended_is_refused)
+{
+    pid_t pid = fork_zombie();
+    int pidfd = open_pidfd(pid);
+
+    begin(_i);
+    expect_pidfd_refused(pidfd, -ESRCH, SDB_REASON_ZOMBIE, "ended");
+    reap(pid);
+    expect_pidfd_refused(pidfd, -ESRCH, SDB_REASON_GONE, "");
+    close(pidfd);
+    finish();
+}
+END_TEST
+
+START_TEST(a_pidfd_of_a_thread_is_refused)
+{
+    struct target busy = start_busy("idle", "1", NULL);
+    int tids[4];
+    int pidfd;
+
+    begin(_i);
+    ck_assert_int_eq(tasks_of(busy.pid, tids, 4), 2);
+    pidfd = (int)syscall(SYS_pidfd_open, tids[0] == busy.pid ? tids[1] : tids[0], PIDFD_THREAD);
+    if (pidfd >= 0) {
+        expect_pidfd_refused(pidfd, -ESRCH, SDB_REASON_THREAD, "thread");
+        close(pidfd);
+    }
+    end_busy(&busy);
+    finish();
+}
+END_TEST
+
+/* Make a child that has this pid.  @return whether it worked */
+static bool fork_as(pid_t pid)
+{
+    FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "we");
+    pid_t made;
+
+    if (!last)
+        return false;
+    (void)fprintf(last, "%d", (int)pid - 1);
+    if (fclose(last) != 0)
+        return false;
+    made = fork_waiting();
+    if (made == pid)
+        return true;
+    end_child(made);
+    return false;
+}
+
+START_TEST(a_pidfd_never_stands_for_the_next_process_with_its_number)
+{
+    bool reused = false;
+
+    begin(_i);
+    for (int try = 0; try < 20 && !reused; try++) {
+        pid_t pid = fork_zombie();
+        int pidfd = open_pidfd(pid);
+
+        reap(pid);
+        reused = fork_as(pid);
+        expect_pidfd_refused(pidfd, -ESRCH, SDB_REASON_GONE, "");
+        if (reused)
+            end_child(pid);
+        close(pidfd);
+    }
+    if (!reused)
+        (void)printf("no pid could be had again: not much was tested\n");
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const by_pid[] = {
+        arguments_that_cannot_be_right_are_refused,
+        what_has_ended_is_refused,
+        a_thread_of_a_process_is_refused,
+        the_host_itself_is_refused,
+        what_is_traced_already_is_refused_and_its_tracer_named,
+        what_is_traced_by_another_process_is_refused,
+        a_process_of_which_another_holds_a_thread_is_refused_and_runs_on,
+        what_the_session_holds_is_refused_a_second_time,
+        a_kernel_thread_is_refused,
+    };
+    const TTest *const by_permission[] = {
+        another_users_process_is_refused,
+        an_undumpable_process_is_refused,
+        a_sandbox_without_ptrace_is_told_as_such,
+        yama_is_named_where_it_forbids,
+    };
+    const TTest *const by_pidfd[] = {
+        a_pidfd_is_as_good_as_a_pid,
+        descriptors_that_are_no_pidfds_are_refused,
+        a_pidfd_of_what_has_ended_is_refused,
+        a_pidfd_of_a_thread_is_refused,
+        a_pidfd_never_stands_for_the_next_process_with_its_number,
+    };
+    Suite *suite = suite_create("session_refusals");
+
+    HOLDING_CASE(suite, by_pid);
+    HOLDING_CASE(suite, by_permission);
+    HOLDING_CASE(suite, by_pidfd);
+    return holding_run_suite(suite);
+}
