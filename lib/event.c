@@ -42,7 +42,7 @@ static bool is_step(const struct sdb_thread *thread)
 {
     siginfo_t info;
 
-    if (thread->how != SDB_RESUME_STEP || sdb__ptrace_siginfo(thread->tid, &info) < 0)
+    if (!thread->step_trap_due || sdb__ptrace_siginfo(thread->tid, &info) < 0)
         return false;
     return info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK;
 }

@@ -27,6 +27,9 @@
 #define STATUS_SIZE 4096
 #define STATUS_MAX  ((size_t)2 << 20)
 
+/* Of stat: proc(5) counts from 1. */
+#define START_FIELD 22
+
 /* ---- opening and reading ---- */
 
 void sdb__procfs_make_path(char path[SDB__PROCFS_PATH_SIZE], pid_t pid, pid_t tid, const char *name)
@@ -59,8 +62,7 @@ static ssize_t read_on(int fd, char *bytes, size_t size)
     return count < 0 ? -errno : (ssize_t)len;
 }
 
-/* Read a small file as a string, cut if it has no room.  @return its length or a negative errno */
-static ssize_t read_small(int directory, const char *path, char *text, size_t size)
+ssize_t sdb__procfs_read_small(int directory, const char *path, char *text, size_t size)
 {
     int fd = sdb__procfs_open_at(directory, path, O_RDONLY);
     ssize_t len;
@@ -216,7 +218,7 @@ static int read_long_status(int directory, const char *path, struct sdb__procfs_
 
     if (rc < 0)
         return rc;
-    len = read_small(directory, path, text.bytes, STATUS_MAX + 1);
+    len = sdb__procfs_read_small(directory, path, text.bytes, STATUS_MAX + 1);
     if (len >= 0)
         parse_status(text.bytes, status);
     sdb__procfs_drop(&text);
@@ -227,7 +229,7 @@ static int read_long_status(int directory, const char *path, struct sdb__procfs_
 static int read_status(int directory, const char *path, struct sdb__procfs_status *status)
 {
     char text[STATUS_SIZE];
-    ssize_t len = read_small(directory, path, text, sizeof(text));
+    ssize_t len = sdb__procfs_read_small(directory, path, text, sizeof(text));
 
     if (len < 0)
         return (int)len;
@@ -261,15 +263,12 @@ int sdb__procfs_thread_status(pid_t pid, pid_t tid, struct sdb__procfs_status *s
     return status_of(pid, tid, status);
 }
 
-/*
- * The 22nd field of stat.  The second is the name in parentheses, as it is, so it may hold anything;
- * but nothing after it holds a parenthesis.
- */
-static uint64_t find_start(const char *text)
+/* The second field is the name in parentheses, as it is; but nothing after it holds a parenthesis. */
+uint64_t sdb__procfs_stat_field(const char *text, int number)
 {
     const char *field = strrchr(text, ')');
 
-    for (int i = 2; field && i < 22; i++) {
+    for (int i = 2; field && i < number; i++) {
         field = strchr(field, ' ');
         field += field != NULL;
     }
@@ -281,7 +280,7 @@ int sdb__procfs_whole_status(pid_t pid, pid_t tid, struct sdb__procfs_status *st
 {
     struct sdb__procfs_status read;
     char path[SDB__PROCFS_PATH_SIZE];
-    char text[1024];
+    char text[SDB__PROCFS_STAT_SIZE];
     int directory;
     int rc;
 
@@ -290,14 +289,14 @@ int sdb__procfs_whole_status(pid_t pid, pid_t tid, struct sdb__procfs_status *st
     directory = sdb__procfs_open_at(AT_FDCWD, path, O_PATH | O_DIRECTORY);
     if (directory < 0)
         return sdb__procfs_explain(directory, pid, tid);
-    rc = (int)read_small(directory, "stat", text, sizeof(text));
+    rc = (int)sdb__procfs_read_small(directory, "stat", text, sizeof(text));
     if (rc >= 0)
         rc = read_status(directory, "status", &read);
     sdb__fd_close(&directory);
     if (rc < 0)
         return sdb__procfs_explain(rc, pid, tid);
     *status = read;
-    *start = find_start(text);
+    *start = sdb__procfs_stat_field(text, START_FIELD);
     return 0;
 }
 
@@ -349,7 +348,7 @@ long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6])
     long number;
 
     sdb__procfs_make_path(path, pid, tid, "syscall");
-    if (read_small(AT_FDCWD, path, text, sizeof(text)) < 0 ||
+    if (sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0 ||
         sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
                &number, &read[0], &read[1], &read[2], &read[3], &read[4], &read[5]) != 7 ||
         number < 0)
@@ -385,7 +384,7 @@ int sdb__procfs_pid_of_pidfd(int pidfd)
     if (!sdb__fd_is_open(pidfd))
         return -EBADF;
     (void)snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", pidfd);
-    len = read_small(AT_FDCWD, path, text, sizeof(text));
+    len = sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text));
     if (len < 0)
         return -ENOSYS;
     value = find_value(text, "Pid");
@@ -399,7 +398,8 @@ int sdb__procfs_yama_scope(void)
 {
     char text[16];
 
-    if (read_small(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text)) < 0)
+    if (sdb__procfs_read_small(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text)) <
+        0)
         return 0;
     return (int)strtol(text, NULL, 10);
 }

@@ -116,7 +116,7 @@ enum sdb__procfs_way {
  *         -ESRCH    there is no such process, or it has ended
  *         -EACCES   not permitted
  *         -EFBIG    it is larger than @p limit
- *         -EAGAIN   in pieces: it executes one program after the other
+ *         -EAGAIN   it is in the midst of executing a program, and stays so, or does it all the time
  *         -ENOSYS   no /proc
  *         -ENOMEM, -EMFILE, -ENFILE
  */
@@ -160,6 +160,15 @@ void sdb__procfs_make_path(char path[SDB__PROCFS_PATH_SIZE], pid_t pid, pid_t ti
 
 /** Open one of our descriptors.  @return it, or a negative errno of the kernel's */
 int sdb__procfs_open_at(int directory, const char *path, int flags);
+
+/** Read a small file as a string, cut if it has no room.  @return its length, or as open_at */
+ssize_t sdb__procfs_read_small(int directory, const char *path, char *text, size_t size);
+
+/** Room for a stat file. */
+#define SDB__PROCFS_STAT_SIZE 1024
+
+/** @return a number in the text of a stat file; proc(5) counts them from 1 */
+uint64_t sdb__procfs_stat_field(const char *text, int number);
 
 /** @return what the kernel's errno for something in /proc/PID or /proc/PID/task/TID means */
 int sdb__procfs_explain(int code, pid_t pid, pid_t tid);

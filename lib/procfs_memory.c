@@ -7,6 +7,10 @@
  * had when it was opened, and reads as empty once that is gone, because the process has ended or has
  * executed another program; opening fails with ESRCH (Linux 6.13) or reads as empty if there is none
  * at all.  So "nothing" always has to be looked into.
+ *
+ * In the midst of execve(2) the process has a new memory of which little is known yet: the kernel puts
+ * the program, its arguments and the auxiliary vector there one by one, the end of the environment at
+ * the last.  sdb_launch() returns at the beginning of that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "descriptor.h"
 #include "procfs.h"
 
@@ -26,8 +32,19 @@
 /* How often it is tried anew because the process has executed another program meanwhile. */
 #define MOST_TRIES 16
 
-/* What an attempt returns that has found no memory; never seen outside. */
+/* How long an execve(2) is waited for, and how long between two looks. */
+#define LONGEST_EXEC_MS 1000
+#define LOOK_NS         50000
+
+/* Of stat: proc(5) counts from 1. */
+#define SIZE_FIELD            23
+#define CODE_FIELD            26
+#define ENVIRONMENT_END_FIELD 51
+
+/* Never seen outside: there is no memory; it is in the making; looking again does not help. */
 #define NOTHING (-ENODATA)
+#define UNREADY (-EINPROGRESS)
+#define FUTILE  (-EALREADY)
 
 typedef int attempt_function(pid_t pid, pid_t tid, void *data);
 
@@ -135,6 +152,19 @@ static int read_pieces(int fd, struct reading *reading)
     return count < 0 ? (int)count : 0;
 }
 
+/* Who may not know says 1 for where the code begins, and then nothing can be told. */
+static bool is_being_made(pid_t pid, pid_t tid)
+{
+    char path[SDB__PROCFS_PATH_SIZE];
+    char text[SDB__PROCFS_STAT_SIZE];
+
+    sdb__procfs_make_path(path, pid, tid == 0 ? pid : tid, "stat");
+    return sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text)) >= 0 &&
+           sdb__procfs_stat_field(text, SIZE_FIELD) != 0 &&
+           sdb__procfs_stat_field(text, CODE_FIELD) != 1 &&
+           sdb__procfs_stat_field(text, ENVIRONMENT_END_FIELD) == 0;
+}
+
 static int try_to_read(pid_t pid, pid_t tid, void *data)
 {
     struct reading *reading = data;
@@ -147,6 +177,11 @@ static int try_to_read(pid_t pid, pid_t tid, void *data)
     fd = sdb__procfs_open_at(AT_FDCWD, path, O_RDONLY);
     if (fd < 0)
         return failure(fd, pid, tid);
+    /* Not before it is open: then what is ready is that memory, or it is gone. */
+    if (is_being_made(pid, tid)) {
+        sdb__fd_close(&fd);
+        return UNREADY;
+    }
     rc = reading->way == SDB__PROCFS_AT_ONCE ? read_at_once(fd, reading) : read_pieces(fd, reading);
     sdb__fd_close(&fd);
     if (rc == -EFBIG)
@@ -212,32 +247,51 @@ static bool has_memory(pid_t tid, void *data)
 }
 
 /*
- * @return 0, NOTHING of a kernel thread, -EAGAIN if nothing was found of a process that has memory,
- * time and again, or what is wrong
+ * Find out why there was nothing.
+ *
+ * @param tid  gets the thread to ask next, 0 for the process itself
+ * @return 0, NOTHING of a kernel thread, or what is wrong
  */
-static int try_in_turn(pid_t pid, attempt_function *attempt, void *data)
+static int look_into(pid_t pid, pid_t *tid)
 {
     struct sdb__procfs_status status;
     uint64_t start;
+    int rc = sdb__procfs_whole_status(pid, 0, &status, &start);
+
+    *tid = 0;
+    if (rc < 0 || status.has_memory)
+        return rc;
+    if (status.kernel_thread)
+        return NOTHING;
+    (void)sdb__procfs_threads(pid, has_memory, tid);
+    return *tid == 0 ? -ESRCH : 0;
+}
+
+/*
+ * @return 0, NOTHING of a kernel thread, FUTILE if there was nothing time and again though the process
+ * has memory, -EAGAIN if it does not get ready, or what is wrong
+ */
+static int try_in_turn(pid_t pid, attempt_function *attempt, void *data)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_NS};
+    const struct sdb__deadline deadline = sdb__deadline_in(LONGEST_EXEC_MS);
     pid_t tid = 0;
+    int tries = 0;
     int rc;
 
-    for (int i = 0; i < MOST_TRIES; i++) {
+    do {
         rc = attempt(pid, tid, data);
-        if (rc != NOTHING)
+        if (rc != NOTHING && rc != UNREADY)
             return rc;
-        rc = sdb__procfs_whole_status(pid, 0, &status, &start);
-        if (rc < 0)
-            return rc;
-        if (status.kernel_thread)
-            return NOTHING;
-        tid = 0;
-        if (!status.has_memory)
-            (void)sdb__procfs_threads(pid, has_memory, &tid);
-        if (!status.has_memory && tid == 0)
-            return -ESRCH;
-    }
-    return -EAGAIN;
+        if (rc == NOTHING && ++tries == MOST_TRIES)
+            return FUTILE;
+        if (rc == UNREADY && sdb__deadline_passed(&deadline))
+            return -EAGAIN;
+        if (rc == UNREADY)
+            (void)nanosleep(&pause, NULL);
+        rc = look_into(pid, &tid);
+    } while (rc == 0);
+    return rc;
 }
 
 int sdb__procfs_memory_file(pid_t pid, const char *name, enum sdb__procfs_way way, size_t limit,
@@ -247,7 +301,9 @@ int sdb__procfs_memory_file(pid_t pid, const char *name, enum sdb__procfs_way wa
     int rc = try_in_turn(pid, try_to_read, &reading);
 
     /* It has memory, and this file is empty: an empty environment, say. */
-    if (rc == NOTHING || (rc == -EAGAIN && way == SDB__PROCFS_AT_ONCE)) {
+    if (rc == FUTILE && way == SDB__PROCFS_PIECES)
+        rc = -EAGAIN;
+    if (rc == NOTHING || rc == FUTILE) {
         sdb__procfs_drop(&reading.text);
         rc = sdb__procfs_make_room(&reading.text, 0);
     }
@@ -266,7 +322,7 @@ int sdb__procfs_executable(pid_t pid, struct sdb__procfs_text *path, struct sdb_
     struct executable executable;
     int rc = try_in_turn(pid, try_to_find_executable, &executable);
 
-    if (rc == NOTHING || rc == -EAGAIN)
+    if (rc == NOTHING || rc == FUTILE)
         return -ENOENT;
     if (rc == 0)
         rc = sdb__procfs_make_room(&found, (size_t)executable.len);

@@ -151,6 +151,21 @@ int sdb__ptrace_siginfo(pid_t tid, void *siginfo)
     return request(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)siginfo);
 }
 
+bool sdb__ptrace_has_pending(pid_t tid, int signal)
+{
+    struct __ptrace_peeksiginfo_args which = {.nr = 1};
+    siginfo_t info;
+
+    for (;; which.off++) {
+        long count = syscall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &which, &info);
+
+        if (count <= 0)
+            return false;
+        if (info.si_signo == signal)
+            return true;
+    }
+}
+
 int sdb__ptrace_pc(pid_t tid, uint64_t *address)
 {
     struct user_regs_struct registers;

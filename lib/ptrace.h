@@ -32,6 +32,10 @@ int sdb__ptrace_listen(pid_t tid);
 int sdb__ptrace_detach(pid_t tid, int signal);
 int sdb__ptrace_message(pid_t tid, unsigned long *message);
 int sdb__ptrace_siginfo(pid_t tid, void *siginfo);
+
+/** @return whether a signal that was sent to this thread waits to be delivered */
+bool sdb__ptrace_has_pending(pid_t tid, int signal);
+
 int sdb__ptrace_pc(pid_t tid, uint64_t *address);
 
 /**

@@ -37,6 +37,13 @@ void sdb__session_remove_if_gone(struct sdb_process *process)
     sdb__session_remove(process);
 }
 
+/* Let a thread's late SIGTRAP of a step come, and be dropped: without a tracer it would kill. */
+static bool must_wait_for_trap(const struct sdb_thread *thread)
+{
+    return thread->step_trap_due && thread->stop != SDB_EVENT_STEP &&
+           sdb__ptrace_has_pending(thread->tid, SIGTRAP);
+}
+
 /* @return 0, or -ESRCH: it was killed just now, and its end is ours to see */
 static int let_go(struct sdb_thread *thread)
 {
@@ -45,6 +52,10 @@ static int let_go(struct sdb_thread *thread)
 
     if (thread->state != SDB_THREAD_STOPPED)
         return 0;
+    if (must_wait_for_trap(thread)) {
+        thread->dying = true; /* as far as waiting for it goes */
+        return sdb__thread_go(thread, SDB_RESUME_CONTINUE, 0);
+    }
     rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
     if (rc < 0) {
         thread->dying = true;

@@ -20,6 +20,9 @@
  */
 #define LOOK_AGAIN_MS 2
 
+/* How often threads are asked one after the other; those that signals keep busy take longer. */
+#define MOST_TURNS 4
+
 /* ---- stops, by phase ---- */
 
 /* On the way to the exec of a launch: nothing that concerns the caller. */
@@ -77,6 +80,22 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     sdb__session_enqueue(session, thread);
 }
 
+/*
+ * A thread that is interrupted just as it has stepped stops for the interrupt first, and its SIGTRAP
+ * waits.  If it is resumed in another way then, the SIGTRAP is of no use to anybody.
+ */
+static bool is_late_step(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    if (stop->kind == SDB_EVENT_STEP) {
+        thread->step_trap_due = false;
+        return thread->how != SDB_RESUME_STEP && thread->process->phase != SDB__PROCESS_LEAVING;
+    }
+    if (thread->how != SDB_RESUME_STEP && stop->kind != SDB_EVENT_INTERRUPT &&
+        stop->kind != SDB_EVENT_GROUP_STOP && stop->kind != SDB_EVENT_GROUP_CONTINUE)
+        thread->step_trap_due = false;
+    return false;
+}
+
 static bool makes_newborn(uint32_t kind)
 {
     return kind == SDB_EVENT_FORK || kind == SDB_EVENT_VFORK || kind == SDB_EVENT_CLONE;
@@ -98,6 +117,10 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     thread->in_group_stop = stop.in_group_stop;
     thread->former_tid = stop.kind == SDB_EVENT_EXEC ? stop.other_tid : 0;
 
+    if (is_late_step(thread, &stop)) {
+        pass_signal(thread, 0);
+        return;
+    }
     /* The first step out of an exec only ends the system call; nothing of the program has run. */
     if (stop.kind == SDB_EVENT_STEP && thread->leaving_exec) {
         (void)sdb__thread_go(thread, SDB_RESUME_STEP, 0);
@@ -369,11 +392,13 @@ static void take_by_tid(struct sdb_process *process)
     struct sdb_session *session = process->session;
     const struct rusage none = {0};
     struct sdb_thread *next;
+    int turns = 0;
     bool found;
 
     take_last_stop(session);
     do {
         found = false;
+        turns++;
         for (struct sdb_thread *thread = process->threads; thread; thread = next) {
             int status;
 
@@ -386,7 +411,7 @@ static void take_by_tid(struct sdb_process *process)
             if (sdb__status_is_exec(status))
                 break;
         }
-    } while (found && process->session && process->running_count > 0);
+    } while (found && turns < MOST_TURNS && process->session && process->running_count > 0);
 }
 
 /* @return whether one of them is known to be where it cannot stop */

@@ -84,12 +84,14 @@ void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost)
         for (size_t i = 0; i < count; i++) {
             struct sdb_thread *thread = threads[i];
             struct sdb_process *process = thread->process;
+            /* Until an attach has held all, and once it is let go, threads may be lost. */
+            const bool is_held = process->phase == SDB__PROCESS_HELD;
 
             if (thread->state != SDB_THREAD_RUNNING || thread->ended ||
                 (thread == process->thread) != (firsts == 1))
                 continue;
             if (take_stolen_stop(session, thread) || take_stolen_end(session, thread, all_lost))
-                session->stolen = true;
+                session->stolen = session->stolen || is_held;
         }
     }
     for (size_t i = 0; i < count; i++)

@@ -19,7 +19,7 @@
 #define EVENT_SIZE_OF_VERSION_0_1 sizeof(struct sdb_event)
 
 /* How many statuses may be reported before it is looked for what else there is. */
-#define MOST_STATUSES 16
+#define MOST_STATUSES 12
 
 void sdb__session_enqueue(struct sdb_session *session, struct sdb_thread *thread)
 {
@@ -153,7 +153,7 @@ static void be_fair(struct sdb_session *session)
     if (sdb__session_drain(session))
         session->most_statuses = 1;
     else if (session->most_statuses < MOST_STATUSES)
-        session->most_statuses = 2 * session->most_statuses + 1;
+        session->most_statuses++;
 }
 
 /* Before an event of a process in all-stop is told, all of its threads stand still. */

@@ -105,6 +105,8 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     thread->came_from = thread->stop;
     thread->stop = SDB_EVENT_NONE;
     thread->how = how;
+    if (how == SDB_RESUME_STEP)
+        thread->step_trap_due = true;
     thread->in_group_stop = false;
     thread->process->gathered = false;
     sdb_thread_close(thread->newborn);

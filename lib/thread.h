@@ -38,6 +38,7 @@ struct sdb_thread {
     bool in_group_stop;    /* it stands still in the group-stop of its process */
     bool listening;        /* it was left in its group-stop (PTRACE_LISTEN) */
     bool leaving_exec;     /* it was resumed out of its exec */
+    bool step_trap_due;    /* it was resumed to step, and the SIGTRAP of that has not come yet */
     bool in_vfork;         /* it was resumed into waiting for its vfork child */
     bool cannot_stop;      /* it was found to be where no interrupt stops it */
     bool dying;            /* it was killed while it was to be let go */

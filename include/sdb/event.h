@@ -60,8 +60,8 @@ enum sdb_event_kind {
     SDB_EVENT_VFORK = 9,
     SDB_EVENT_CLONE = 10,
 
-    /* The vfork(2) is over: the child has executed a program or ended.  Its own event of that comes
-     * later. */
+    /* The vfork(2) is over: the child has executed a program or ended.  Its own event of that may come
+     * before or after. */
     SDB_EVENT_VFORK_DONE = 11,
 
     /* A newborn thread, or the first thread of a newborn process, stands before its first

@@ -13,30 +13,6 @@ run "$EXAMPLES/pipe_sync" ./no-such-program
 expect_code 1
 expect err '^pipe_sync: ./no-such-program: No such file or directory$'
 
-run "$EXAMPLES/attach"
-expect_code 0
-expect out '^process [0-9]+ stands at 0x[0-9a-f]+, '
-expect out '^process [0-9]+ goes on$'
-
-sleep 1000 &
-sleeper=$!
-run "$EXAMPLES/attach" $sleeper
-state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$sleeper/status")
-kill -STOP $sleeper
-run "$EXAMPLES/attach" $sleeper
-tracer=$(sed -n 's/^TracerPid:[[:space:]]*//p' "/proc/$sleeper/status")
-stopped=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$sleeper/status")
-kill -KILL $sleeper
-wait $sleeper || :
-expect_code 0
-expect out "^process $sleeper goes on\$"
-[ "$state" != t ] && [ "$state" != T ] || fail "it should have gone on"
-[ "$stopped" = T ] || fail "it should have stayed stopped"
-[ "$tracer" = 0 ] || fail "it should not be traced any more"
-run "$EXAMPLES/attach" 999999999
-expect_code 1
-expect err 'No such process$'
-
 run "$EXAMPLES/capture" -i "some text" -- sh -c 'cat; echo problem >&2; exit 4'
 expect_code 4
 expect out '^output: 9 bytes$'

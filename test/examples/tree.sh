@@ -135,6 +135,19 @@ wait $tree || code=$?
 expect_code 6
 expect out '^caught$'
 
+# A tracer in tree holds its own command, out of tree's sight, ...
+run env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" "$EXAMPLES/tree" -o tree -- \
+    "$EXAMPLES/tree" -o inner -- sh -c 'echo inside; exit 3'
+expect_code 3
+expect out '^inside$'
+expect inner '  exit 3 +1  [0-9]+ sh -c echo inside; exit 3$'
+expect_count 2 .
+# ... but one that forks cannot: its child has a tracer.
+run env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" "$EXAMPLES/tree" -o tree -- \
+    "$EXAMPLES/launch" --portable -- true
+expect_code 125
+expect err '^launch: take hold of the child.*: Operation not permitted$'
+
 # What cannot be done.
 follow no-such-program
 expect_code 127

@@ -457,6 +457,30 @@ struct target launch_crew(int others)
     return target;
 }
 
+void set_follow(struct sdb_process *process, uint32_t follow)
+{
+    int rc = sdb_process_set_follow(process, follow);
+
+    ck_assert_msg(rc == 0, "set follow: %s", sdb_error_describe(rc));
+}
+
+struct target crew_that_follows(int others, uint32_t follow)
+{
+    struct target target = launch_crew(others);
+
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    set_follow(target.process, follow);
+    resume_process(target.process);
+    return target;
+}
+
+void expect_result(const struct target *target, int result)
+{
+    wait_ready_held(target);
+    ck_assert_int_eq(target->board->result, result);
+}
+
 /* ---- the host's CPUs ---- */
 
 void use_cpus(int count)

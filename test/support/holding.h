@@ -173,6 +173,18 @@ struct sdb_exit_status run_to_end(const struct sdb_process *process);
 /** Launch the crew of the first thread and so many others, and run it until it waits for orders. */
 struct target launch_crew(int others);
 
+/** Set the follow policy of a process that stands still, which must work. */
+void set_follow(struct sdb_process *process, uint32_t follow);
+
+/** The same as launch_crew(), with a follow policy; SIGCHLD is passed without a word from then on. */
+struct target crew_that_follows(int others, uint32_t follow);
+
+/** Wait until the crew's newborn has said who it is.  @return its process id */
+int await_child_of(const struct target *target);
+
+/** The crew must say that its newborn has ended so: with an exit code, or minus a signal. */
+void expect_result(const struct target *target, int result);
+
 /** @return the held thread at this place of the board */
 struct sdb_thread *crew_thread(const struct target *target, int place);
 

@@ -139,3 +139,13 @@ struct sdb_thread *crew_thread(const struct target *target, int place)
 {
     return held(tid_at(target->board, place));
 }
+
+int await_child_of(const struct target *target)
+{
+    const int64_t end = host_now_ms() + PATIENCE_MS;
+
+    while (target->board->child == 0 && host_now_ms() < end)
+        nap();
+    ck_assert_int_ne(target->board->child, 0);
+    return target->board->child;
+}

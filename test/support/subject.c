@@ -43,9 +43,12 @@ void subject_launch(struct subject *subject, const char *const *argv)
 void subject_copy(const char *name)
 {
     char bytes[8192];
-    ssize_t count;
     int from = open(SUBJECT, O_RDONLY | O_CLOEXEC);
-    int to = open(trial_path(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    ssize_t count;
+    int to;
+
+    (void)unlink(trial_path(name));
+    to = open(trial_path(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 
     ck_assert_int_ge(from, 0);
     ck_assert_int_ge(to, 0);

@@ -177,7 +177,7 @@ static void point_elsewhere(void)
 
     if (bytes == MAP_FAILED)
         _exit(5);
-    memset(bytes, 'a', HUGE);
+    memset(bytes, 'a', HUGE - 1); /* a NUL at the end, or it would be a title */
     point_to(bytes, bytes + HUGE);
 }
 

@@ -8,9 +8,7 @@
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,40 +16,6 @@
 #include "holding.h"
 
 #define NO_FORK_OR_VFORK (SDB_FOLLOW_ALL & ~(SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK))
-
-static void set_follow(struct sdb_process *process, uint32_t follow)
-{
-    int rc = sdb_process_set_follow(process, follow);
-
-    ck_assert_msg(rc == 0, "set follow: %s", sdb_error_describe(rc));
-}
-
-/* A crew that follows so; signals about the ends of its children are passed without a word. */
-static struct target crew_that_follows(int others, uint32_t follow)
-{
-    struct target target = launch_crew(others);
-
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
-    set_follow(target.process, follow);
-    resume_process(target.process);
-    return target;
-}
-
-/* The board is the program's to write. */
-static int await_child_of(const struct target *target)
-{
-    for (int i = 0; i < PATIENCE_MS && target->board->child == 0; i++)
-        usleep(1000);
-    ck_assert_int_ne(target->board->child, 0);
-    return target->board->child;
-}
-
-static void expect_result(const struct target *target, int result)
-{
-    wait_ready_held(target);
-    ck_assert_int_eq(target->board->result, result);
-}
 
 /* How many processes the session holds. */
 static int processes_held(void)
