@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "procfs.h"
@@ -116,14 +117,25 @@ static void sort_once(struct tids *tids)
     tids->count = kept + 1;
 }
 
+/* @return whether all of the list's entries from this one on are threads still */
+static bool are_there(const struct tids *tids, size_t from)
+{
+    for (size_t i = from; i < tids->count; i++) {
+        if (syscall(SYS_tkill, tids->list[i], 0) < 0 && errno == ESRCH)
+            return false;
+    }
+    return true;
+}
+
 /*
- * The kernel passes a thread over if another ends at the wrong moment.  So look again until there is
- * nothing new.
+ * When a thread ends at which the kernel is in its list, it goes on by counting from the beginning,
+ * and passes over as many as have ended.  So a pass was complete if all that it gave are still there
+ * after it; else look again.
  */
 static int collect_tids(pid_t pid, struct tids *tids)
 {
-    size_t before;
     int passes = 0;
+    size_t before;
 
     do {
         int rc;
@@ -134,8 +146,8 @@ static int collect_tids(pid_t pid, struct tids *tids)
             rc = -ENOMEM;
         if (rc < 0)
             return rc;
-        sort_once(tids);
-    } while (tids->count != before && ++passes < MOST_PASSES);
+    } while (!are_there(tids, before) && ++passes < MOST_PASSES);
+    sort_once(tids);
     return 0;
 }
 

@@ -207,14 +207,7 @@ static struct sdb_thread *move_to_pid(struct sdb_thread *first, struct sdb_threa
     struct sdb_process *process = first->process;
     struct sdb_session *session = process->session;
 
-    sdb__thread_table_remove(&session->threads, first);
-    first->ended = true;
-    first->status = (struct sdb_exit_status){.size = sizeof(first->status),
-                                             .pid = first->tid,
-                                             .how = SDB_EXITED,
-                                             .flags = SDB_EXIT_NO_USAGE};
-    sdb__thread_set_state(first, SDB_THREAD_GONE);
-
+    sdb__thread_ended(first, NULL);
     sdb__thread_table_remove(&session->threads, thread);
     thread->tid = process->pid;
     process->thread = thread;

@@ -150,16 +150,6 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
 
 /* ---- ends ---- */
 
-/* An end that nobody has told. */
-static struct sdb_exit_status unknown_end(pid_t tid)
-{
-    return (struct sdb_exit_status){.size = sizeof(struct sdb_exit_status),
-                                    .pid = tid,
-                                    .how = SDB_EXITED,
-                                    .code = -1,
-                                    .flags = SDB_EXIT_NO_USAGE};
-}
-
 /* The first thread's end is that of the process, and no other thread is left then. */
 static void end_others(struct sdb_session *session, struct sdb_process *process)
 {
@@ -167,10 +157,7 @@ static void end_others(struct sdb_session *session, struct sdb_process *process)
         if (thread->ended)
             continue;
         /* Somebody else has taken its end. */
-        sdb__thread_table_remove(&session->threads, thread);
-        thread->ended = true;
-        thread->status = unknown_end(thread->tid);
-        sdb__thread_set_state(thread, SDB_THREAD_GONE);
+        sdb__thread_ended(thread, NULL);
         sdb__session_enqueue(session, thread);
     }
 }
@@ -187,10 +174,7 @@ static void end_with_last(struct sdb_session *session, struct sdb_process *proce
         if (thread != first && !thread->ended)
             return;
     }
-    sdb__thread_table_remove(&session->threads, first);
-    sdb__thread_set_state(first, SDB_THREAD_GONE);
-    first->ended = true;
-    first->status = unknown_end(first->tid);
+    sdb__thread_ended(first, NULL);
     process->ended = true;
     if (process->phase == SDB__PROCESS_HELD)
         sdb__session_enqueue(session, first);
@@ -202,14 +186,10 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
     struct sdb_process *process = thread->process;
     const bool is_last = thread == process->thread;
     const bool is_all = process->first_not_held;
+    struct sdb_exit_status end;
 
-    if (thread->lost)
-        thread->status = unknown_end(thread->tid);
-    else
-        sdb__exit_status(thread->tid, status, usage, &thread->status);
-    thread->ended = true;
-    sdb__thread_set_state(thread, SDB_THREAD_GONE);
-    sdb__thread_table_remove(&session->threads, thread); /* others may get its id now */
+    sdb__exit_status(thread->tid, status, usage, &end);
+    sdb__thread_ended(thread, thread->lost ? NULL : &end);
     if (is_last) {
         if (process->phase == SDB__PROCESS_HELD)
             end_others(session, process);

@@ -42,7 +42,7 @@ void sdb__session_lose(struct sdb_thread *thread)
 }
 
 /* Whether a thread has gone, but its end was not told. */
-static bool take_stolen_end(struct sdb_session *session, struct sdb_thread *thread, bool is_lost)
+static bool take_stolen_end(struct sdb_thread *thread, bool is_lost)
 {
     struct sdb_process *process = thread->process;
     struct sdb_exit_status status;
@@ -90,7 +90,7 @@ void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost)
             if (thread->state != SDB_THREAD_RUNNING || thread->ended ||
                 (thread == process->thread) != (firsts == 1))
                 continue;
-            if (take_stolen_stop(session, thread) || take_stolen_end(session, thread, all_lost))
+            if (take_stolen_stop(session, thread) || take_stolen_end(thread, all_lost))
                 session->stolen = session->stolen || is_held;
         }
     }

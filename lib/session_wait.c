@@ -89,9 +89,15 @@ static void remove_told(struct sdb_session *session)
         sdb__thread_gone(thread);
 }
 
+/* Whether it is the event of a process that was let go at its exec. */
+static bool tells_release(const struct sdb_thread *thread)
+{
+    return thread->process->released && thread == thread->process->thread;
+}
+
 static uint32_t kind_of(const struct sdb_thread *thread)
 {
-    if (thread->process->released)
+    if (tells_release(thread))
         return SDB_EVENT_RELEASED;
     if (!thread->ended)
         return thread->stop;
@@ -126,7 +132,7 @@ static void tell(struct sdb_session *session, struct sdb_thread *thread, struct 
         .thread = thread,
     };
 
-    if (process->released) {
+    if (tells_release(thread)) {
         told.child = process->child;
         process->child = NULL;
     } else if (thread->ended) {
@@ -137,7 +143,7 @@ static void tell(struct sdb_session *session, struct sdb_thread *thread, struct 
         told.new_thread = thread->newborn;
         told.new_process = thread->newborn ? thread->newborn->process : NULL;
     }
-    if (thread->ended || process->released)
+    if (thread->ended || tells_release(thread))
         session->told_end = thread;
     if (sdb__tracing())
         trace_event(&told);

@@ -72,6 +72,21 @@ void sdb__thread_gone(struct sdb_thread *thread)
     sdb_thread_close(thread);
 }
 
+void sdb__thread_ended(struct sdb_thread *thread, const struct sdb_exit_status *status)
+{
+    const struct sdb_exit_status unknown = {.size = sizeof(unknown),
+                                            .pid = thread->tid,
+                                            .how = SDB_EXITED,
+                                            .code = -1,
+                                            .flags = SDB_EXIT_NO_USAGE};
+
+    /* Others may get its id from now on. */
+    sdb__thread_table_remove(&thread->process->session->threads, thread);
+    thread->ended = true;
+    thread->status = status ? *status : unknown;
+    sdb__thread_set_state(thread, SDB_THREAD_GONE);
+}
+
 void sdb__thread_set_state(struct sdb_thread *thread, enum sdb_thread_state state)
 {
     struct sdb_process *process = thread->process;

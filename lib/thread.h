@@ -58,6 +58,9 @@ int sdb__thread_create(struct sdb_process *process, pid_t tid, struct sdb_thread
 /** Take a thread out of its process: it has ended and was told, or is let go. */
 void sdb__thread_gone(struct sdb_thread *thread);
 
+/** Note that it has ended.  @param status  how, or NULL: nobody knows */
+void sdb__thread_ended(struct sdb_thread *thread, const struct sdb_exit_status *status);
+
 /** Note in which state it is. */
 void sdb__thread_set_state(struct sdb_thread *thread, enum sdb_thread_state state);
 

@@ -73,7 +73,9 @@ enum sdb_event_kind {
      * what it was. */
     SDB_EVENT_EXEC = 13,
 
-    /* A thread has ended, and others of its process live; `status` says how. */
+    /* A thread has ended, and others of its process live; `status` says how, with the thread's id as
+     * its pid.  Of a first thread that the exec of another has done away with, nobody knows: its code
+     * is -1. */
     SDB_EVENT_THREAD_EXIT = 14,
 
     /* The process has ended, and with it its first thread; `status` says how, and what it used.  It

@@ -56,7 +56,8 @@ SDB_API int32_t sdb_process_pid(const struct sdb_process *process);
 /**
  * The first thread of the process: the one whose id is the process's.
  *
- * @return the thread, or NULL if @p process is NULL or gone
+ * @return the thread, until the sdb_session_wait() after the one that told the process's end; then, or
+ *         if @p process is NULL, NULL
  *
  * Tracer thread only.  Since 0.1.
  */

@@ -10,6 +10,8 @@
  *     none             it has had the kernel take an empty range for its arguments
  *     leader           its first thread ends, while another waits
  *     storm COUNT      COUNT threads stay, named "stays", while others come and go
+ *     leaves COUNT     it has COUNT threads, which end one after the other once it is ready, and 40
+ *                      that were made after them and stay, named "stays"
  *     execs COUNT      it executes itself so many times before it is ready
  *     map FILE         it has mapped the second page of FILE; tells the address first
  *     auxv             tells some of its auxiliary vector first: see tell_auxv()
@@ -18,6 +20,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +31,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define PAGE 4096
-#define HUGE ((size_t)16 << 20)
+#define PAGE    4096
+#define STAYING 40
+#define HUGE    ((size_t)16 << 20)
 
 extern char **environ;
 
@@ -104,6 +109,31 @@ static void *make_storm(void *data)
             pthread_join(threads[i], NULL);
     } while (!data);
     return NULL;
+}
+
+static void *leave_in_turn(void *turn)
+{
+    sem_wait(turn);
+    return NULL;
+}
+
+/* It says that it is ready itself. */
+static void have_leaves(unsigned count, char *stays)
+{
+    sem_t *turns = calloc(count, sizeof(*turns));
+
+    if (!turns)
+        _exit(5);
+    for (unsigned i = 0; i < count; i++) {
+        sem_init(&turns[i], 0, 0);
+        (void)pthread_detach(start(leave_in_turn, &turns[i]));
+    }
+    have_threads(NULL, STAYING, stays);
+    tell("r", 1);
+    for (unsigned i = 0; i < count; i++) {
+        sem_post(&turns[i]);
+        sched_yield();
+    }
 }
 
 /* ---- arguments ---- */
@@ -241,6 +271,10 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "storm") == 0) {
         have_threads(NULL, (unsigned)strtoul(argv[2], NULL, 10), stays);
         (void)start(make_storm, NULL);
+    } else if (strcmp(what, "leaves") == 0) {
+        have_leaves((unsigned)strtoul(argv[2], NULL, 10), stays);
+        wait_for_end();
+        return 0;
     } else if (strcmp(what, "execs") == 0) {
         execute_again(argv);
     } else if (strcmp(what, "map") == 0) {

@@ -369,6 +369,25 @@ START_TEST(threads_that_stay_are_listed_while_others_come_and_go)
 }
 END_TEST
 
+/* The kernel once passed over those that stay when those before them ended. */
+START_TEST(threads_that_stay_are_listed_while_those_before_them_end)
+{
+    for (int i = 0; i < 20; i++) {
+        struct subject subject = subject_start("leaves", "600");
+        size_t count;
+
+        do {
+            struct sdb_facts_threads *threads = threads_of(subject.pid);
+
+            count = threads->count;
+            ck_assert_uint_eq(count_named(threads, "stays"), 40);
+            sdb_facts_free(threads);
+        } while (count > 41);
+        subject_end(&subject);
+    }
+}
+END_TEST
+
 START_TEST(a_first_thread_that_has_ended_does_not_hide_the_others)
 {
     struct subject subject = subject_start("leader", NULL);
@@ -514,6 +533,7 @@ int main(void)
         threads_have_their_names,
         any_thread_stands_for_its_process,
         threads_that_stay_are_listed_while_others_come_and_go,
+        threads_that_stay_are_listed_while_those_before_them_end,
         a_first_thread_that_has_ended_does_not_hide_the_others,
     };
     const TTest *const nobody[] = {

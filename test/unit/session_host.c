@@ -316,7 +316,7 @@ END_TEST
 static void *steal_some(void *count)
 {
     for (int i = *(int *)count; i > 0; i--) {
-        if (waitpid(-1, NULL, __WALL) < 0)
+        if (waitpid(-1, NULL, 0) < 0)
             break; /* there are none any more */
     }
     return NULL;
