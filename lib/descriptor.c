@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,6 +52,13 @@ int sdb__fd_pipe(int ends[2])
     ends[0] = fds[0];
     ends[1] = fds[1];
     return 0;
+}
+
+int sdb__fd_event(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    return fd < 0 ? -errno : sdb__fd_above_stdio(fd);
 }
 
 void sdb__fd_close(int *fd)

@@ -21,6 +21,9 @@ int sdb__fd_above_stdio(int fd);
 /** Open a close-on-exec pipe outside 0 to 2.  @return 0, -EMFILE or -ENFILE */
 int sdb__fd_pipe(int ends[2]);
 
+/** Open a close-on-exec, non-blocking eventfd outside 0 to 2.  @return it, -EMFILE or -ENFILE */
+int sdb__fd_event(void);
+
 /** Close @p *fd if it is not negative, and set it to -1.  errno stays as it was. */
 void sdb__fd_close(int *fd);
 

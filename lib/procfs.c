@@ -370,7 +370,7 @@ bool sdb__procfs_is_dumpable(pid_t pid)
     sdb__procfs_make_path(path, pid, 0, "status");
     if (stat(path, &file) < 0 || sdb__procfs_status(pid, &status) < 0)
         return true;
-    return file.st_uid == status.effective_uid;
+    return !status.has_memory || file.st_uid == status.effective_uid;
 }
 
 int sdb__procfs_pid_of_pidfd(int pidfd)

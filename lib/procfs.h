@@ -142,10 +142,10 @@ int sdb__procfs_executable(pid_t pid, struct sdb__procfs_text *path, struct sdb_
 /**
  * The path of a mapped file as it is, without the escapes of maps.
  *
- * @param path  gets it; PATH_MAX bytes of room
+ * @param target  gets it; PATH_MAX bytes of room
  * @return its length, or a negative errno
  */
-ssize_t sdb__procfs_map_path(pid_t pid, uint64_t start, uint64_t end, char *path);
+ssize_t sdb__procfs_map_path(pid_t pid, uint64_t start, uint64_t end, char *target);
 
 /** @return whether a path leads to this file, from here or from the process's own root directory */
 bool sdb__procfs_path_leads_to(pid_t pid, const char *path, const struct sdb__procfs_file *file);

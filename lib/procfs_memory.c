@@ -268,6 +268,8 @@ static int look_into(pid_t pid, pid_t *tid)
 }
 
 /*
+ * Who has no memory is refused, too, as one who is not dumpable: so that is looked into as well.
+ *
  * @return 0, NOTHING of a kernel thread, FUTILE if there was nothing time and again though the process
  * has memory, -EAGAIN if it does not get ready, or what is wrong
  */
@@ -276,22 +278,28 @@ static int try_in_turn(pid_t pid, attempt_function *attempt, void *data)
     const struct timespec pause = {.tv_nsec = LOOK_NS};
     const struct sdb__deadline deadline = sdb__deadline_in(LONGEST_EXEC_MS);
     pid_t tid = 0;
+    pid_t next;
     int tries = 0;
-    int rc;
 
-    do {
-        rc = attempt(pid, tid, data);
-        if (rc != NOTHING && rc != UNREADY)
+    for (;;) {
+        const int rc = attempt(pid, tid, data);
+        int why;
+
+        if (rc != NOTHING && rc != UNREADY && rc != -EACCES)
             return rc;
-        if (rc == NOTHING && ++tries == MOST_TRIES)
-            return FUTILE;
+        why = look_into(pid, &next);
+        if (why < 0)
+            return why;
+        if (rc == -EACCES && next == tid)
+            return rc;
         if (rc == UNREADY && sdb__deadline_passed(&deadline))
             return -EAGAIN;
         if (rc == UNREADY)
             (void)nanosleep(&pause, NULL);
-        rc = look_into(pid, &tid);
-    } while (rc == 0);
-    return rc;
+        else if (++tries == MOST_TRIES)
+            return rc == -EACCES ? rc : FUTILE;
+        tid = next;
+    }
 }
 
 int sdb__procfs_memory_file(pid_t pid, const char *name, enum sdb__procfs_way way, size_t limit,
@@ -320,12 +328,16 @@ int sdb__procfs_executable(pid_t pid, struct sdb__procfs_text *path, struct sdb_
 {
     struct sdb__procfs_text found = {0};
     struct executable executable;
-    int rc = try_in_turn(pid, try_to_find_executable, &executable);
+    int rc;
+
+    executable.len = 0;
+    rc = try_in_turn(pid, try_to_find_executable, &executable);
 
     if (rc == NOTHING || rc == FUTILE)
         return -ENOENT;
-    if (rc == 0)
-        rc = sdb__procfs_make_room(&found, (size_t)executable.len);
+    if (rc < 0)
+        return rc;
+    rc = sdb__procfs_make_room(&found, (size_t)executable.len);
     if (rc < 0)
         return rc;
     found.len = (size_t)executable.len;
@@ -338,14 +350,14 @@ int sdb__procfs_executable(pid_t pid, struct sdb__procfs_text *path, struct sdb_
 
 /* ---- files ---- */
 
-ssize_t sdb__procfs_map_path(pid_t pid, uint64_t start, uint64_t end, char *path)
+ssize_t sdb__procfs_map_path(pid_t pid, uint64_t start, uint64_t end, char *target)
 {
-    char link[SDB__PROCFS_PATH_SIZE];
+    char entry[SDB__PROCFS_PATH_SIZE];
     ssize_t len;
 
-    (void)snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, start,
+    (void)snprintf(entry, sizeof(entry), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, start,
                    end);
-    len = readlink(link, path, PATH_MAX);
+    len = readlink(entry, target, PATH_MAX);
     return len < 0 ? -errno : len;
 }
 

@@ -68,7 +68,7 @@ static void wake_fd(struct sdb__waiter *waiter)
     if (waiter->watch)
         sdb__watch_wake(waiter->watch);
     else
-        sdb__uring_wake(waiter->uring);
+        sdb__uring_make_ready(waiter->uring);
 }
 
 void sdb__waiter_interrupt(struct sdb__waiter *waiter)
@@ -81,7 +81,7 @@ void sdb__waiter_interrupt(struct sdb__waiter *waiter)
         sdb__helper_wake(waiter->helper);
     if (__atomic_load_n(&waiter->has_fd, __ATOMIC_ACQUIRE))
         wake_fd(waiter);
-    else if (sleeping == IN_RING)
+    if (sleeping == IN_RING)
         sdb__uring_wake(waiter->uring);
 }
 
@@ -99,27 +99,39 @@ static bool take_interrupt(struct sdb__waiter *waiter)
 
 int sdb__waiter_fd(struct sdb__waiter *waiter)
 {
-    if (!waiter->uring && !waiter->watch) {
-        int rc = sdb__watch_open(&waiter->watch);
+    int fd = 0;
 
-        if (rc < 0)
-            return rc;
-    }
+    if (!waiter->uring && !waiter->watch)
+        fd = sdb__watch_open(&waiter->watch);
+    if (fd == 0)
+        fd = waiter->watch ? sdb__watch_fd(waiter->watch) : sdb__uring_fd(waiter->uring);
+    if (fd < 0)
+        return fd;
     __atomic_store_n(&waiter->has_fd, true, __ATOMIC_RELEASE);
     wake_fd(waiter); /* what came before is looked for */
-    return waiter->watch ? sdb__watch_fd(waiter->watch) : sdb__uring_fd(waiter->uring);
+    return fd;
 }
 
-/* Nobody is awake now: the descriptor shall say when something comes.  @return as sdb__uring_watch() */
-static int watch_fd(struct sdb__waiter *waiter)
+/*
+ * Nobody is awake from now on: the descriptor shall say when something comes.
+ *
+ * @param tracees  there are some
+ * @return 0; 1: there may be something already, look again; or a negative errno
+ */
+static int watch_fd(struct sdb__waiter *waiter, bool tracees)
 {
+    int rc = 0;
+
     if (waiter->watch) {
         sdb__watch_clear_wake(waiter->watch);
-        sdb__watch_arm(waiter->watch);
-        return 0;
+        if (tracees)
+            sdb__watch_arm(waiter->watch);
+    } else {
+        sdb__uring_clear_ready(waiter->uring);
+        rc = sdb__uring_watch(waiter->uring, tracees);
     }
-    sdb__uring_clear_wake(waiter->uring);
-    return sdb__uring_watch(waiter->uring, true);
+    /* An interrupt that came before shall not be forgotten. */
+    return rc == 0 && __atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST) ? 1 : rc;
 }
 
 int sdb__waiter_idle(struct sdb__waiter *waiter)
@@ -128,15 +140,12 @@ int sdb__waiter_idle(struct sdb__waiter *waiter)
 
     if (!waiter->has_fd)
         return 0;
-    if (waiter->watch) {
-        sdb__watch_clear_wake(waiter->watch);
-    } else {
-        sdb__uring_clear_wake(waiter->uring);
-        do {
-            rc = sdb__uring_watch(waiter->uring, false);
-        } while (rc > 0);
-    }
-    return take_interrupt(waiter) ? -EINTR : rc;
+    do {
+        if (take_interrupt(waiter))
+            return -EINTR;
+        rc = watch_fd(waiter, false);
+    } while (rc > 0);
+    return rc;
 }
 
 /* ---- waiting ---- */
@@ -222,7 +231,7 @@ static int have_nothing(struct sdb__waiter *waiter, const struct sdb__deadline *
 
     if (heeds_interrupt && take_interrupt(waiter)) {
         waiter->busy = 0;
-        if (!waiter->has_fd && waiter->uring)
+        if (waiter->uring)
             sdb__uring_clear_wake(waiter->uring);
         return -EINTR;
     }
@@ -230,12 +239,8 @@ static int have_nothing(struct sdb__waiter *waiter, const struct sdb__deadline *
         return 1;
     if (!passed)
         return 0;
-    if (waiter->has_fd && heeds_interrupt) {
-        rc = watch_fd(waiter);
-        /* It was cleared just now: an interrupt that came before shall not be forgotten. */
-        if (rc == 0 && __atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST))
-            rc = 1;
-    }
+    if (waiter->has_fd && heeds_interrupt)
+        rc = watch_fd(waiter, true);
     return rc > 0 ? 0 : rc < 0 ? rc : -ETIMEDOUT;
 }
 

@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,6 +31,7 @@ enum request { REQUEST_TRACEES = 1, REQUEST_WAKE = 2 };
 struct sdb__uring {
     int fd;
     int wake_fd;
+    int ready_fd; /* written by the kernel when the ring has something to do; -1: not wanted yet */
     bool tracees_armed;
     bool wake_armed;
     char *rings;
@@ -95,6 +95,7 @@ void sdb__uring_close(struct sdb__uring *uring)
         munmap(uring->rings, uring->rings_size);
     sdb__fd_close(&uring->fd);
     sdb__fd_close(&uring->wake_fd);
+    sdb__fd_close(&uring->ready_fd);
     free(uring);
 }
 
@@ -106,6 +107,7 @@ int sdb__uring_open(struct sdb__uring **uring)
     if (!opened)
         return -ENOMEM;
     opened->wake_fd = -1;
+    opened->ready_fd = -1;
     opened->params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
     opened->fd = (int)syscall(SYS_io_uring_setup, ENTRIES, &opened->params);
     if (opened->fd < 0)
@@ -116,12 +118,8 @@ int sdb__uring_open(struct sdb__uring **uring)
     rc = map_rings(opened);
     if (rc < 0)
         goto failed;
-    opened->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    rc = opened->wake_fd < 0 ? -errno : 0;
-    if (rc == 0) {
-        opened->wake_fd = sdb__fd_above_stdio(opened->wake_fd);
-        rc = opened->wake_fd < 0 ? opened->wake_fd : 0;
-    }
+    opened->wake_fd = sdb__fd_event();
+    rc = opened->wake_fd;
     if (rc < 0)
         goto failed;
     *uring = opened;
@@ -222,24 +220,61 @@ int sdb__uring_watch(struct sdb__uring *uring, bool tracees)
     return take_completions(uring);
 }
 
-void sdb__uring_wake(struct sdb__uring *uring)
+static void signal_fd(int fd)
 {
     static const uint64_t one = 1;
     int saved_errno = errno;
 
-    /* A counter that is full has woken it already. */
-    (void)!write(uring->wake_fd, &one, sizeof(one));
+    (void)!write(fd, &one, sizeof(one)); /* a counter that is full has been signalled already */
     errno = saved_errno;
+}
+
+static void clear_fd(int fd)
+{
+    uint64_t count;
+
+    (void)!read(fd, &count, sizeof(count));
+}
+
+void sdb__uring_wake(struct sdb__uring *uring)
+{
+    signal_fd(uring->wake_fd);
 }
 
 void sdb__uring_clear_wake(struct sdb__uring *uring)
 {
-    uint64_t count;
-
-    (void)!read(uring->wake_fd, &count, sizeof(count));
+    clear_fd(uring->wake_fd);
 }
 
-int sdb__uring_fd(const struct sdb__uring *uring)
+/*
+ * With deferred task work the ring's own descriptor does not become readable when there is some; an
+ * eventfd that is registered with the ring does.
+ */
+int sdb__uring_fd(struct sdb__uring *uring)
 {
-    return uring->fd;
+    int fd;
+
+    if (uring->ready_fd >= 0)
+        return uring->ready_fd;
+    fd = sdb__fd_event();
+    if (fd < 0)
+        return fd;
+    if (syscall(SYS_io_uring_register, uring->fd, IORING_REGISTER_EVENTFD, &fd, 1) < 0) {
+        int rc = -errno;
+
+        sdb__fd_close(&fd);
+        return rc;
+    }
+    uring->ready_fd = fd;
+    return fd;
+}
+
+void sdb__uring_make_ready(struct sdb__uring *uring)
+{
+    signal_fd(uring->ready_fd);
+}
+
+void sdb__uring_clear_ready(struct sdb__uring *uring)
+{
+    clear_fd(uring->ready_fd);
 }

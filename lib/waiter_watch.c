@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "descriptor.h"
@@ -25,9 +24,9 @@ struct sdb__watch {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool armed;
-    bool leaves;
-    bool left;
+    bool armed;       /* to wait once more */
+    bool waits;       /* or is about to */
+    bool leaves;      /* to end */
     unsigned in_vain; /* how often it was armed again since somebody was really there */
     int fd;
 };
@@ -52,15 +51,16 @@ static void *watch(void *data)
             pthread_cond_wait(&watch->changed, &watch->lock);
             continue;
         }
+        watch->armed = false; /* whoever arms it from now on means the next time */
+        watch->waits = true;
         pthread_mutex_unlock(&watch->lock);
         pause_after(in_vain);
         /* Without any tracee there is nothing to be told of; one that comes arms it again. */
         if (sdb__wait_for_any_tracee() == 0)
             sdb__watch_wake(watch);
         pthread_mutex_lock(&watch->lock);
-        watch->armed = false;
+        watch->waits = false;
     }
-    watch->left = true;
     pthread_mutex_unlock(&watch->lock);
     return NULL;
 }
@@ -73,13 +73,9 @@ int sdb__watch_open(struct sdb__watch **watching)
 
     if (!opened)
         return -ENOMEM;
-    opened->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    rc = opened->fd < 0 ? -errno : 0;
-    if (rc == 0) {
-        opened->fd = sdb__fd_above_stdio(opened->fd);
-        rc = opened->fd < 0 ? opened->fd : 0;
-    }
-    if (rc < 0) {
+    opened->fd = sdb__fd_event();
+    if (opened->fd < 0) {
+        rc = opened->fd;
         free(opened);
         return rc;
     }
@@ -97,16 +93,17 @@ int sdb__watch_open(struct sdb__watch **watching)
     return 0;
 }
 
-static bool has_left(struct sdb__watch *watch)
+/* Tell it to leave.  @return whether it has to be woken for that */
+static bool send_away(struct sdb__watch *watch)
 {
-    bool left;
+    bool waits;
 
     pthread_mutex_lock(&watch->lock);
     watch->leaves = true;
     pthread_cond_signal(&watch->changed);
-    left = watch->left || !watch->armed;
+    waits = watch->waits;
     pthread_mutex_unlock(&watch->lock);
-    return left;
+    return waits;
 }
 
 void sdb__watch_close(struct sdb__watch *watch, struct sdb__helper *helper, bool in_fork)
@@ -114,7 +111,7 @@ void sdb__watch_close(struct sdb__watch *watch, struct sdb__helper *helper, bool
     if (!watch)
         return;
     if (!in_fork) {
-        if (!has_left(watch))
+        if (send_away(watch))
             sdb__helper_flash(helper);
         pthread_join(watch->thread, NULL);
         pthread_cond_destroy(&watch->changed);

@@ -28,21 +28,26 @@ void sdb__uring_close(struct sdb__uring *uring);
 int sdb__uring_sleep(struct sdb__uring *uring, const struct sdb__deadline *deadline,
                      bool heeds_wake);
 
-/**
- * Have the descriptor say when there is something.
- *
- * @param tracees  else only when it is woken
- * @return 0; 1: there may be something already, look again; or a negative errno
- */
-int sdb__uring_watch(struct sdb__uring *uring, bool tracees);
-
 /** End the running sleep, or the next one that heeds it.  Any thread, async-signal-safe. */
 void sdb__uring_wake(struct sdb__uring *uring);
 
 /** Forget that it was woken. */
 void sdb__uring_clear_wake(struct sdb__uring *uring);
 
-int sdb__uring_fd(const struct sdb__uring *uring);
+/** @return a descriptor that sdb__uring_watch() makes readable, the ring's; or a negative errno */
+int sdb__uring_fd(struct sdb__uring *uring);
+
+/**
+ * Have that descriptor say when there is something.
+ *
+ * @param tracees  else only after sdb__uring_make_ready()
+ * @return 0; 1: there may be something already, look again; or a negative errno
+ */
+int sdb__uring_watch(struct sdb__uring *uring, bool tracees);
+
+/** Make it readable, if there is one.  Any thread, async-signal-safe. */
+void sdb__uring_make_ready(struct sdb__uring *uring);
+void sdb__uring_clear_ready(struct sdb__uring *uring);
 
 /* ---- a helper task (waiter_helper.c) ---- */
 

@@ -37,6 +37,8 @@
  *              attaching, for the same user and the privileged; with the hidepid option of /proc
  *              nothing is for others
  *     -ENOSYS  there is no /proc, or not the one of this pid namespace
+ *     -EAGAIN  the process has been in the midst of execve(2) for a second, or executes one program
+ *              after the other (not of threads and executable)
  *     -ENOMEM  no memory
  *     -EMFILE, -ENFILE  no room for a descriptor, which is needed for a moment
  */
@@ -143,7 +145,7 @@ SDB_API int sdb_facts_read_threads(int32_t pid, struct sdb_facts_threads **threa
 /** A file.  Since 0.1. */
 struct sdb_facts_file {
     size_t size;
-    const char *path;      /* as seen from this process's root directory; any bytes */
+    const char *path;      /* as seen from the caller's root directory; any bytes */
     uint32_t flags;        /* SDB_FACTS_DELETED */
     uint32_t device_major; /* of the file system */
     uint32_t device_minor;
@@ -182,7 +184,7 @@ struct sdb_facts_strings {
  *
  * It lies in the process's own memory, and the process can have changed it: programs that show what
  * they do there (setproctitle(3)) leave one string, or a few and many empty ones.  A kernel thread
- * has none, and a program that is just being executed may have none yet.
+ * has none, and another user's process none while it is in the midst of execve(2).
  *
  * @param arguments  gets the strings
  * @return as above, or
@@ -256,8 +258,7 @@ struct sdb_facts_maps {
  *
  * @param maps  gets the list
  * @return as above, or
- *         -EFBIG   the list would have more than a gigabyte
- *         -EAGAIN  the process executes one program after the other
+ *         -EFBIG  the list would have more than a gigabyte
  *
  * Any thread.  Since 0.1.
  */
@@ -290,8 +291,7 @@ struct sdb_facts_auxv {
 };
 
 /**
- * Ask for the auxiliary vector.  A kernel thread has none, and a program that is just being executed
- * may have none yet.
+ * Ask for the auxiliary vector.  A kernel thread has none.
  *
  * @param auxv  gets the entries
  * @return as above

@@ -34,7 +34,9 @@
  *
  * Where there is no io_uring, and while many stops follow each other, the session has a helper: a
  * child of the tracer thread, without an exit signal, that shares the host's memory.  It goes by
- * itself within a second, also when the host executes another program meanwhile.
+ * itself within a second, also when the host executes another program meanwhile.  A wait of the host's
+ * own for any child with __WALL or __WCLONE, in another thread, can take its end away, and then neither
+ * a deadline nor an interrupt ends the session's wait.
  */
 #ifndef SDB_SESSION_H
 #define SDB_SESSION_H

@@ -5,11 +5,16 @@
 tracees=$1
 export EXAMPLES
 
-# state pid: what the kernel says it is doing, and who traces it
-state()
+# await pid state tracer: until the kernel says so of it, for it takes a moment
+await()
 {
-    sed -n 's/^State:[[:space:]]*\(.\).*/\1/p; s/^TracerPid:[[:space:]]*//p' "/proc/$1/status" |
-        tr '\n' ' '
+    tries=2000
+    until [ "$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p; s/^TracerPid:[[:space:]]*//p' \
+        "/proc/$1/status" | tr '\n' ' ')" = "$2 $3 " ]; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "process $1 should be $2, and traced by $3"
+        sleep 0.01
+    done
 }
 
 run "$EXAMPLES/attach"
@@ -21,28 +26,28 @@ expect out '^process [0-9]+ goes on$'
 # One that waits, one that is stopped, and one that is neither, are as they were.
 sleep 1000 &
 sleeper=$!
-until [ "$(cat /proc/$sleeper/comm)" = sleep ] && [ "$(state $sleeper)" = "S 0 " ]; do :; done
+until [ "$(cat /proc/$sleeper/comm)" = sleep ]; do :; done
+await $sleeper S 0
 run "$EXAMPLES/attach" $sleeper
-kill -STOP $sleeper
-until [ "$(state $sleeper)" = "T 0 " ]; do :; done
 cp out waiting
+await $sleeper S 0
+kill -STOP $sleeper
+await $sleeper T 0
 run "$EXAMPLES/attach" $sleeper
-stopped=$(state $sleeper)
+await $sleeper T 0
 kill -KILL $sleeper
 wait $sleeper || :
 expect waiting "^ *$sleeper  sleeping +sleep +0x[0-9a-f]+  /.* \+ 0x[0-9a-f]+\$"
 expect waiting "^process $sleeper goes on\$"
 expect_code 0
 expect out "^ *$sleeper  stopped +sleep +0x"
-[ "$stopped" = "T 0 " ] || fail "it should have stayed stopped, and nobody should trace it"
 sh -c 'while :; do :; done' &
 spinner=$!
 run "$EXAMPLES/attach" $spinner
-spinning=$(state $spinner)
+await $spinner R 0
 kill -KILL $spinner
 wait $spinner || :
 expect_code 0
-[ "$spinning" = "R 0 " ] || fail "it should run"
 
 # Threads and their names.
 mkfifo go ready
@@ -67,7 +72,7 @@ expect out '^ *[0-9]+  [a-z]+ +three\?lines\) +0x[0-9a-f]+  /'
 subject=$!
 exec 7>go
 head -c 1 ready >first
-until [ "$(state $subject)" = "Z 0 " ]; do :; done
+await $subject Z 0
 run "$EXAMPLES/attach" $subject
 exec 7>&-
 subject_code=0

@@ -151,23 +151,26 @@ struct target launch_program(const char *path, const char *const *argv)
 
 struct target launch_target(const char *what, const char *first, const char *second)
 {
-    const char *argv[] = {TARGET, what, first, second, NULL};
+    const char *path = TARGET;
+    const char *argv[] = {path, what, first, second, NULL};
 
-    return launch(TARGET, argv, false, true);
+    return launch(path, argv, false, true);
 }
 
 struct target launch_threads(const char *what, const char *first, const char *second)
 {
-    const char *argv[] = {THREADS, what, first, second, NULL};
+    const char *path = THREADS;
+    const char *argv[] = {path, what, first, second, NULL};
 
-    return launch(THREADS, argv, true, true);
+    return launch(path, argv, true, true);
 }
 
 struct target start_threads(const char *what, const char *first, const char *second)
 {
-    const char *argv[] = {THREADS, what, first, second, NULL};
+    const char *path = THREADS;
+    const char *argv[] = {path, what, first, second, NULL};
 
-    return launch(THREADS, argv, true, false);
+    return launch(path, argv, true, false);
 }
 
 void close_target(struct target *target)

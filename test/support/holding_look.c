@@ -13,7 +13,7 @@
 
 #include "host.h"
 
-#define STANDSTILL_MS 5
+#define STANDSTILL_NS 5000000
 
 char state_of(int tid)
 {
@@ -121,7 +121,7 @@ void expect_standstill(const struct board *board, int place)
     const char state = state_of(board->tids[place]);
 
     ck_assert_msg(state == 't', "the thread of place %d is in state '%c', not 't'", place, state);
-    nanosleep(&(struct timespec){.tv_nsec = STANDSTILL_MS * 1000000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = STANDSTILL_NS}, NULL);
     ck_assert_uint_eq(board->turns[place], turns);
 }
 

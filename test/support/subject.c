@@ -11,6 +11,22 @@
 
 #include "host.h"
 
+const char *const subject_names[SUBJECT_NAMES] = {
+    "a) R 1 1 1 1",    /* what stat looks like behind the name */
+    ")))))",           /* only the last one ends the name */
+    "x\nState:\tZ",    /* a line of status */
+    "\n",              /* all of it a newline */
+    "\\n\\\\n",        /* what the kernel writes for newlines and backslashes */
+    "back\\slash\\",   /* */
+    " \t in front",    /* blanks are part of it */
+    "behind \t ",      /* */
+    "fifteen bytes15", /* the longest */
+    "\xff\xfe\x80\xc3",
+    "\x01\x1b[31m\x7f",
+    "(deleted)",
+    "",
+};
+
 struct subject subject_of(const char *path)
 {
     struct subject subject = {

@@ -17,6 +17,10 @@
 
 #define SUBJECT SDB_TRACEE_DIR "/subject"
 
+/* Names of threads that have led parsers of /proc astray. */
+#define SUBJECT_NAMES 13
+extern const char *const subject_names[SUBJECT_NAMES];
+
 struct subject {
     struct sdb_launch_options options; /* to be changed before the start */
     struct sdb_streams streams;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Facts of processes: status and threads.
+ * Facts of processes: status.
  */
 #include <sdb/facts.h>
 
@@ -25,25 +25,6 @@
 #include "trial.h"
 
 #define FUZZ_ROUNDS 1000
-
-/* Names that have led parsers of /proc astray. */
-static const char *const odd_names[] = {
-    "a) R 1 1 1 1",    /* what stat looks like behind the name */
-    ")))))",           /* only the last one ends the name */
-    "x\nState:\tZ",    /* a line of status */
-    "\n",              /* all of it a newline */
-    "\\n\\\\n",        /* what the kernel writes for newlines and backslashes */
-    "back\\slash\\",   /* */
-    " \t in front",    /* blanks are part of it */
-    "behind \t ",      /* */
-    "fifteen bytes15", /* the longest */
-    "\xff\xfe\x80\xc3",
-    "\x01\x1b[31m\x7f",
-    "(deleted)",
-    "",
-};
-
-#define ODD_NAMES (sizeof(odd_names) / sizeof(odd_names[0]))
 
 static struct sdb_facts_status status_of(int tid)
 {
@@ -70,15 +51,6 @@ static struct sdb_facts_threads *threads_of(int pid)
     return threads;
 }
 
-static size_t count_named(const struct sdb_facts_threads *threads, const char *name)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < threads->count; i++)
-        count += strcmp(threads->list[i]->name, name) == 0;
-    return count;
-}
-
 /* ---- status ---- */
 
 START_TEST(the_own_status_is_what_system_calls_say)
@@ -101,9 +73,9 @@ END_TEST
 
 START_TEST(every_kind_of_name_is_told_as_it_is)
 {
-    for (size_t i = 0; i < ODD_NAMES; i++) {
-        ck_assert_int_eq(prctl(PR_SET_NAME, odd_names[i]), 0);
-        ck_assert_str_eq(status_of(getpid()).name, odd_names[i]);
+    for (size_t i = 0; i < SUBJECT_NAMES; i++) {
+        ck_assert_int_eq(prctl(PR_SET_NAME, subject_names[i]), 0);
+        ck_assert_str_eq(status_of(getpid()).name, subject_names[i]);
         ck_assert_uint_eq(status_of(getpid()).state, SDB_FACTS_RUNNING);
         ck_assert_int_eq(status_of(getpid()).parent, getppid());
     }
@@ -151,8 +123,8 @@ START_TEST(a_start_is_told_whatever_the_name)
 {
     uint64_t start = status_of(getpid()).start_time_ms;
 
-    for (size_t i = 0; i < ODD_NAMES; i++) {
-        ck_assert_int_eq(prctl(PR_SET_NAME, odd_names[i]), 0);
+    for (size_t i = 0; i < SUBJECT_NAMES; i++) {
+        ck_assert_int_eq(prctl(PR_SET_NAME, subject_names[i]), 0);
         ck_assert_uint_eq(status_of(getpid()).start_time_ms, start);
     }
 }
@@ -299,130 +271,6 @@ START_TEST(a_kernel_thread_is_known_as_one_and_has_nothing)
 }
 END_TEST
 
-/* ---- threads ---- */
-
-START_TEST(threads_have_their_names)
-{
-    const char *argv[ODD_NAMES + 3] = {"subject", "names"};
-    struct subject subject = subject_of(NULL);
-    struct sdb_facts_threads *threads;
-
-    memcpy(argv + 2, odd_names, sizeof(odd_names));
-    subject_launch(&subject, argv);
-    subject_ready(&subject);
-    threads = threads_of(subject.pid);
-    ck_assert_uint_eq(threads->count, ODD_NAMES + 1);
-    ck_assert_uint_eq(count_named(threads, "subject"), 1);
-    for (size_t i = 0; i < ODD_NAMES; i++)
-        ck_assert_msg(count_named(threads, odd_names[i]) == 1, "\"%s\" is missing", odd_names[i]);
-    for (size_t i = 0; i < threads->count; i++) {
-        struct sdb_facts_status status = status_of(threads->list[i]->tid);
-
-        ck_assert_int_eq(status.pid, subject.pid);
-        ck_assert_str_eq(status.name, threads->list[i]->name);
-        ck_assert_uint_eq(status.thread_count, ODD_NAMES + 1);
-        ck_assert_int_eq(status.parent, getpid());
-    }
-    sdb_facts_free(threads);
-    subject_end(&subject);
-}
-END_TEST
-
-START_TEST(any_thread_stands_for_its_process)
-{
-    const char *argv[] = {"subject", "names", "other", NULL};
-    struct subject subject = subject_of(NULL);
-    struct sdb_facts_strings *arguments;
-    struct sdb_facts_threads *threads;
-    struct sdb_facts_threads *again;
-    int other;
-
-    subject_launch(&subject, argv);
-    subject_ready(&subject);
-    threads = threads_of(subject.pid);
-    ck_assert_uint_eq(threads->count, 2);
-    other = threads->list[threads->list[0]->tid == subject.pid]->tid;
-    ck_assert_str_eq(status_of(other).name, "other");
-    ck_assert_int_eq(sdb_facts_read_threads(other, &again), 0);
-    ck_assert_uint_eq(again->count, 2);
-    ck_assert_int_eq(sdb_facts_read_arguments(other, &arguments), 0);
-    ck_assert_uint_eq(arguments->count, 3);
-    sdb_facts_free(arguments);
-    sdb_facts_free(again);
-    sdb_facts_free(threads);
-    subject_end(&subject);
-}
-END_TEST
-
-/* When a thread ends while they are listed, the kernel passes others over. */
-START_TEST(threads_that_stay_are_listed_while_others_come_and_go)
-{
-    struct subject subject = subject_start("storm", "40");
-
-    for (int i = 0; i < 300; i++) {
-        struct sdb_facts_threads *threads = threads_of(subject.pid);
-
-        ck_assert_uint_eq(count_named(threads, "stays"), 40);
-        sdb_facts_free(threads);
-    }
-    subject_kill(&subject);
-}
-END_TEST
-
-/* The kernel once passed over those that stay when those before them ended. */
-START_TEST(threads_that_stay_are_listed_while_those_before_them_end)
-{
-    for (int i = 0; i < 20; i++) {
-        struct subject subject = subject_start("leaves", "600");
-        size_t count;
-
-        do {
-            struct sdb_facts_threads *threads = threads_of(subject.pid);
-
-            count = threads->count;
-            ck_assert_uint_eq(count_named(threads, "stays"), 40);
-            sdb_facts_free(threads);
-        } while (count > 41);
-        subject_end(&subject);
-    }
-}
-END_TEST
-
-START_TEST(a_first_thread_that_has_ended_does_not_hide_the_others)
-{
-    struct subject subject = subject_start("leader", NULL);
-    struct sdb_facts_strings *strings;
-    struct sdb_facts_threads *threads;
-    struct sdb_facts_file *file;
-    struct sdb_facts_maps *maps;
-    struct sdb_facts_auxv *auxv;
-
-    subject_wait_state(subject.pid, SDB_FACTS_ZOMBIE);
-    ck_assert_uint_eq(status_of(subject.pid).thread_count, 2);
-    threads = threads_of(subject.pid);
-    ck_assert_uint_eq(threads->count, 2);
-    sdb_facts_free(threads);
-
-    ck_assert_int_eq(sdb_facts_read_arguments(subject.pid, &strings), 0);
-    ck_assert_uint_eq(strings->count, 2);
-    ck_assert_str_eq(strings->list[1], "leader");
-    sdb_facts_free(strings);
-    ck_assert_int_eq(sdb_facts_read_environment(subject.pid, &strings), 0);
-    ck_assert_str_eq(sdb_facts_find_variable(strings, "PATH"), getenv("PATH"));
-    sdb_facts_free(strings);
-    ck_assert_int_eq(sdb_facts_read_maps(subject.pid, &maps), 0);
-    ck_assert_uint_gt(maps->count, 5);
-    sdb_facts_free(maps);
-    ck_assert_int_eq(sdb_facts_read_auxv(subject.pid, &auxv), 0);
-    ck_assert_uint_gt(auxv->count, 10);
-    sdb_facts_free(auxv);
-    ck_assert_int_eq(sdb_facts_read_executable(subject.pid, &file), 0);
-    ck_assert_ptr_nonnull(strstr(file->path, "/subject"));
-    sdb_facts_free(file);
-    subject_end(&subject);
-}
-END_TEST
-
 /* ---- nobody ---- */
 
 static void expect_nothing_of_memory(int pid, int code)
@@ -529,13 +377,6 @@ int main(void)
         sixty_thousand_groups_hide_nothing,
         a_kernel_thread_is_known_as_one_and_has_nothing,
     };
-    const TTest *const threads[] = {
-        threads_have_their_names,
-        any_thread_stands_for_its_process,
-        threads_that_stay_are_listed_while_others_come_and_go,
-        threads_that_stay_are_listed_while_those_before_them_end,
-        a_first_thread_that_has_ended_does_not_hide_the_others,
-    };
     const TTest *const nobody[] = {
         who_has_ended_has_no_memory,
         what_cannot_be_right_is_refused,
@@ -544,7 +385,6 @@ int main(void)
     Suite *suite = suite_create("facts");
 
     SUBJECT_CASE(suite, status);
-    SUBJECT_CASE(suite, threads);
     SUBJECT_CASE(suite, nobody);
     return trial_run_suite(suite);
 }

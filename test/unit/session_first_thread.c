@@ -114,6 +114,7 @@ START_TEST(a_process_without_its_first_thread_can_be_attached_to_and_let_go)
     for (int i = 1; i <= 2; i++)
         ck_assert_int_eq(status_of(tid_at(target.board, i), "TracerPid", 10), 0);
     order(&target, 2, 'e');
+    await_tasks(target.pid, 2);
     order(&target, 1, 'e');
     finish();
     ck_assert_int_eq(sdb_child_wait(target.child, PATIENCE_MS, &status), 0);

@@ -200,51 +200,6 @@ START_TEST(a_fork_is_told_before_the_newborn_begins)
 }
 END_TEST
 
-/* From the vfork to the end of the child, which has gone through these events. */
-static void vfork_is_told(char how, bool executes)
-{
-    struct target target = crew_that_follows(1, SDB_FOLLOW_ALL);
-    struct sdb_event birth;
-    struct sdb_event event;
-
-    order(&target, 0, how);
-    birth = expect_newborn(SDB_EVENT_VFORK, &target);
-    event = expect_of(SDB_EVENT_START, birth.new_thread);
-    resume(&birth);
-    resume(&event);
-    await_child_of(&target);
-    await_state(target.pid, 'D');
-    expect_nothing();
-    set_gate(target.board, true);
-
-    event = expect_of(SDB_EVENT_VFORK_DONE, birth.thread);
-    ck_assert_ptr_null(event.new_process);
-    if (executes) {
-        struct sdb_event exec = expect_of(SDB_EVENT_EXEC, birth.new_thread);
-
-        ck_assert_int_eq(exec.former_tid, sdb_process_pid(birth.new_process));
-        resume(&exec);
-    }
-    expect_exit(SDB_EXITED, executes ? 4 : 3);
-    ck_assert_int_eq(state_of(target.pid), 't');
-    resume(&event);
-    expect_result(&target, executes ? 4 : 3);
-    close_input(&target);
-    ck_assert_int_eq(run_to_end(target.process).code, 0);
-    close_target(&target);
-}
-
-START_TEST(a_vfork_is_over_before_its_childs_exec_or_end)
-{
-    begin(_i);
-    for (int i = 0; i < 10; i++) {
-        vfork_is_told('v', true);
-        vfork_is_told('V', false);
-    }
-    finish();
-}
-END_TEST
-
 START_TEST(a_clone_may_make_a_process)
 {
     const struct {
@@ -492,7 +447,6 @@ int main(void)
     };
     const TTest *const newborns_held[] = {
         a_fork_is_told_before_the_newborn_begins,
-        a_vfork_is_over_before_its_childs_exec_or_end,
         a_clone_may_make_a_process,
     };
     const TTest *const descendants[] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All threads of a process standing still: before an event is told (all-stop), and when the caller says
- * so.  What has happened to them meanwhile is told later, and what cannot stop is not waited for.
+ * so.  What has happened to them meanwhile is told later.  What cannot stop is not waited for: see
+ * session_vfork.c and session_first_thread.c.
  */
 #include <sdb/sdb.h>
 
@@ -12,10 +13,8 @@
 #include <unistd.h>
 
 #include "holding.h"
-#include "host.h"
 
 #define CREW 4
-#define SOON 5000 /* ms: long for what waits for nothing, short for what lingers until told */
 
 static struct target launch_turning_crew(void)
 {
@@ -222,6 +221,52 @@ START_TEST(a_newborn_process_stops_as_its_parent_does)
 }
 END_TEST
 
+START_TEST(an_end_of_all_is_told_in_all_stop)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_turning_crew();
+    set_all_stop(&target);
+    order(&target, 0, 'q');
+    for (int i = 0; i < CREW; i++) {
+        event = expect_thread_exit(SDB_EXITED, 0);
+        (void)sdb_event_resume(&event); /* there may be nobody left to resume */
+    }
+    expect_exit(SDB_EXITED, 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* On its way through the exec a thread waits for the others' ends, and cannot stop. */
+START_TEST(an_exec_is_told_in_all_stop)
+{
+    begin(_i);
+    for (int place = 0; place <= 2; place += 2) {
+        struct target target = launch_turning_crew();
+        struct sdb_thread *thread = crew_thread(&target, place);
+        struct sdb_event event;
+
+        set_all_stop(&target);
+        order(&target, place, 'x');
+        for (int i = 0; i < CREW; i++) {
+            event = expect(SDB_EVENT_THREAD_EXIT);
+            ck_assert_ptr_ne(event.thread, thread);
+            (void)sdb_event_resume(&event);
+        }
+        event = expect_of(SDB_EVENT_EXEC, thread);
+        resume(&event);
+        wait_ready(&target);
+        close_input(&target);
+        expect_exit(SDB_EXITED, 9);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
 START_TEST(non_stop_can_be_had_again)
 {
     struct target target;
@@ -356,6 +401,39 @@ START_TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
 }
 END_TEST
 
+START_TEST(a_process_that_executes_a_program_can_be_stopped)
+{
+    begin(_i);
+    for (int round = 0; round < 30; round++) {
+        struct target target = launch_crew(CREW);
+        struct sdb_event event = SDB_EVENT_INIT;
+
+        order(&target, 1 + round % CREW, 'x');
+        if (round % 3 > 0) /* in it: it waits for the others' ends to be taken */
+            await_state(target.pid, 'Z');
+        if (round % 3 == 2)
+            expect(SDB_EVENT_THREAD_EXIT);
+        stop_all(&target);
+        for (struct sdb_thread *thread = sdb_process_next_thread(target.process, NULL); thread;
+             thread = sdb_process_next_thread(target.process, thread))
+            ck_assert_int_eq(sdb_thread_state(thread), SDB_THREAD_STOPPED);
+        (void)sdb_process_resume(target.process, SDB_RESUME_CONTINUE);
+        do { /* the others' ends */
+            event = next_event();
+            if (event.kind != SDB_EVENT_EXEC)
+                ck_assert_uint_eq(event.kind, SDB_EVENT_THREAD_EXIT);
+        } while (event.kind != SDB_EVENT_EXEC);
+        ck_assert_int_eq(sdb_process_thread_count(target.process), 1);
+        resume(&event);
+        wait_ready(&target);
+        close_input(&target);
+        expect_exit(SDB_EXITED, 9);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
 START_TEST(threads_that_are_being_made_are_stopped_too)
 {
     struct target target;
@@ -385,142 +463,6 @@ START_TEST(threads_that_are_being_made_are_stopped_too)
 }
 END_TEST
 
-/* ---- vfork ---- */
-
-/* A crew whose place 1 is in a vfork, and stays there until the gate is open. */
-static struct target vforking_crew(uint32_t follow)
-{
-    struct target target = crew_that_follows(CREW, follow);
-
-    order(&target, 1, 'v');
-    if (follow & SDB_FOLLOW_VFORK)
-        run_births(1, NULL);
-    await_child_of(&target);
-    await_state(tid_at(target.board, 1), 'D');
-    return target;
-}
-
-static void expect_others_still(const struct target *target)
-{
-    for (int i = 0; i <= CREW; i++) {
-        if (i != 1)
-            expect_standstill(target->board, i);
-    }
-    ck_assert_int_eq(state_of(tid_at(target->board, 1)), 'D');
-    ck_assert_int_eq(sdb_thread_state(crew_thread(target, 1)), SDB_THREAD_RUNNING);
-}
-
-START_TEST(a_thread_in_vfork_is_not_waited_for)
-{
-    struct target target;
-    int64_t before;
-
-    begin(_i);
-    target = vforking_crew(SDB_FOLLOW_DEFAULT);
-    before = host_now_ms();
-    stop_all(&target);
-    ck_assert_int_lt(host_now_ms() - before, SOON);
-    expect_others_still(&target);
-
-    /* It stops when it can, and nothing tells of it. */
-    set_gate(target.board, true);
-    await_state(tid_at(target.board, 1), 't');
-    expect_nothing();
-    ck_assert_int_eq(sdb_thread_state(crew_thread(&target, 1)), SDB_THREAD_STOPPED);
-    resume_process(target.process);
-    expect_result(&target, 4);
-    finish();
-    close_target(&target);
-}
-END_TEST
-
-START_TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
-{
-    struct target target;
-
-    begin(_i);
-    target = vforking_crew(SDB_FOLLOW_DEFAULT);
-    stop_all(&target);
-    resume_process(target.process);
-    set_gate(target.board, true);
-    expect_result(&target, 4);
-    finish();
-    close_target(&target);
-}
-END_TEST
-
-START_TEST(an_event_does_not_wait_for_a_thread_in_vfork)
-{
-    struct target target;
-    struct sdb_event event;
-    int64_t before;
-
-    begin(_i);
-    target = vforking_crew(SDB_FOLLOW_DEFAULT);
-    set_all_stop(&target);
-    for (int i = 0; i < 3; i++) {
-        order(&target, 2, 'k');
-        before = host_now_ms();
-        event = expect_signal(SIGUSR1);
-        ck_assert_int_lt(host_now_ms() - before, SOON);
-        expect_others_still(&target);
-        resume(&event);
-    }
-    set_gate(target.board, true);
-    expect_result(&target, 4);
-    finish();
-    close_target(&target);
-}
-END_TEST
-
-START_TEST(a_vfork_that_is_followed_holds_nobody_up)
-{
-    struct target target;
-    struct sdb_event done = SDB_EVENT_INIT;
-    int left = 3;
-
-    begin(_i);
-    target = vforking_crew(SDB_FOLLOW_ALL);
-    set_all_stop(&target);
-    order(&target, 2, 'k');
-    done = expect_signal(SIGUSR1);
-    expect_others_still(&target);
-    resume(&done);
-    stop_all(&target);
-    expect_others_still(&target);
-    resume_process(target.process);
-    set_gate(target.board, true);
-    while (left > 0) { /* the vfork's end, the child's exec and its end */
-        done = next_event();
-        ck_assert(done.kind == SDB_EVENT_VFORK_DONE || done.kind == SDB_EVENT_EXEC ||
-                  done.kind == SDB_EVENT_EXITED);
-        resume(&done);
-        left--;
-    }
-    expect_result(&target, 4);
-    finish();
-    close_target(&target);
-}
-END_TEST
-
-START_TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
-{
-    struct target target;
-    struct sdb_event event;
-
-    begin(_i);
-    target = vforking_crew(SDB_FOLLOW_DEFAULT);
-    ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 1)), 0);
-    expect_nothing();
-    set_gate(target.board, true);
-    event = expect_of(SDB_EVENT_INTERRUPT, crew_thread(&target, 1));
-    resume(&event);
-    expect_result(&target, 4);
-    finish();
-    close_target(&target);
-}
-END_TEST
-
 int main(void)
 {
     const TTest *const all_stop[] = {
@@ -530,6 +472,8 @@ int main(void)
         events_of_others_are_told_later_and_not_lost,
         other_processes_run_on,
         a_newborn_process_stops_as_its_parent_does,
+        an_end_of_all_is_told_in_all_stop,
+        an_exec_is_told_in_all_stop,
         non_stop_can_be_had_again,
     };
     const TTest *const stop_now[] = {
@@ -538,19 +482,12 @@ int main(void)
         a_stop_tells_nothing_but_what_was_to_be_told,
         an_interrupt_that_was_asked_for_is_told_after_a_stop,
         a_process_that_ended_meanwhile_cannot_be_stopped,
+        a_process_that_executes_a_program_can_be_stopped,
         threads_that_are_being_made_are_stopped_too,
-    };
-    const TTest *const vforks[] = {
-        a_thread_in_vfork_is_not_waited_for,
-        a_thread_in_vfork_goes_on_if_the_process_was_resumed,
-        an_event_does_not_wait_for_a_thread_in_vfork,
-        a_vfork_that_is_followed_holds_nobody_up,
-        an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over,
     };
     Suite *suite = suite_create("session_stop");
 
     HOLDING_CASE(suite, all_stop);
     HOLDING_CASE(suite, stop_now);
-    HOLDING_CASE(suite, vforks);
     return holding_run_suite(suite);
 }

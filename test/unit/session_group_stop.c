@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Group-stops of a process with threads: told by each, and kept whatever is done to the threads
+ * meanwhile, until a SIGCONT comes.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+
+#include "holding.h"
+
+#define CREW     2
+#define QUIET_MS 100
+
+static void set_policy(int signal, enum sdb_signal_policy policy)
+{
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, policy), 0);
+}
+
+static struct target launch_turning_crew(void)
+{
+    struct target target = launch_crew(CREW);
+
+    for (int i = 1; i <= CREW; i++) {
+        order(&target, i, 't');
+        expect_turns(target.board, i, 1);
+    }
+    return target;
+}
+
+static void expect_all_still(const struct target *target)
+{
+    for (int i = 0; i <= CREW; i++)
+        expect_standstill(target->board, i);
+}
+
+/* SIGSTOP for the process; each of its threads tells the group-stop once, and is resumed. */
+static void stop_group(const struct target *target, bool reported)
+{
+    bool told[CREW + 1] = {false};
+    struct sdb_event event;
+
+    ck_assert_int_eq(kill(target->pid, SIGSTOP), 0);
+    if (reported) {
+        event = expect_signal(SIGSTOP);
+        resume(&event);
+    }
+    for (int i = 0; i <= CREW; i++) {
+        event = expect(SDB_EVENT_GROUP_STOP);
+        ck_assert_int_eq(event.signal, SIGSTOP);
+        for (int place = 0; place <= CREW; place++) {
+            if (event.thread == crew_thread(target, place)) {
+                ck_assert(!told[place]);
+                told[place] = true;
+            }
+        }
+        resume(&event);
+    }
+    expect_nothing();
+    expect_all_still(target);
+}
+
+/* Each of the threads tells the end of the group-stop, before one gets the SIGCONT, and it runs. */
+static void expect_group_continues(const struct target *target, bool reported)
+{
+    int ends = 0;
+    int signals = 0;
+
+    while (ends < CREW + 1 || signals < (int)reported) {
+        struct sdb_event event = next_event();
+
+        if (event.kind == SDB_EVENT_SIGNAL) {
+            ck_assert_int_eq(event.signal, SIGCONT);
+            ck_assert_int_gt(ends, 0);
+            signals++;
+        } else {
+            ck_assert_uint_eq(event.kind, SDB_EVENT_GROUP_CONTINUE);
+            ends++;
+        }
+        resume(&event);
+    }
+    expect_nothing();
+    ck_assert_int_eq(signals, (int)reported);
+    for (int i = 1; i <= CREW; i++)
+        expect_turns(target->board, i, 2);
+}
+
+static void continue_group(const struct target *target, bool reported)
+{
+    ck_assert_int_eq(kill(target->pid, SIGCONT), 0);
+    expect_group_continues(target, reported);
+}
+
+START_TEST(every_thread_tells_a_group_stop_and_its_end)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_turning_crew();
+    for (int i = 0; i < 5; i++) {
+        stop_group(&target, true);
+        continue_group(&target, true);
+    }
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_turning_crew();
+    set_policy(SIGSTOP, SDB_POLICY_PASS);
+    set_policy(SIGCONT, SDB_POLICY_PASS);
+    stop_group(&target, false);
+    continue_group(&target, false);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_turning_crew();
+    stop_group(&target, true);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        for (int place = 0; place <= CREW; place++)
+            ck_assert_int_eq(sdb_thread_state(crew_thread(&target, place)), SDB_THREAD_STOPPED);
+        expect_nothing();
+        resume_process(target.process);
+        expect_nothing();
+        expect_all_still(&target);
+    }
+    continue_group(&target, true);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_group_stop_is_kept_through_an_interrupt)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_turning_crew();
+    stop_group(&target, true);
+    ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 1)), 0);
+    event = next_event();
+    ck_assert_ptr_eq(event.thread, crew_thread(&target, 1));
+    ck_assert(event.kind == SDB_EVENT_INTERRUPT || event.kind == SDB_EVENT_GROUP_STOP);
+    resume(&event);
+    expect_nothing();
+    expect_all_still(&target);
+    continue_group(&target, true);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_group_stop_is_kept_in_all_stop)
+{
+    struct target target;
+    struct sdb_event event;
+    bool told[CREW + 1] = {false};
+
+    begin(_i);
+    target = launch_turning_crew();
+    ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
+    ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
+    event = expect_signal(SIGSTOP);
+    expect_all_still(&target);
+    resume(&event);
+    for (int i = 0; i <= CREW; i++) {
+        event = expect(SDB_EVENT_GROUP_STOP);
+        expect_all_still(&target);
+        for (int place = 0; place <= CREW; place++) {
+            if (event.thread == crew_thread(&target, place)) {
+                ck_assert(!told[place]);
+                told[place] = true;
+            }
+        }
+        resume(&event);
+    }
+    expect_nothing();
+    expect_all_still(&target);
+    continue_group(&target, true);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
+{
+    struct target target;
+    struct sdb_event stops[CREW + 1];
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_turning_crew();
+    ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
+    event = expect_signal(SIGSTOP);
+    resume(&event);
+    for (int i = 0; i <= CREW; i++)
+        stops[i] = expect(SDB_EVENT_GROUP_STOP);
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    expect_all_still(&target);
+    for (int i = 0; i <= CREW; i++)
+        resume(&stops[i]);
+    expect_group_continues(&target, true);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_sigcont_while_all_are_stopped_is_not_lost)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_turning_crew();
+    stop_group(&target, true);
+    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    /* Some may have been told of it while they stood; either way nobody runs before all is told. */
+    while (sdb_process_resume(target.process, SDB_RESUME_CONTINUE) != -EBUSY) {
+        struct sdb_event event = SDB_EVENT_INIT;
+
+        while (sdb_session_wait(session, QUIET_MS, &event) == 0)
+            resume(&event);
+    }
+    for (int i = 1; i <= CREW; i++)
+        expect_turns(target.board, i, 2);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* Whatever is told in between: after the last SIGCONT it runs. */
+START_TEST(stops_and_continues_in_a_row_leave_it_running)
+{
+    struct target target;
+    struct sdb_event event = SDB_EVENT_INIT;
+
+    begin(_i);
+    target = launch_turning_crew();
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(kill(target.pid, i % 2 == 0 ? SIGSTOP : SIGCONT), 0);
+        if (i % 3 == 0 && sdb_session_wait(session, 1, &event) == 0)
+            resume(&event);
+        if (i % 7 == 0)
+            ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        if (i % 7 == 0)
+            (void)sdb_process_resume(target.process, SDB_RESUME_CONTINUE);
+    }
+    while (sdb_session_wait(session, QUIET_MS, &event) == 0)
+        resume(&event);
+    for (int i = 1; i <= CREW; i++)
+        expect_turns(target.board, i, 2);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_thread_can_run_against_the_group_stop)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_turning_crew();
+    stop_group(&target, true);
+    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    ck_assert_int_eq(sdb_thread_resume(crew_thread(&target, 1), SDB_RESUME_CONTINUE, 0), 0);
+    expect_turns(target.board, 1, 5);
+    expect_standstill(target.board, 0);
+    expect_standstill(target.board, 2);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_stopped_process_can_be_killed)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_turning_crew();
+    stop_group(&target, true);
+    ck_assert_int_eq(sdb_process_kill(target.process), 0);
+    for (int i = 0; i < CREW; i++)
+        expect_thread_exit(SDB_KILLED, SIGKILL);
+    expect_exit(SDB_KILLED, SIGKILL);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_stopped_process_that_is_let_go_stays_stopped)
+{
+    struct target target;
+    struct sdb_child *child = NULL;
+
+    begin(_i);
+    target = launch_turning_crew();
+    stop_group(&target, true);
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    for (int i = 0; i <= CREW; i++) {
+        await_state(tid_at(target.board, i), 'T');
+        ck_assert_int_eq(status_of(tid_at(target.board, i), "TracerPid", 10), 0);
+    }
+    finish();
+    ck_assert_int_eq(sdb_child_kill(child, SIGCONT), 0);
+    for (int i = 1; i <= CREW; i++)
+        expect_turns(target.board, i, 2);
+    ck_assert_int_eq(sdb_child_terminate(child, 0, PATIENCE_MS, NULL), 0);
+    sdb_child_close(child);
+    close_target(&target);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const group_stops[] = {
+        every_thread_tells_a_group_stop_and_its_end,
+        a_stop_signal_that_is_passed_still_tells_the_group_stop,
+        a_group_stop_is_kept_when_all_are_stopped_and_resumed,
+        a_group_stop_is_kept_through_an_interrupt,
+        a_group_stop_is_kept_in_all_stop,
+        a_sigcont_while_the_group_stop_is_looked_at_is_not_lost,
+        a_sigcont_while_all_are_stopped_is_not_lost,
+        stops_and_continues_in_a_row_leave_it_running,
+        a_thread_can_run_against_the_group_stop,
+        a_stopped_process_can_be_killed,
+        a_stopped_process_that_is_let_go_stays_stopped,
+    };
+    Suite *suite = suite_create("session_group_stop");
+
+    HOLDING_CASE(suite, group_stops);
+    return holding_run_suite(suite);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vfork(2): the events of parent and child; and the parent, which cannot stop while its child lingers,
+ * and which nothing may wait for.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+
+#include "holding.h"
+#include "host.h"
+
+#define CREW 4
+#define SOON 5000 /* ms: long for what waits for nothing, short for what lingers until told */
+
+static void set_all_stop(const struct target *target)
+{
+    ck_assert_int_eq(sdb_process_set_stop_mode(target->process, SDB_ALL_STOP), 0);
+}
+
+static void stop_all(const struct target *target)
+{
+    ck_assert_int_eq(sdb_process_stop(target->process, PATIENCE_MS), 0);
+}
+
+/* ---- events ---- */
+
+/* From the vfork to the end of the child, which has gone through these events. */
+static void vfork_is_told(char how, bool executes)
+{
+    struct target target = crew_that_follows(1, SDB_FOLLOW_ALL);
+    struct sdb_event birth;
+    struct sdb_event event;
+
+    order(&target, 0, how);
+    birth = expect_of(SDB_EVENT_VFORK, sdb_process_thread(target.process));
+    ck_assert_ptr_ne(birth.new_process, target.process);
+    event = expect_of(SDB_EVENT_START, birth.new_thread);
+    resume(&birth);
+    resume(&event);
+    await_child_of(&target);
+    await_state(target.pid, 'D');
+    expect_nothing();
+    set_gate(target.board, true);
+
+    event = expect_of(SDB_EVENT_VFORK_DONE, birth.thread);
+    ck_assert_ptr_null(event.new_process);
+    if (executes) {
+        struct sdb_event exec = expect_of(SDB_EVENT_EXEC, birth.new_thread);
+
+        ck_assert_int_eq(exec.former_tid, sdb_process_pid(birth.new_process));
+        resume(&exec);
+    }
+    expect_exit(SDB_EXITED, executes ? 4 : 3);
+    ck_assert_int_eq(state_of(target.pid), 't');
+    resume(&event);
+    expect_result(&target, executes ? 4 : 3);
+    close_input(&target);
+    ck_assert_int_eq(run_to_end(target.process).code, 0);
+    close_target(&target);
+}
+
+START_TEST(a_vfork_is_over_before_its_childs_exec_or_end)
+{
+    begin(_i);
+    for (int i = 0; i < 10; i++) {
+        vfork_is_told('v', true);
+        vfork_is_told('V', false);
+    }
+    finish();
+}
+END_TEST
+
+/* ---- the parent cannot stop ---- */
+
+/* A crew whose place 1 is in a vfork, and stays there until the gate is open. */
+static struct target vforking_crew(uint32_t follow)
+{
+    struct target target = crew_that_follows(CREW, follow);
+
+    order(&target, 1, 'v');
+    if (follow & SDB_FOLLOW_VFORK)
+        run_births(1, NULL);
+    await_child_of(&target);
+    await_state(tid_at(target.board, 1), 'D');
+    return target;
+}
+
+static void expect_others_still(const struct target *target)
+{
+    for (int i = 0; i <= CREW; i++) {
+        if (i != 1)
+            expect_standstill(target->board, i);
+    }
+    ck_assert_int_eq(state_of(tid_at(target->board, 1)), 'D');
+    ck_assert_int_eq(sdb_thread_state(crew_thread(target, 1)), SDB_THREAD_RUNNING);
+}
+
+START_TEST(a_thread_in_vfork_is_not_waited_for)
+{
+    struct target target;
+    int64_t before;
+
+    begin(_i);
+    target = vforking_crew(SDB_FOLLOW_DEFAULT);
+    before = host_now_ms();
+    stop_all(&target);
+    ck_assert_int_lt(host_now_ms() - before, SOON);
+    expect_others_still(&target);
+
+    /* It stops when it can, and nothing tells of it. */
+    set_gate(target.board, true);
+    await_state(tid_at(target.board, 1), 't');
+    expect_nothing();
+    ck_assert_int_eq(sdb_thread_state(crew_thread(&target, 1)), SDB_THREAD_STOPPED);
+    resume_process(target.process);
+    expect_result(&target, 4);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
+{
+    struct target target;
+
+    begin(_i);
+    target = vforking_crew(SDB_FOLLOW_DEFAULT);
+    stop_all(&target);
+    resume_process(target.process);
+    set_gate(target.board, true);
+    expect_result(&target, 4);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(an_event_does_not_wait_for_a_thread_in_vfork)
+{
+    struct target target;
+    struct sdb_event event;
+    int64_t before;
+
+    begin(_i);
+    target = vforking_crew(SDB_FOLLOW_DEFAULT);
+    set_all_stop(&target);
+    for (int i = 0; i < 3; i++) {
+        order(&target, 2, 'k');
+        before = host_now_ms();
+        event = expect_signal(SIGUSR1);
+        ck_assert_int_lt(host_now_ms() - before, SOON);
+        expect_others_still(&target);
+        resume(&event);
+    }
+    set_gate(target.board, true);
+    expect_result(&target, 4);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_vfork_that_is_followed_holds_nobody_up)
+{
+    struct target target;
+    struct sdb_event done = SDB_EVENT_INIT;
+    int left = 3;
+
+    begin(_i);
+    target = vforking_crew(SDB_FOLLOW_ALL);
+    set_all_stop(&target);
+    order(&target, 2, 'k');
+    done = expect_signal(SIGUSR1);
+    expect_others_still(&target);
+    resume(&done);
+    stop_all(&target);
+    expect_others_still(&target);
+    resume_process(target.process);
+    set_gate(target.board, true);
+    while (left > 0) { /* the vfork's end, the child's exec and its end */
+        done = next_event();
+        ck_assert(done.kind == SDB_EVENT_VFORK_DONE || done.kind == SDB_EVENT_EXEC ||
+                  done.kind == SDB_EVENT_EXITED);
+        resume(&done);
+        left--;
+    }
+    expect_result(&target, 4);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = vforking_crew(SDB_FOLLOW_DEFAULT);
+    ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 1)), 0);
+    expect_nothing();
+    set_gate(target.board, true);
+    event = expect_of(SDB_EVENT_INTERRUPT, crew_thread(&target, 1));
+    resume(&event);
+    expect_result(&target, 4);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const vforks[] = {
+        a_vfork_is_over_before_its_childs_exec_or_end,
+        a_thread_in_vfork_is_not_waited_for,
+        a_thread_in_vfork_goes_on_if_the_process_was_resumed,
+        an_event_does_not_wait_for_a_thread_in_vfork,
+        a_vfork_that_is_followed_holds_nobody_up,
+        an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over,
+    };
+    Suite *suite = suite_create("session_vfork");
+
+    HOLDING_CASE(suite, vforks);
+    return holding_run_suite(suite);
+}

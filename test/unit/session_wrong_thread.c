@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls from another thread than the tracer's, and from a forked child of the host: they are refused,
+ * and do nothing.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "holding.h"
+
+/* What a stranger gets hold of. */
+struct subject {
+    struct sdb_process *process;
+    struct sdb_thread *stopped;
+    struct sdb_thread *running;
+    struct sdb_event event; /* a stop of `stopped` */
+    pid_t other;            /* a process that could be attached to */
+};
+
+/* What the calls have returned, and the name of the first that was not refused. */
+struct verdict {
+    const char *name; /* NULL: all were */
+    int rc;
+};
+
+static void judge(struct verdict *verdict, const char *name, int rc)
+{
+    if (rc == -SDB_EWRONGTHREAD || verdict->name)
+        return;
+    verdict->name = name;
+    verdict->rc = rc;
+}
+
+#define JUDGE(verdict, call) judge(verdict, #call, call)
+
+static int call_nothing(struct sdb_session *in, void *data)
+{
+    (void)in;
+    (void)data;
+    return 0;
+}
+
+static void try_session(const struct subject *subject, struct verdict *verdict)
+{
+    const char *argv[] = {"/bin/true", NULL};
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_process *process = (void *)&options;
+    struct sdb_event event = SDB_EVENT_INIT;
+    struct sdb_error error = SDB_ERROR_INIT;
+    int pidfd = (int)syscall(SYS_pidfd_open, subject->other, 0);
+
+    options.argv = argv;
+    JUDGE(verdict, sdb_session_launch(session, &options, &process, &error));
+    judge(verdict, "the code of the error", error.code);
+    JUDGE(verdict, sdb_session_attach(session, subject->other, &process, NULL));
+    JUDGE(verdict, sdb_session_attach_pidfd(session, pidfd, &process, NULL));
+    judge(verdict, "the process", (void *)process == (void *)&options ? -SDB_EWRONGTHREAD : 0);
+    JUDGE(verdict, sdb_session_set_signal_policy(session, SIGUSR1, SDB_POLICY_DROP));
+    JUDGE(verdict, sdb_session_wait(session, 0, &event));
+    JUDGE(verdict, sdb_session_fd(session));
+    JUDGE(verdict, sdb_event_resume(&subject->event));
+    close(pidfd);
+}
+
+static void try_process(const struct subject *subject, struct verdict *verdict)
+{
+    struct sdb_child *child = NULL;
+
+    JUDGE(verdict, sdb_process_set_follow(subject->process, SDB_FOLLOW_ALL));
+    JUDGE(verdict, sdb_process_set_release(subject->process, SDB_RELEASE_RUN));
+    JUDGE(verdict, sdb_process_set_stop_mode(subject->process, SDB_ALL_STOP));
+    JUDGE(verdict, sdb_process_stop(subject->process, 0));
+    JUDGE(verdict, sdb_process_resume(subject->process, SDB_RESUME_CONTINUE));
+    JUDGE(verdict, sdb_process_kill(subject->process));
+    JUDGE(verdict, sdb_process_detach(subject->process, SDB_RELEASE_RUN, &child));
+    JUDGE(verdict, sdb_process_detach(subject->process, SDB_RELEASE_KILL, NULL));
+}
+
+static void try_threads(const struct subject *subject, struct verdict *verdict)
+{
+    uint64_t address = 0;
+    siginfo_t info;
+
+    JUDGE(verdict, sdb_thread_resume(subject->stopped, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS));
+    JUDGE(verdict, sdb_thread_interrupt(subject->running));
+    JUDGE(verdict, sdb_thread_pc(subject->stopped, &address));
+    JUDGE(verdict, sdb_thread_siginfo(subject->stopped, &info, sizeof(info)));
+}
+
+static void try_all(const struct subject *subject, struct verdict *verdict)
+{
+    try_session(subject, verdict);
+    try_process(subject, verdict);
+    try_threads(subject, verdict);
+}
+
+/* A crew of which place 1 stands with a signal, and the rest turns; and somebody else. */
+static struct target make_subject(struct subject *subject)
+{
+    struct target target = launch_crew(2);
+
+    order(&target, 1, 'k');
+    order(&target, 2, 't');
+    *subject = (struct subject){.process = target.process, .event = expect_signal(SIGUSR1)};
+    subject->stopped = crew_thread(&target, 1);
+    subject->running = crew_thread(&target, 2);
+    subject->other = fork_waiting();
+    return target;
+}
+
+/* Nothing of what was tried has been done. */
+static void expect_untouched(const struct target *target, const struct subject *subject)
+{
+    struct sdb_event event;
+
+    expect_standstill(target->board, 1);
+    ck_assert_int_eq(sdb_thread_state(subject->stopped), SDB_THREAD_STOPPED);
+    ck_assert_int_eq(status_of(subject->other, "TracerPid", 10), 0);
+    expect_nothing();
+    expect_turns(target->board, 2, 5);
+    resume(&subject->event);
+    order(target, 1, 'k');
+    event = expect_signal(SIGUSR1); /* the policy is as it was, and the first was not dropped */
+    ck_assert_uint_eq(target->board->signals[1], 1);
+    expect_turns(target->board, 2, 5);
+    resume(&event);
+}
+
+/* ---- another thread ---- */
+
+struct stranger {
+    const struct subject *subject;
+    struct verdict verdict;
+    int destroyed;
+    int state;
+};
+
+static void *be_stranger(void *data)
+{
+    struct stranger *stranger = data;
+
+    try_all(stranger->subject, &stranger->verdict);
+    stranger->destroyed = sdb_session_destroy(session);
+    return NULL;
+}
+
+START_TEST(another_thread_is_refused)
+{
+    struct subject subject;
+    struct stranger stranger = {.subject = &subject};
+    struct target target;
+    pthread_t thread;
+
+    begin(_i);
+    target = make_subject(&subject);
+    ck_assert_int_eq(pthread_create(&thread, NULL, be_stranger, &stranger), 0);
+    pthread_join(thread, NULL);
+    ck_assert_msg(stranger.verdict.name == NULL, "%s: %d", stranger.verdict.name,
+                  stranger.verdict.rc);
+    ck_assert_int_eq(stranger.destroyed, -SDB_EWRONGTHREAD);
+    expect_untouched(&target, &subject);
+    end_child(subject.other);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+static void *be_stranger_with_session(void *data)
+{
+    struct stranger *stranger = data;
+    struct sdb_session *own = create_session(WAY_HELPER);
+
+    try_all(stranger->subject, &stranger->verdict);
+    stranger->destroyed = sdb_session_destroy(own);
+    return NULL;
+}
+
+START_TEST(a_thread_with_a_session_of_its_own_is_refused)
+{
+    struct subject subject;
+    struct stranger stranger = {.subject = &subject};
+    struct target target;
+    pthread_t thread;
+
+    begin(_i);
+    target = make_subject(&subject);
+    ck_assert_int_eq(pthread_create(&thread, NULL, be_stranger_with_session, &stranger), 0);
+    pthread_join(thread, NULL);
+    ck_assert_msg(stranger.verdict.name == NULL, "%s: %d", stranger.verdict.name,
+                  stranger.verdict.rc);
+    ck_assert_int_eq(stranger.destroyed, 0);
+    expect_untouched(&target, &subject);
+    end_child(subject.other);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* What any thread may do. */
+static void *be_friend(void *data)
+{
+    struct stranger *stranger = data;
+    struct sdb_thread *thread = sdb_thread_retain(stranger->subject->stopped);
+    struct sdb_process *process = sdb_process_retain(stranger->subject->process);
+    int result = 0;
+
+    stranger->verdict.rc = sdb_thread_process(thread) == process ? sdb_thread_tid(thread) : 0;
+    stranger->destroyed = sdb_process_pid(process);
+    stranger->state = sdb_session_call(session, call_nothing, NULL, &result);
+    sdb_thread_close(thread);
+    sdb_process_close(process);
+    return NULL;
+}
+
+START_TEST(any_thread_may_ask_who_it_is)
+{
+    struct subject subject;
+    struct stranger stranger = {.subject = &subject};
+    struct target target;
+    pthread_t thread;
+
+    begin(_i);
+    target = make_subject(&subject);
+    ck_assert_int_eq(pthread_create(&thread, NULL, be_friend, &stranger), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(stranger.verdict.rc, tid_at(target.board, 1));
+    ck_assert_int_eq(stranger.destroyed, target.pid);
+    ck_assert_int_eq(stranger.state, -EINVAL); /* the session has no thread of its own */
+    expect_untouched(&target, &subject);
+    end_child(subject.other);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* ---- a forked child ---- */
+
+/* In the child; no assertion of it could be heard. */
+static int be_copy(const struct subject *subject)
+{
+    struct verdict verdict = {0};
+    int result = 0;
+
+    try_all(subject, &verdict);
+    JUDGE(&verdict, sdb_session_interrupt(session));
+    JUDGE(&verdict, sdb_session_call(session, call_nothing, NULL, &result));
+    if (verdict.name) {
+        (void)!write(STDERR_FILENO, verdict.name, strlen(verdict.name));
+        (void)!write(STDERR_FILENO, "\n", 1);
+        return 1;
+    }
+    if (sdb_thread_tid(subject->stopped) <= 0 || sdb_process_pid(subject->process) <= 0)
+        return 2;
+    return sdb_session_destroy(session) == 0 ? 0 : 3;
+}
+
+START_TEST(a_forked_child_is_refused_and_gives_its_copy_back)
+{
+    struct subject subject;
+    struct target target;
+    int status = 0;
+    pid_t pid;
+
+    begin(_i);
+    target = make_subject(&subject);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        _exit(be_copy(&subject));
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    expect_untouched(&target, &subject);
+    end_child(subject.other);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_forked_child_can_have_a_session_of_its_own)
+{
+    struct subject subject;
+    struct target target;
+    int status = 0;
+    pid_t pid;
+
+    begin(_i);
+    target = make_subject(&subject);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        struct sdb_session *own = NULL;
+        struct sdb_process *process = NULL;
+
+        if (sdb_session_destroy(session) != 0 || sdb_session_create(NULL, &own) != 0)
+            _exit(1);
+        if (sdb_session_attach(own, subject.other, &process, NULL) != 0)
+            _exit(2);
+        _exit(sdb_session_destroy(own) == 0 ? 0 : 3);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    expect_untouched(&target, &subject);
+    end_child(subject.other);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const strangers[] = {
+        another_thread_is_refused,
+        a_thread_with_a_session_of_its_own_is_refused,
+        any_thread_may_ask_who_it_is,
+    };
+    const TTest *const copies[] = {
+        a_forked_child_is_refused_and_gives_its_copy_back,
+        a_forked_child_can_have_a_session_of_its_own,
+    };
+    Suite *suite = suite_create("session_wrong_thread");
+
+    HOLDING_CASE(suite, strangers);
+    HOLDING_CASE(suite, copies);
+    return holding_run_suite(suite);
+}
