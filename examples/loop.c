@@ -28,6 +28,8 @@
 
 enum { EXIT_OUR_FAULT = 125, EXIT_NOT_STARTED = 127, EXIT_KILLED = 128 };
 
+#define TICK_NS 100000000 /* a tenth of a second */
+
 /* What is watched, in the order of struct loop's descriptors. */
 enum { SESSION, TIMER, SERVER, WATCHED };
 
@@ -55,7 +57,7 @@ static bool set_address(struct sockaddr_un *address, const char *path)
     address->sun_family = AF_UNIX;
     if (strlen(path) >= sizeof(address->sun_path))
         return complain(path, -ENAMETOOLONG);
-    strcpy(address->sun_path, path);
+    memcpy(address->sun_path, path, strlen(path));
     return true;
 }
 
@@ -80,8 +82,7 @@ static int open_server(const char *path)
 
 static int open_timer(void)
 {
-    const struct itimerspec often = {.it_interval.tv_nsec = 100 * 1000 * 1000,
-                                     .it_value.tv_nsec = 100 * 1000 * 1000};
+    const struct itimerspec often = {.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS};
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 
     if (fd < 0 || timerfd_settime(fd, 0, &often, NULL) < 0)
@@ -225,7 +226,7 @@ static int run_command(struct loop *loop, uint64_t flags, const char *path, char
         code = start(loop, argv);
     if (code == 0)
         code = run(loop) ? loop->code : EXIT_OUR_FAULT;
-    if (loop->fds[SERVER] >= 0)
+    if (path && loop->fds[SERVER] >= 0)
         unlink(path);
     sdb_session_destroy(loop->session); /* the other descriptors go with the process */
     return code;

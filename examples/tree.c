@@ -105,7 +105,7 @@ static void read_command_line(int pid, char *line, size_t size)
             (size_t)snprintf(line + len, size - len, "%s%s", i > 0 ? " " : "", arguments->list[i]);
     sdb_facts_free(arguments);
     if (len >= size)
-        strcpy(line + size - 4, "...");
+        memcpy(line + size - 4, "...", 4);
     for (; *line; line++)
         *line = iscntrl((unsigned char)*line) ? ' ' : *line;
 }
@@ -113,19 +113,20 @@ static void read_command_line(int pid, char *line, size_t size)
 /* The process has executed another program. */
 static void add_program(struct node *node)
 {
+    const char *arrow = node->executed ? " -> " : "";
+    size_t begin = node->executed ? strlen(node->programs) : 0; /* else it was its parent's */
     char line[LONGEST_LINE + 1];
-    size_t begin = node->executed ? strlen(node->programs) + strlen(" -> ") : 0;
+    size_t size;
     char *text;
 
     read_command_line(node->pid, line, sizeof(line));
-    text = realloc(node->programs, begin + strlen(line) + 1);
+    size = strlen(arrow) + strlen(line) + 1;
+    text = realloc(node->programs, begin + size);
     if (!text)
         fail("a command line", "no memory");
-    if (node->executed)
-        strcat(text, " -> ");
-    strcpy(text + begin, line);
+    snprintf(text + begin, size, "%s%s", arrow, line);
     node->programs = text;
-    node->last = begin;
+    node->last = begin + strlen(arrow);
     node->executed = true;
 }
 
@@ -203,7 +204,7 @@ static int end_likewise(const struct sdb_exit_status *status)
 
     if (status->how == SDB_EXITED)
         return status->code;
-    prctl(PR_SET_DUMPABLE, 0);
+    prctl(PR_SET_DUMPABLE, 0); /* RLIMIT_CORE does not hold where dumps go to a program */
     signal(status->code, SIG_DFL);
     sigemptyset(&set);
     sigaddset(&set, status->code);
@@ -282,11 +283,11 @@ static void follow(struct sdb_session *session, bool detach)
             rc = sdb_event_resume(&event);
             if (rc < 0 && rc != -ESRCH) /* ESRCH: somebody has killed it just now */
                 fail("resume", sdb_error_describe(rc));
+            /* Ctrl-Z: our shell waits for us to stop, too. */
+            if (event.kind == SDB_EVENT_GROUP_STOP && event.signal == SIGTSTP &&
+                sdb_thread_tid(event.thread) == target)
+                raise(SIGSTOP);
         }
-        /* Ctrl-Z: our shell waits for us to stop, too. */
-        if (event.kind == SDB_EVENT_GROUP_STOP && event.signal == SIGTSTP &&
-            sdb_thread_tid(event.thread) == target)
-            raise(SIGSTOP);
     }
     if (rc != -ECHILD) /* ECHILD: no process is left */
         fail("wait", sdb_error_describe(rc));

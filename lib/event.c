@@ -177,7 +177,7 @@ int sdb_event_resume(const struct sdb_event *event)
         return -EINVAL;
     is_end = event->kind == SDB_EVENT_EXITED || event->kind == SDB_EVENT_THREAD_EXIT ||
              event->kind == SDB_EVENT_RELEASED;
-    if (event->process->stop_mode == SDB_ALL_STOP && event->kind != SDB_EVENT_EXITED &&
+    if (event->process->policies.stop_mode == SDB_ALL_STOP && event->kind != SDB_EVENT_EXITED &&
         event->kind != SDB_EVENT_RELEASED) {
         int rc = sdb_process_resume(event->process, SDB_RESUME_CONTINUE);
 

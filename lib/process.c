@@ -24,7 +24,7 @@ struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, 
     process->session = session;
     process->pid = pid;
     process->pidfd = -1;
-    process->follow = SDB_FOLLOW_DEFAULT;
+    process->policies.follow = SDB_FOLLOW_DEFAULT;
     if (sdb__thread_create(process, pid, &process->thread) < 0) {
         sdb_process_close(process);
         return NULL;
@@ -67,8 +67,8 @@ bool sdb__process_is_ours(const struct sdb_process *process)
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
 {
     return (struct sdb__ptrace_options){
-        .follow = process->follow,
-        .kill_on_exit = process->release == SDB_RELEASE_KILL,
+        .follow = process->policies.follow,
+        .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
     };
 }
 
@@ -154,11 +154,11 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         if (!process->child)
             return -ENOMEM;
     }
-    before = process->follow;
-    process->follow = follow;
+    before = process->policies.follow;
+    process->policies.follow = follow;
     rc = apply_options(process);
     if (rc < 0)
-        process->follow = before;
+        process->policies.follow = before;
     return rc;
 }
 
@@ -178,11 +178,11 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return -EINVAL;
     if (process->running_count > 0)
         return -EBUSY;
-    before = process->release;
-    process->release = release;
+    before = process->policies.release;
+    process->policies.release = release;
     rc = apply_options(process);
     if (rc < 0)
-        process->release = before;
+        process->policies.release = before;
     return rc;
 }
 
@@ -194,7 +194,7 @@ int sdb_process_set_stop_mode(struct sdb_process *process, enum sdb_stop_mode mo
         return rc;
     if (mode != SDB_NON_STOP && mode != SDB_ALL_STOP)
         return -EINVAL;
-    process->stop_mode = mode;
+    process->policies.stop_mode = mode;
     return 0;
 }
 

@@ -21,6 +21,13 @@ enum sdb__process_phase {
     SDB__PROCESS_LEAVING,   /* none is: the first one is where the thread is let go */
 };
 
+/* What a newborn process has from its parent. */
+struct sdb__policies {
+    uint32_t follow; /* SDB_FOLLOW_... */
+    enum sdb_release release;
+    enum sdb_stop_mode stop_mode;
+};
+
 struct sdb_process {
     struct sdb_session *session; /* NULL once it is gone */
     struct sdb_process *next;    /* in the session's list */
@@ -31,9 +38,7 @@ struct sdb_process {
     bool launched;
     bool first_not_held; /* its first thread had ended when it was attached to */
     enum sdb__process_phase phase;
-    uint32_t follow; /* SDB_FOLLOW_... */
-    enum sdb_release release;
-    enum sdb_stop_mode stop_mode;
+    struct sdb__policies policies;
 
     struct sdb_thread *thread;  /* the first one, whose id is the pid */
     struct sdb_thread *threads; /* all */

@@ -32,8 +32,11 @@ struct sdb_session {
     struct sdb__thread_table threads;
     struct sdb_thread *first_queued;
     struct sdb_thread *last_queued;
-    struct sdb_thread *told_end;   /* whose end was told last: it goes at the next wait */
-    struct sdb__orphan *orphans;   /* statuses of threads that are not known, or not yet */
+    struct sdb_thread *told_end; /* whose end was told last: it goes at the next wait */
+    bool some_departed;          /* `departed` is meant */
+    struct sdb__policies
+        departed;                /* of the last process that has ended and had its newborns held */
+    struct sdb__orphan *orphans; /* statuses of threads that are not known, or not yet */
     uint8_t signal_policies[NSIG]; /* enum sdb_signal_policy */
 
     pid_t stop_to_take; /* whose stop was looked at last, and is still there; or 0 */
@@ -117,6 +120,18 @@ void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status
 
 /** Take in the newborns whose parent can tell of them no more, as the process has ended or executed. */
 void sdb__session_adopt(struct sdb_process *process);
+
+/** @return whether there are unknown threads whose parent may have ended */
+bool sdb__session_has_orphans(const struct sdb_session *session);
+
+/**
+ * When no process is held any more: whether there are newborns of those that have ended.  Their first
+ * stop may still be to come, and is waited for.
+ */
+bool sdb__session_newborns_are_due(struct sdb_session *session);
+
+/** Take in those of them whose parent has ended.  @return whether there were any */
+bool sdb__session_adopt_orphans(struct sdb_session *session);
 
 /**
  * Note that a process has executed a program: its other threads are gone.

@@ -269,12 +269,17 @@ static bool is_here(const struct sdb_process *process)
 
 static bool shall_die(const struct sdb_process *process)
 {
-    return is_here(process) && process->release == SDB_RELEASE_KILL;
+    return is_here(process) && process->policies.release == SDB_RELEASE_KILL;
 }
 
 static bool shall_live(const struct sdb_process *process)
 {
-    return is_here(process) && process->release != SDB_RELEASE_KILL;
+    return is_here(process) && process->policies.release != SDB_RELEASE_KILL;
+}
+
+static bool has_ended(const struct sdb_process *process)
+{
+    return process->ended;
 }
 
 static struct sdb_process *find(struct sdb_session *session,
@@ -326,10 +331,15 @@ void sdb__session_release_all(struct sdb_session *session)
 {
     struct sdb_process *process;
 
-    kill_all(session);
+    do {
+        kill_all(session);
+        while ((process = find(session, has_ended)))
+            sdb__session_remove(process);
+    } while (!session->processes && sdb__session_newborns_are_due(session) &&
+             sdb__session_adopt_orphans(session));
     while ((process = find(session, shall_live))) {
         /* One that was killed just now ends by itself. */
-        if (detach(process, process->release == SDB_RELEASE_STOP) < 0 && process->session)
+        if (detach(process, process->policies.release == SDB_RELEASE_STOP) < 0 && process->session)
             process->phase = SDB__PROCESS_LEAVING;
     }
     wait_for_leaving(session);

@@ -72,7 +72,7 @@ static int hold(struct sdb_session *session, struct sdb__launching *launching,
         return explain_refusal(launching, rc < 0 ? rc : -ENOMEM, error);
     launching->pidfd = -1;
     held->launched = true;
-    held->release = SDB_RELEASE_KILL;
+    held->policies.release = SDB_RELEASE_KILL;
     held->phase = SDB__PROCESS_LAUNCHING;
 
     rc = run_to_exec(session, held, launching, error);

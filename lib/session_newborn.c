@@ -24,8 +24,14 @@
  */
 #define MOST_ORPHANS 256
 
+/* How long the first stop of a newborn may take to come. */
+#define DUE_MS 100
+
+#define FOLLOW_NEWBORNS (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK | SDB_FOLLOW_CLONE)
+
 struct sdb__orphan {
     struct sdb__orphan *next;
+    bool looked_at; /* whether its parent still lives */
     pid_t tid;
     int status;
     struct rusage usage;
@@ -79,6 +85,7 @@ void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status
     }
     orphan->status = status;
     orphan->usage = *usage;
+    orphan->looked_at = false;
 }
 
 void sdb__session_free_orphans(struct sdb_session *session)
@@ -105,23 +112,21 @@ static void replay(struct sdb_session *session, pid_t tid)
 
 /* ---- newborns ---- */
 
-static struct sdb_process *create_like(struct sdb_process *parent, pid_t pid)
+static struct sdb_process *create_with(struct sdb_session *session, pid_t pid,
+                                       const struct sdb__policies *policies)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct sdb_process *process;
 
     if (pidfd >= 0)
         pidfd = sdb__fd_above_stdio(pidfd);
-    process = sdb__process_create(parent->session, pid, pidfd < 0 ? -1 : pidfd);
+    process = sdb__process_create(session, pid, pidfd < 0 ? -1 : pidfd);
     if (!process) {
         sdb__fd_close(&pidfd);
         return NULL;
     }
-    process->follow = parent->follow;
-    process->release = parent->release;
-    process->stop_mode = parent->stop_mode;
-    process->phase =
-        parent->phase == SDB__PROCESS_LEAVING ? SDB__PROCESS_LEAVING : SDB__PROCESS_HELD;
+    process->policies = *policies;
+    process->thread->awaits_start = true;
     return process;
 }
 
@@ -147,10 +152,12 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
         if (sdb__thread_create(parent->process, stop->other_tid, &newborn) < 0)
             return;
     } else {
-        process = create_like(parent->process, stop->other_tid);
+        process = create_with(session, stop->other_tid, &parent->process->policies);
         if (!process)
             return;
         newborn = process->thread;
+        if (parent->process->phase == SDB__PROCESS_LEAVING)
+            process->phase = SDB__PROCESS_LEAVING;
     }
     newborn->awaits_start = true;
     parent->process->gathered = false;
@@ -161,39 +168,87 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
 
 /* ---- newborns whose parent cannot tell of them ---- */
 
-/* Whether a task that stands still unclaimed is a process that this one has made. */
-static bool is_child_of(pid_t tid, const struct sdb_process *parent)
+/*
+ * Whether an orphan is a process that nobody will tell of: of a process that has executed a program
+ * (@p executed), or of one that has ended, which is whoever's parent is not held.
+ */
+static bool is_left(const struct sdb_session *session, const struct sdb__orphan *orphan,
+                    const struct sdb_process *executed)
 {
     struct sdb__procfs_status status;
 
-    if (sdb__procfs_status(tid, &status) < 0 || status.tgid != tid ||
-        status.tracer != (pid_t)syscall(SYS_gettid))
+    if (sdb__status_is_end(orphan->status) || sdb__procfs_status(orphan->tid, &status) < 0 ||
+        status.tgid != orphan->tid || status.tracer != (pid_t)syscall(SYS_gettid))
         return false;
-    if (!parent->ended)
-        return status.parent == parent->pid;
-    /* A dead parent's children have another now.  One that has a held parent waits for its event. */
-    return !sdb__thread_table_find(&parent->session->threads, status.parent);
+    if (executed)
+        return status.parent == executed->pid;
+    return !sdb__thread_table_find(&session->threads, status.parent);
+}
+
+static bool adopt(struct sdb_session *session, const struct sdb__policies *policies,
+                  const struct sdb_process *executed)
+{
+    bool adopted = false;
+
+    for (struct sdb__orphan *orphan = session->orphans; orphan;) {
+        const pid_t tid = orphan->tid;
+
+        orphan->looked_at = true;
+        if (!is_left(session, orphan, executed)) {
+            orphan = orphan->next;
+        } else if (create_with(session, tid, policies)) {
+            replay(session, tid);
+            adopted = true;
+            orphan = session->orphans; /* the list is another now */
+        } else {
+            break;
+        }
+    }
+    return adopted;
 }
 
 void sdb__session_adopt(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
-    struct sdb__orphan *next;
 
-    for (struct sdb__orphan *orphan = session->orphans; orphan; orphan = next) {
-        struct sdb_process *newborn;
-        pid_t tid = orphan->tid;
-
-        next = orphan->next;
-        if (sdb__status_is_end(orphan->status) || !is_child_of(tid, process))
-            continue;
-        newborn = create_like(process, tid);
-        if (!newborn)
-            return;
-        newborn->thread->awaits_start = true;
-        replay(session, tid);
-        next = session->orphans; /* the list may be another now */
+    (void)adopt(session, &process->policies, process->ended ? NULL : process);
+    /* Its newborns' stops may still be to come. */
+    if (process->ended && (process->policies.follow & FOLLOW_NEWBORNS)) {
+        session->departed = process->policies;
+        session->some_departed = true;
     }
+}
+
+bool sdb__session_has_orphans(const struct sdb_session *session)
+{
+    for (const struct sdb__orphan *orphan = session->orphans; orphan; orphan = orphan->next) {
+        if (session->some_departed && !orphan->looked_at && !sdb__status_is_end(orphan->status))
+            return true;
+    }
+    return false;
+}
+
+bool sdb__session_adopt_orphans(struct sdb_session *session)
+{
+    return adopt(session, &session->departed, NULL);
+}
+
+bool sdb__session_newborns_are_due(struct sdb_session *session)
+{
+    const struct sdb__deadline soon = sdb__deadline_in(DUE_MS);
+
+    if (!session->some_departed)
+        return false;
+    while (!session->processes && !sdb__session_has_orphans(session) &&
+           !sdb__deadline_passed(&soon)) {
+        if (!sdb__waiter_has_tracees(session->waiter))
+            break;
+        (void)sdb__session_pump(session, &soon, false);
+    }
+    if (session->processes || sdb__session_has_orphans(session))
+        return true;
+    session->some_departed = false;
+    return false;
 }
 
 /* ---- exec ---- */

@@ -74,7 +74,7 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     }
     thread->interrupt_wanted = false;
     thread->hold_wanted = false;
-    if (stop->kind == SDB_EVENT_EXEC && !(thread->process->follow & SDB_FOLLOW_EXEC) &&
+    if (stop->kind == SDB_EVENT_EXEC && !(thread->process->policies.follow & SDB_FOLLOW_EXEC) &&
         sdb__session_release_at_exec(thread->process))
         return;
     sdb__session_enqueue(session, thread);

@@ -21,6 +21,9 @@
 /* How many statuses may be reported before it is looked for what else there is. */
 #define MOST_STATUSES 12
 
+/* How long a newborn may wait for its parent's event before it is looked at whether that lives. */
+#define ORPHAN_MS 2
+
 void sdb__session_enqueue(struct sdb_session *session, struct sdb_thread *thread)
 {
     if (thread->queued)
@@ -167,8 +170,24 @@ static bool must_gather(const struct sdb_thread *thread)
 {
     const struct sdb_process *process = thread->process;
 
-    return process->stop_mode == SDB_ALL_STOP && !process->ended && !process->released &&
+    return process->policies.stop_mode == SDB_ALL_STOP && !process->ended && !process->released &&
            !process->gathered;
+}
+
+/* Pump; but a newborn whose parent cannot tell of it any more shall not wait for ever. */
+static int pump(struct sdb_session *session, const struct sdb__deadline *deadline)
+{
+    struct sdb__deadline soon;
+    int rc;
+
+    if (!sdb__session_has_orphans(session))
+        return sdb__session_pump(session, deadline, true);
+    soon = sdb__deadline_earlier(*deadline, sdb__deadline_in(ORPHAN_MS));
+    rc = sdb__session_pump(session, &soon, true);
+    if (rc == -ETIMEDOUT &&
+        (sdb__session_adopt_orphans(session) || !sdb__deadline_passed(deadline)))
+        rc = 0;
+    return rc;
 }
 
 int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *deadline,
@@ -185,11 +204,11 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
             return -SDB_ESTOLEN;
         }
         if (!thread) {
-            if (!session->processes) {
+            if (!session->processes && !sdb__session_newborns_are_due(session)) {
                 rc = sdb__waiter_idle(session->waiter);
                 return rc < 0 ? rc : -ECHILD;
             }
-            rc = sdb__session_pump(session, deadline, true);
+            rc = pump(session, deadline);
             if (rc < 0)
                 return rc;
             be_fair(session);

@@ -160,6 +160,15 @@ pid_t sdb__waiter_peek(struct sdb__waiter *waiter, int *status)
     return tid;
 }
 
+bool sdb__waiter_has_tracees(struct sdb__waiter *waiter)
+{
+    int status;
+
+    if (waiter->helper)
+        sdb__helper_send_away(waiter->helper);
+    return sdb__wait_peek(false, &status) >= 0;
+}
+
 /* @return whether it has been quiet for a while; once for each while */
 static bool is_quiet(struct sdb__waiter *waiter)
 {

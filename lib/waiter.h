@@ -35,6 +35,9 @@ pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *d
 /** Look at a status that is there already.  @return the tracee's tid, or 0 or less if there is none */
 pid_t sdb__waiter_peek(struct sdb__waiter *waiter, int *status);
 
+/** @return whether the thread has tracees, or clone children of another kind, that have not ended */
+bool sdb__waiter_has_tracees(struct sdb__waiter *waiter);
+
 /** Any thread, async-signal-safe. */
 void sdb__waiter_interrupt(struct sdb__waiter *waiter);
 

@@ -116,7 +116,7 @@ bool sdb__helper_is(struct sdb__helper *helper, pid_t tid)
     return true;
 }
 
-static void send_away(struct sdb__helper *helper)
+void sdb__helper_send_away(struct sdb__helper *helper)
 {
     if (helper->pid <= 0)
         return;
@@ -126,7 +126,7 @@ static void send_away(struct sdb__helper *helper)
 
 void sdb__helper_flash(struct sdb__helper *helper)
 {
-    send_away(helper);
+    sdb__helper_send_away(helper);
     __atomic_store_n(&helper->room.leave, 1, __ATOMIC_RELEASE);
     (void)make_helper(helper);
 }
@@ -134,6 +134,6 @@ void sdb__helper_flash(struct sdb__helper *helper)
 void sdb__helper_close(struct sdb__helper *helper, bool in_fork)
 {
     if (helper && !in_fork)
-        send_away(helper);
+        sdb__helper_send_away(helper);
     free(helper);
 }

@@ -72,6 +72,9 @@ bool sdb__helper_is(struct sdb__helper *helper, pid_t tid);
 /** Have it exit, which ends the wait4 of the thread that made it.  Any thread, async-signal-safe. */
 void sdb__helper_wake(struct sdb__helper *helper);
 
+/** Have it exit, and reap it.  Nothing happens if there is none. */
+void sdb__helper_send_away(struct sdb__helper *helper);
+
 /** Have a child exit at once, which ends a wait of any thread for any tracee. */
 void sdb__helper_flash(struct sdb__helper *helper);
 

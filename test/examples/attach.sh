@@ -5,6 +5,9 @@
 tracees=$1
 export EXAMPLES
 
+started= # the process that runs now, to be attached to
+trap '[ -z "$started" ] || kill -KILL $started' EXIT
+
 # await pid state tracer: until the kernel says so of it, for it takes a moment
 await()
 {
@@ -26,6 +29,7 @@ expect out '^process [0-9]+ goes on$'
 # One that waits, one that is stopped, and one that is neither, are as they were.
 sleep 1000 &
 sleeper=$!
+started=$!
 until [ "$(cat /proc/$sleeper/comm)" = sleep ]; do :; done
 await $sleeper S 0
 run "$EXAMPLES/attach" $sleeper
@@ -37,28 +41,33 @@ run "$EXAMPLES/attach" $sleeper
 await $sleeper T 0
 kill -KILL $sleeper
 wait $sleeper || :
+started=
 expect waiting "^ *$sleeper  sleeping +sleep +0x[0-9a-f]+  /.* \+ 0x[0-9a-f]+\$"
 expect waiting "^process $sleeper goes on\$"
 expect_code 0
 expect out "^ *$sleeper  stopped +sleep +0x"
 sh -c 'while :; do :; done' &
 spinner=$!
+started=$!
 run "$EXAMPLES/attach" $spinner
 await $spinner R 0
 kill -KILL $spinner
 wait $spinner || :
+started=
 expect_code 0
 
 # Threads and their names.
 mkfifo go ready
 "$tracees/subject" names one 'two words' "$(printf 'three\nlines)')" <go >ready &
 subject=$!
+started=$!
 exec 7>go
 head -c 1 ready >first
 run "$EXAMPLES/attach" $subject
 exec 7>&-
 subject_code=0
 wait $subject || subject_code=$?
+started=
 expect_code 0
 expect out "^process $subject, threads: 4\$"
 expect out "^ *$subject  [a-z]+ +subject +0x[0-9a-f]+  /"
@@ -70,6 +79,7 @@ expect out '^ *[0-9]+  [a-z]+ +three\?lines\) +0x[0-9a-f]+  /'
 # A first thread that has ended while another waits.
 "$tracees/subject" leader <go >ready &
 subject=$!
+started=$!
 exec 7>go
 head -c 1 ready >first
 await $subject Z 0
@@ -77,6 +87,7 @@ run "$EXAMPLES/attach" $subject
 exec 7>&-
 subject_code=0
 wait $subject || subject_code=$?
+started=
 expect_code 0
 expect out "^process $subject, threads: 2\$"
 expect out "^ *$subject  ended +subject +cannot stop yet\$"
@@ -111,6 +122,7 @@ sys.exit(sum(sums.get() for _ in range(2000)) != sum(sum(range(n)) for n in rang
 END
     /usr/bin/python3 threads.py <go >ready &
     subject=$!
+    started=$!
     exec 7>go
     read line <ready
     for round in 1 2 3 4 5; do
@@ -124,6 +136,7 @@ END
     exec 7>&-
     subject_code=0
     wait $subject || subject_code=$?
+    started=
     [ $subject_code -eq 0 ] || fail "its result should be right"
 fi
 
@@ -139,7 +152,7 @@ if [ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ]; then
     expect_code 1
     expect err '^attach: .*\(it is a kernel thread\): Operation not permitted$'
 fi
-run "$EXAMPLES/launch" -- sh -c '"$EXAMPLES/attach" $$'
+run "$EXAMPLES/launch" -- sh -c '"$EXAMPLES/attach" $$; exit $?'
 expect_code 1
 expect err '^attach: .*\(it is traced already\): Device or resource busy$'
 expect err '^attach: it is traced by process [0-9]+$'

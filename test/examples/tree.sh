@@ -148,9 +148,9 @@ expect_code 125
 expect err '^launch: take hold of the child.*: Operation not permitted$'
 
 # What cannot be done.
-follow no-such-program
+follow ./no-such-program
 expect_code 127
-expect err '^tree: launch: execute "no-such-program": No such file or directory$'
+expect err '^tree: launch: execute "./no-such-program": No such file or directory$'
 follow /
 expect_code 126
 run "$EXAMPLES/tree" -o /nonexistent/file -- true
@@ -230,10 +230,8 @@ fi
 # A build: it is right, and each object was made by one compiler.
 if command -v make >/dev/null; then
     cp -r "$project" project
-    cd project
-    make -s CC="$CC" check >../expected
-    make -s clean
-    cd ..
+    make -C project -s CC="$CC" check >expected
+    make -C project -s clean
     follow make -C project -s -j2 CC="$CC" check
     expect_code 0
     expect_same out expected

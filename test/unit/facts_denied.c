@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +142,30 @@ START_TEST(an_undumpable_process_is_like_another_users)
     } while (strcmp(status.name, "undumpable") != 0);
     trial_in_fork(look_as_nobody, &pid);
     expect_answers(pid, all_is_well);
+    subject_reap(pid);
+}
+END_TEST
+
+static void look_at_a_zombie_as_nobody(void *pid)
+{
+    struct answers answers = all_say(-ESRCH);
+
+    answers.status = answers.threads = 0;
+    become_nobody();
+    expect_answers(*(const int *)pid, answers);
+}
+
+/* The kernel refuses what there is no more; that once was told as a lack of permission. */
+START_TEST(who_has_ended_is_not_forbidden)
+{
+    int pid;
+
+    if (!trial_is_root())
+        return;
+    pid = subject_fork(NULL);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    subject_wait_zombie(pid);
+    trial_in_fork(look_at_a_zombie_as_nobody, &pid);
     subject_reap(pid);
 }
 END_TEST
@@ -349,6 +374,7 @@ int main(void)
     const TTest *const users[] = {
         another_user_sees_what_is_for_all,
         an_undumpable_process_is_like_another_users,
+        who_has_ended_is_not_forbidden,
     };
     const TTest *const procs[] = {
         a_hidden_process_is_not_gone,

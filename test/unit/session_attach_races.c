@@ -226,6 +226,7 @@ static void run_life(struct sdb_process *process)
     witness.is_right_end = is_life_end;
     witness_hold(&witness, process);
     witness_resume_process(&witness, process);
+    kill(pid, SIGCONT); /* it may have stopped itself before it was attached to */
     while (witness_next(&witness, &event)) {
         witness_resume(&witness, &event);
         if (event.kind == SDB_EVENT_GROUP_STOP)

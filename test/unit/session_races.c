@@ -272,7 +272,7 @@ static void interrupt_through_stops(int way, const char *what, bool all_stop)
     pthread_join(sender, NULL);
     /* Then it runs, whatever it had been told. */
     tell_target(&busy, '?');
-    while (tasks_of(busy.pid, NULL, 0) > 0) {
+    for (;;) {
         int rc = sdb_session_wait(session, 20, &event);
 
         if (rc == -ECHILD)

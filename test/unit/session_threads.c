@@ -297,17 +297,18 @@ END_TEST
 #define MOST_AHEAD 64 /* events of others, of which each has one or two: "in turn" is not exact */
 
 struct flooder {
+    int tid;
     int told;
     int ahead; /* events of others since it was seen standing with something to tell */
 };
 
 /* How often each gets a processor is the scheduler's affair; how long it waits then is ours. */
-static void count_those_ahead(const struct target *target, struct flooder *flooders)
+static void count_those_ahead(struct flooder *flooders)
 {
     for (int i = 1; i <= FLOODERS; i++) {
         struct flooder *flooder = &flooders[i];
 
-        flooder->ahead = state_of(tid_at(target->board, i)) == 't' ? flooder->ahead + 1 : 0;
+        flooder->ahead = state_of(flooder->tid) == 't' ? flooder->ahead + 1 : 0;
         ck_assert_msg(flooder->ahead <= MOST_AHEAD, "thread %d waits, told %d, %d, %d, %d", i,
                       flooders[1].told, flooders[2].told, flooders[3].told, flooders[4].told);
     }
@@ -316,7 +317,7 @@ static void count_those_ahead(const struct target *target, struct flooder *flood
 /* Every signal is told, of every thread, however fast the others are. */
 static void flood_is_told_fairly(int cpus)
 {
-    struct flooder flooders[FLOODERS + 1] = {{0, 0}};
+    struct flooder flooders[FLOODERS + 1] = {{0, 0, 0}};
     struct target target;
     char number[16];
     int begun = 0;
@@ -331,14 +332,16 @@ static void flood_is_told_fairly(int cpus)
         struct flooder *flooder = sdb_thread_data(event.thread);
 
         if (event.kind == SDB_EVENT_START) {
-            sdb_thread_set_data(event.thread, &flooders[++begun]);
+            flooder = &flooders[++begun];
+            flooder->tid = sdb_thread_tid(event.thread);
+            sdb_thread_set_data(event.thread, flooder);
         } else if (event.kind == SDB_EVENT_SIGNAL) {
             flooder->ahead = 0;
             satisfied += ++flooder->told == TOLD_EACH;
         }
         resume(&event);
         if (begun == FLOODERS && event.kind == SDB_EVENT_SIGNAL)
-            count_those_ahead(&target, flooders);
+            count_those_ahead(flooders);
     }
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
     ck_assert_int_eq(run_to_end(target.process).code, SIGKILL);
