@@ -79,6 +79,9 @@ void sdb__session_remove(struct sdb_process *process);
 /** Forget the stops of a process's threads that wait to be told. */
 void sdb__session_unqueue(struct sdb_process *process);
 
+/** The same of one thread, if it is queued. */
+void sdb__session_unqueue_thread(struct sdb_thread *thread);
+
 /** Do what sdb_session_wait() does, without its checks. */
 int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *deadline,
                       struct sdb_event *event);

@@ -199,6 +199,16 @@ static bool visit(pid_t tid, void *data)
     return true;
 }
 
+/* The kernel's list can pass one over, when another ends just as it is gone through. */
+static bool some_are_left(struct attaching *attaching)
+{
+    const struct sdb_process *process = attaching->process;
+    struct sdb__procfs_status status;
+
+    return sdb__procfs_status(process->pid, &status) == 0 &&
+           status.thread_count > process->thread_count && ++attaching->refusals <= MOST_REFUSALS;
+}
+
 /* Seize and stop all threads but the first. */
 static int seize_others(struct attaching *attaching)
 {
@@ -216,7 +226,7 @@ static int seize_others(struct attaching *attaching)
         rc = sdb__session_gather(process, &never, false);
         if (rc < 0)
             return refuse(attaching->error, rc, SDB_STAGE_STOP, process->pid, "");
-    } while (attaching->found && !process->ended);
+    } while (!process->ended && (attaching->found || some_are_left(attaching)));
     return 0;
 }
 

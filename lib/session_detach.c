@@ -59,6 +59,7 @@ static int let_go(struct sdb_thread *thread)
     rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
     if (rc < 0) {
         thread->dying = true;
+        sdb__session_unqueue_thread(thread); /* it stands in that stop no more */
         sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
         return rc;
     }

@@ -49,7 +49,8 @@ static struct sdb_thread *dequeue(struct sdb_session *session)
     return thread;
 }
 
-void sdb__session_unqueue(struct sdb_process *process)
+/* @param only  only this one, or NULL: all of the process */
+static void unqueue(struct sdb_process *process, const struct sdb_thread *only)
 {
     struct sdb_session *session = process->session;
     struct sdb_thread *last = NULL;
@@ -57,7 +58,7 @@ void sdb__session_unqueue(struct sdb_process *process)
     for (struct sdb_thread **at = &session->first_queued; *at;) {
         struct sdb_thread *thread = *at;
 
-        if (thread->process == process) {
+        if (only ? thread == only : thread->process == process) {
             *at = thread->next_queued;
             thread->queued = false;
         } else {
@@ -66,6 +67,17 @@ void sdb__session_unqueue(struct sdb_process *process)
         }
     }
     session->last_queued = last;
+}
+
+void sdb__session_unqueue(struct sdb_process *process)
+{
+    unqueue(process, NULL);
+}
+
+void sdb__session_unqueue_thread(struct sdb_thread *thread)
+{
+    if (thread->queued)
+        unqueue(thread->process, thread);
 }
 
 void sdb__session_remove(struct sdb_process *process)
