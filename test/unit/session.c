@@ -1539,7 +1539,8 @@ static bool all_are_refused(struct sdb_process *process, struct sdb_thread *thre
     return sdb_session_wait(session, 0, &event) == wrong &&
            sdb_session_launch(session, &options, &other, &error) == wrong && error.code == wrong &&
            sdb_session_attach(session, 1, &other, &error) == wrong && error.code == wrong &&
-           sdb_process_resume(process, SDB_RESUME_CONTINUE) == wrong && sdb_process_kill(process) == wrong &&
+           sdb_process_resume(process, SDB_RESUME_CONTINUE) == wrong &&
+           sdb_process_kill(process) == wrong &&
            sdb_process_detach(process, SDB_RELEASE_RUN, &child) == wrong &&
            sdb_thread_resume(thread, SDB_RESUME_CONTINUE, 0) == wrong &&
            sdb_thread_interrupt(thread) == wrong && sdb_thread_pc(thread, &address) == wrong &&
