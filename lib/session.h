@@ -4,9 +4,10 @@
  * wait statuses from the kernel and makes stops and ends of them.
  *
  * session.c has the session's beginning and end, session_wait.c the queue and the wait, session_pump.c
- * the pump, session_newborn.c what it does about newborns and exec, session_stolen.c how it notices
- * what the host has taken away, session_thread.c the session's own thread; session_launch.c,
- * session_attach.c and session_detach.c are the ways into and out of it.
+ * the pump, session_newborn.c what it does about newborns and exec, session_gather.c stopping all
+ * threads, session_stolen.c how it notices what the host has taken away, session_thread.c the
+ * session's own thread; session_launch.c, session_attach.c and session_detach.c are the ways into and
+ * out of it.
  */
 #ifndef SDB_LIB_SESSION_H
 #define SDB_LIB_SESSION_H
@@ -102,6 +103,11 @@ bool sdb__session_drain(struct sdb_session *session);
 /** Deal with one status. */
 void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
                        const struct rusage *usage);
+
+/** Take the stop that was looked at last, if the thread stands in it still: it would be seen again. */
+void sdb__session_take_last_stop(struct sdb_session *session);
+
+/* ---- stopping all (session_gather.c) ---- */
 
 /**
  * Have all threads of a process stand still, as far as they can.

@@ -6,22 +6,10 @@
  * out of it.
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
 
-#include "procfs.h"
 #include "session.h"
 #include "trace.h"
-
-/*
- * How long to wait for threads to stop before it is looked at whether they can.  What keeps a thread
- * from it, a vfork or its end as the first one, is nothing that the kernel would tell.
- */
-#define LOOK_AGAIN_MS 2
-
-/* How often threads are asked one after the other; those that signals keep busy take longer. */
-#define MOST_TURNS 4
 
 /* ---- stops, by phase ---- */
 
@@ -257,7 +245,7 @@ static void take_peeked(struct sdb_session *session, pid_t tid, int status)
 }
 
 /* A thread that still stands in the stop that was looked at last would be seen again and again. */
-static void take_last_stop(struct sdb_session *session)
+void sdb__session_take_last_stop(struct sdb_session *session)
 {
     int taken;
 
@@ -273,7 +261,7 @@ int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *d
     int status;
     pid_t tid;
 
-    take_last_stop(session);
+    sdb__session_take_last_stop(session);
     tid = sdb__waiter_next(session->waiter, deadline, heeds_interrupt, &status);
     if (tid > 0) {
         take_peeked(session, tid, status);
@@ -294,7 +282,7 @@ bool sdb__session_drain(struct sdb_session *session)
     pid_t tid;
 
     do {
-        take_last_stop(session);
+        sdb__session_take_last_stop(session);
         tid = sdb__waiter_peek(session->waiter, &status);
         if (tid > 0) {
             take_peeked(session, tid, status);
@@ -302,145 +290,4 @@ bool sdb__session_drain(struct sdb_session *session)
         }
     } while (tid > 0);
     return found;
-}
-
-/* ---- stopping all ---- */
-
-static bool waits_for_vfork(const struct sdb_thread *thread)
-{
-    uint64_t arguments[6];
-    long number = sdb__procfs_syscall(thread->process->pid, thread->tid, arguments);
-
-    return number == SYS_vfork || (number == SYS_clone && (arguments[0] & CLONE_VFORK)) ||
-           number == SYS_clone3;
-}
-
-/* Whether a thread is where no interrupt stops it.  ptrace(2) does not say; /proc does. */
-static bool cannot_stop(const struct sdb_thread *thread, const struct sdb__procfs_status *status)
-{
-    if (thread->in_vfork)
-        return true;
-    if (status->state == 'Z' || status->state == 'X')
-        return thread == thread->process->thread;
-    return status->state == 'D' && waits_for_vfork(thread);
-}
-
-/*
- * Look at threads that do not stop.  One that exists and is not held any more is lost: another thread
- * that was not held has executed a program, and taken its id.
- */
-static void look_at_running(struct sdb_process *process)
-{
-    const pid_t tracer = (pid_t)syscall(SYS_gettid);
-    struct sdb__procfs_status status;
-    struct sdb_thread *next;
-
-    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
-        next = thread->next;
-        if (thread->state != SDB_THREAD_RUNNING || thread->ended)
-            continue;
-        if (sdb__procfs_thread_status(process->pid, thread->tid, &status) < 0) {
-            /* Its end, or that of an exec, is on its way; if it was ever held by that id. */
-            if (process->phase == SDB__PROCESS_ATTACHING && thread->missing)
-                sdb__session_lose(thread);
-            else
-                thread->missing = true;
-        } else if (status.tracer == tracer || (process->first_not_held && status.state == 'Z')) {
-            thread->cannot_stop = cannot_stop(thread, &status);
-        } else {
-            sdb__session_lose(thread);
-        }
-    }
-}
-
-/* @return whether threads run that could stop */
-static bool some_run(const struct sdb_process *process)
-{
-    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (thread->state == SDB_THREAD_RUNNING && !thread->cannot_stop)
-            return true;
-    }
-    return false;
-}
-
-/*
- * Take the stops of a process's threads, asking for one after the other: the kernel finds each at once,
- * where it would go through all that are held to find any.
- */
-static void take_by_tid(struct sdb_process *process)
-{
-    struct sdb_session *session = process->session;
-    const struct rusage none = {0};
-    struct sdb_thread *next;
-    int turns = 0;
-    bool found;
-
-    take_last_stop(session);
-    do {
-        found = false;
-        turns++;
-        for (struct sdb_thread *thread = process->threads; thread; thread = next) {
-            int status;
-
-            next = thread->next;
-            if (thread->state != SDB_THREAD_RUNNING || !sdb__wait_take_stop(thread->tid, &status))
-                continue;
-            sdb__session_take(session, thread->tid, status, &none);
-            found = true;
-            /* An exec has done away with the others. */
-            if (sdb__status_is_exec(status))
-                break;
-        }
-    } while (found && turns < MOST_TURNS && process->session && process->running_count > 0);
-}
-
-/* @return whether one of them is known to be where it cannot stop */
-static bool ask_all(struct sdb_process *process)
-{
-    bool found = false;
-
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (thread->state != SDB_THREAD_RUNNING)
-            continue;
-        thread->hold_wanted = true;
-        (void)sdb__thread_ask_to_stop(thread);
-        thread->cannot_stop = thread->cannot_stop || thread->in_vfork;
-        if (thread->cannot_stop)
-            found = true;
-    }
-    return found;
-}
-
-int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline *deadline,
-                        bool heeds_interrupt)
-{
-    struct sdb_session *session = process->session;
-    bool some_cannot;
-    int rc = 0;
-
-    /* It may end meanwhile, and go if it is leaving. */
-    sdb_process_retain(process);
-    some_cannot = ask_all(process);
-    take_by_tid(process);
-    while (process->session && !process->ended && process->running_count > 0 &&
-           (!some_cannot || some_run(process))) {
-        const struct sdb__deadline soon =
-            sdb__deadline_earlier(*deadline, sdb__deadline_in(LOOK_AGAIN_MS));
-
-        rc = sdb__session_pump(session, &soon, heeds_interrupt);
-        if (rc < 0 && rc != -ETIMEDOUT)
-            break;
-        if (rc == -ETIMEDOUT) {
-            look_at_running(process);
-            some_cannot = true;
-            if (some_run(process) && sdb__deadline_passed(deadline))
-                break;
-            (void)ask_all(process); /* of newborns, one may have been let run meanwhile */
-            rc = 0;
-        }
-    }
-    if (rc == 0)
-        process->gathered = true;
-    sdb_process_close(process);
-    return rc;
 }
