@@ -264,6 +264,15 @@ static int seize_first(struct attaching *attaching)
     }
 }
 
+/* Or whether a thread that was not seized has executed a program, and has its id now. */
+static bool first_is_still_dead(const struct sdb_process *process)
+{
+    struct sdb__procfs_status status;
+
+    return process->thread_count > 1 && sdb__procfs_status(process->pid, &status) == 0 &&
+           status.state == 'Z';
+}
+
 /*
  * Whether the pid has meant the same process all the while: if the one that the pidfd was opened for
  * still lives, nobody else can have been given its pid.
@@ -303,6 +312,8 @@ static int try_attach(struct sdb_session *session, pid_t pid, int pidfd,
     sdb__error_clear(error); /* of what was refused at first */
     rc = seize_others(&attaching);
     sdb__attach_guard_dismiss(attaching.guard);
+    if (rc == 0 && held->first_not_held && !held->ended && !first_is_still_dead(held))
+        sdb__session_lose(held->thread);
     if (rc == 0 && !held->ended && is_still_itself(held)) {
         held->phase = SDB__PROCESS_HELD;
         *process = held;
@@ -311,10 +322,10 @@ static int try_attach(struct sdb_session *session, pid_t pid, int pidfd,
     if (rc == 0)
         rc = refuse(error, -ESRCH, held->ended ? SDB_STAGE_STOP : SDB_STAGE_ATTACH, pid,
                     held->ended ? " (it ended meanwhile)" : "");
-    if (held->ended)
+    sdb_process_retain(held);
+    if ((held->ended || sdb__session_detach(held, SDB_RELEASE_RUN, NULL) < 0) && held->session)
         sdb__session_give_up(held);
-    else
-        (void)sdb__session_detach(held, SDB_RELEASE_RUN, NULL);
+    sdb_process_close(held);
     return rc;
 }
 

@@ -339,9 +339,16 @@ void sdb__session_release_all(struct sdb_session *session)
     } while (!session->processes && sdb__session_newborns_are_due(session) &&
              sdb__session_adopt_orphans(session));
     while ((process = find(session, shall_live))) {
-        /* One that was killed just now ends by itself. */
-        if (detach(process, process->policies.release == SDB_RELEASE_STOP) < 0 && process->session)
-            process->phase = SDB__PROCESS_LEAVING;
+        sdb_process_retain(process);
+        /* One that was killed just now ends by itself, or has done so. */
+        if (detach(process, process->policies.release == SDB_RELEASE_STOP) < 0 &&
+            process->session) {
+            if (process->ended)
+                sdb__session_remove(process);
+            else
+                process->phase = SDB__PROCESS_LEAVING;
+        }
+        sdb_process_close(process);
     }
     wait_for_leaving(session);
 }

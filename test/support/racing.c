@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -137,6 +138,33 @@ void end_held_busy(struct target *busy)
     ck_assert_uint_eq(status.how, SDB_EXITED);
     ck_assert_int_eq(status.code, 0);
     close_target(busy);
+}
+
+/* ---- refusals ---- */
+
+void expect_refusal(int rc, const struct sdb_error *error, int code, uint32_t reason,
+                    const char *words)
+{
+    char text[512] = "";
+
+    (void)sdb_error_format(error, text, sizeof(text));
+    ck_assert_msg(rc == code && error->code == code, "%s (%d, %d)", text, rc, error->code);
+    ck_assert_msg(error->reason == reason, "reason %u, not %u: %s", error->reason, reason, text);
+    ck_assert_msg(strstr(text, words) != NULL, "\"%s\" does not say \"%s\"", text, words);
+    ck_assert_uint_ge(error->stage, SDB_STAGE_FIND);
+    ck_assert_uint_le(error->stage, SDB_STAGE_STOP);
+    ck_assert_ptr_null(sdb_session_next_process(session, NULL));
+}
+
+pid_t fork_zombie(void)
+{
+    siginfo_t info;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    return pid;
 }
 
 /* ---- tasks ---- */

@@ -52,6 +52,18 @@ void end_busy(struct target *busy);
 /** The same for one that is held. */
 void end_held_busy(struct target *busy);
 
+/* ---- refusals ---- */
+
+/**
+ * What came of an attach must be this refusal, and its sentence must have these words.  The session
+ * must hold nothing.
+ */
+void expect_refusal(int rc, const struct sdb_error *error, int code, uint32_t reason,
+                    const char *words);
+
+/** @return a child that has ended and was not reaped */
+pid_t fork_zombie(void);
+
 /* ---- tasks ---- */
 
 /** All tasks of the process must stand still, and be those that are held. */
