@@ -94,7 +94,8 @@ int32_t sdb_process_pid(const struct sdb_process *process)
 
 struct sdb_thread *sdb_process_thread(const struct sdb_process *process)
 {
-    return process && process->session ? process->thread : NULL;
+    return process && process->session && process->phase != SDB__PROCESS_LEAVING ? process->thread
+                                                                                 : NULL;
 }
 
 struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
@@ -102,7 +103,7 @@ struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
 {
     struct sdb_thread *thread;
 
-    if (!process)
+    if (!process || process->phase == SDB__PROCESS_LEAVING)
         return NULL;
     thread = after ? after->next : process->threads;
     while (thread && thread->state == SDB_THREAD_GONE)
@@ -205,9 +206,14 @@ int sdb_process_stop(struct sdb_process *process, int timeout_ms)
     const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
     int rc = check_caller(process);
 
-    if (rc == 0)
-        rc = sdb__session_gather(process, &deadline, false);
-    return rc == 0 && process->ended ? -ESRCH : rc;
+    if (rc < 0)
+        return rc;
+    sdb_process_retain(process);
+    rc = sdb__session_gather(process, &deadline, false);
+    if (rc == 0 && is_gone(process))
+        rc = -ESRCH;
+    sdb_process_close(process);
+    return rc;
 }
 
 int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)

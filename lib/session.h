@@ -104,6 +104,14 @@ bool sdb__session_drain(struct sdb_session *session);
 void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
                        const struct rusage *usage);
 
+/**
+ * Look at the time and the interrupt although there is always something.
+ *
+ * @return 0, -ETIMEDOUT, or -EINTR (only if @p heeds_interrupt)
+ */
+int sdb__session_is_over(struct sdb_session *session, const struct sdb__deadline *deadline,
+                         bool heeds_interrupt);
+
 /** Take the stop that was looked at last, if the thread stands in it still: it would be seen again. */
 void sdb__session_take_last_stop(struct sdb_session *session);
 

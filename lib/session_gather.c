@@ -19,6 +19,9 @@
 /* How often threads are asked one after the other; those that signals keep busy take longer. */
 #define MOST_TURNS 4
 
+/* After how many statuses of any threads. */
+#define MOST_SILENT 32
+
 static bool waits_for_vfork(const struct sdb_thread *thread)
 {
     uint64_t arguments[6];
@@ -129,6 +132,7 @@ int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline 
 {
     struct sdb_session *session = process->session;
     bool some_cannot;
+    unsigned turns = 0;
     int rc = 0;
 
     /* It may end meanwhile, and go if it is leaving. */
@@ -141,6 +145,13 @@ int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline 
             sdb__deadline_earlier(*deadline, sdb__deadline_in(LOOK_AGAIN_MS));
 
         rc = sdb__session_pump(session, &soon, heeds_interrupt);
+        /* Others may have so much to say that these are not heard, and the time not looked at. */
+        if (rc == 0 && process->session && ++turns % MOST_SILENT == 0) {
+            take_by_tid(process);
+            rc = sdb__session_is_over(session, deadline, heeds_interrupt);
+            if (rc < 0)
+                break;
+        }
         if (rc < 0 && rc != -ETIMEDOUT)
             break;
         if (rc == -ETIMEDOUT) {

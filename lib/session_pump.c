@@ -275,8 +275,21 @@ int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *d
     return tid;
 }
 
+int sdb__session_is_over(struct sdb_session *session, const struct sdb__deadline *deadline,
+                         bool heeds_interrupt)
+{
+    if (heeds_interrupt && sdb__waiter_take_interrupt(session->waiter))
+        return -EINTR;
+    if (!sdb__deadline_passed(deadline))
+        return 0;
+    sdb__waiter_notify(session->waiter); /* there is more */
+    return -ETIMEDOUT;
+}
+
 bool sdb__session_drain(struct sdb_session *session)
 {
+    /* Threads that signals keep busy have something again before the others are through. */
+    size_t most = session->threads.count + 1;
     bool found = false;
     int status;
     pid_t tid;
@@ -288,6 +301,6 @@ bool sdb__session_drain(struct sdb_session *session)
             take_peeked(session, tid, status);
             found = true;
         }
-    } while (tid > 0);
+    } while (tid > 0 && most-- > 0);
     return found;
 }

@@ -21,6 +21,9 @@
 /* How many statuses may be reported before it is looked for what else there is. */
 #define MOST_STATUSES 12
 
+/* After how many of which nothing is told the time is looked at. */
+#define MOST_SILENT 32
+
 /* How long a newborn may wait for its parent's event before it is looked at whether that lives. */
 #define ORPHAN_MS 2
 
@@ -205,6 +208,7 @@ static int pump(struct sdb_session *session, const struct sdb__deadline *deadlin
 int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *deadline,
                       struct sdb_event *event)
 {
+    unsigned silent = 0;
     int rc;
 
     remove_told(session);
@@ -224,6 +228,12 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
             if (rc < 0)
                 return rc;
             be_fair(session);
+            /* Signals that pass without a word may never leave it with nothing to do. */
+            if (!session->first_queued && ++silent % MOST_SILENT == 0) {
+                rc = sdb__session_is_over(session, deadline, true);
+                if (rc < 0)
+                    return rc;
+            }
         } else if (must_gather(thread)) {
             rc = sdb__session_gather(thread->process, deadline, true);
             if (rc < 0)

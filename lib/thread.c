@@ -116,7 +116,9 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
         return rc;
     forget_stop(thread);
     thread->leaving_exec = thread->stop == SDB_EVENT_EXEC;
-    thread->in_vfork = thread->stop == SDB_EVENT_VFORK;
+    /* Without the event of its end /proc has to tell. */
+    thread->in_vfork =
+        thread->stop == SDB_EVENT_VFORK && (thread->process->policies.follow & SDB_FOLLOW_VFORK);
     thread->came_from = thread->stop;
     thread->stop = SDB_EVENT_NONE;
     thread->how = how;
@@ -173,7 +175,7 @@ static int check_caller(const struct sdb_thread *thread)
         return -EINVAL;
     if (!sdb__process_is_ours(thread->process))
         return -SDB_EWRONGTHREAD;
-    return thread->state == SDB_THREAD_GONE ? -ESRCH : 0;
+    return sdb_thread_state(thread) == SDB_THREAD_GONE ? -ESRCH : 0;
 }
 
 static int check_stopped(const struct sdb_thread *thread)
@@ -197,7 +199,8 @@ struct sdb_process *sdb_thread_process(const struct sdb_thread *thread)
 
 enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread)
 {
-    if (!thread)
+    /* One whose process was detached may not have gone yet, but has for the caller. */
+    if (!thread || thread->process->phase == SDB__PROCESS_LEAVING)
         return SDB_THREAD_GONE;
     /* For the caller it runs until its stop has been told, or the process was stopped as a whole. */
     if (thread->state == SDB_THREAD_STOPPED && thread->queued && !thread->process->gathered)

@@ -91,7 +91,7 @@ void sdb__waiter_notify(struct sdb__waiter *waiter)
         wake_fd(waiter);
 }
 
-static bool take_interrupt(struct sdb__waiter *waiter)
+bool sdb__waiter_take_interrupt(struct sdb__waiter *waiter)
 {
     return __atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST) &&
            __atomic_exchange_n(&waiter->interrupted, 0, __ATOMIC_SEQ_CST);
@@ -141,7 +141,7 @@ int sdb__waiter_idle(struct sdb__waiter *waiter)
     if (!waiter->has_fd)
         return 0;
     do {
-        if (take_interrupt(waiter))
+        if (sdb__waiter_take_interrupt(waiter))
             return -EINTR;
         rc = watch_fd(waiter, false);
     } while (rc > 0);
@@ -197,6 +197,9 @@ static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__d
         tid = 0;
     } else {
         tid = sdb__helper_have(waiter->helper, deadline);
+        /* A new helper does not know of an interrupt that came before it. */
+        if (heeds_interrupt && __atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST))
+            tid = -EINTR;
         /* Whoever can neither be late nor be woken cannot fail for want of it. */
         if (tid == 0 || (!heeds_interrupt && deadline->never))
             tid = sdb__wait_peek(true, status);
@@ -238,10 +241,8 @@ static int have_nothing(struct sdb__waiter *waiter, const struct sdb__deadline *
     if (slept)
         waiter->busy = 0;
 
-    if (heeds_interrupt && take_interrupt(waiter)) {
+    if (heeds_interrupt && sdb__waiter_take_interrupt(waiter)) {
         waiter->busy = 0;
-        if (waiter->uring)
-            sdb__uring_clear_wake(waiter->uring);
         return -EINTR;
     }
     if ((slept || passed) && is_quiet(waiter))

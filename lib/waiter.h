@@ -41,6 +41,9 @@ bool sdb__waiter_has_tracees(struct sdb__waiter *waiter);
 /** Any thread, async-signal-safe. */
 void sdb__waiter_interrupt(struct sdb__waiter *waiter);
 
+/** @return whether it was interrupted, once for each time */
+bool sdb__waiter_take_interrupt(struct sdb__waiter *waiter);
+
 /**
  * A descriptor that becomes readable when there is something for sdb__waiter_next(), or after
  * sdb__waiter_notify(), until the former has returned -ETIMEDOUT.

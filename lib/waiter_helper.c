@@ -88,7 +88,7 @@ int sdb__helper_have(struct sdb__helper *helper, const struct sdb__deadline *dea
     }
     at = sdb__deadline_earlier(*deadline, sdb__deadline_in(SDB__WAITER_QUIET_MS));
     room->at = at.at;
-    __atomic_store_n(&room->leave, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&room->leave, 0, __ATOMIC_SEQ_CST);
     return make_helper(helper);
 }
 
@@ -96,7 +96,7 @@ void sdb__helper_wake(struct sdb__helper *helper)
 {
     int saved_errno = errno;
 
-    __atomic_store_n(&helper->room.leave, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&helper->room.leave, 1, __ATOMIC_SEQ_CST);
     turn(helper);
     errno = saved_errno;
 }
@@ -127,7 +127,7 @@ void sdb__helper_send_away(struct sdb__helper *helper)
 void sdb__helper_flash(struct sdb__helper *helper)
 {
     sdb__helper_send_away(helper);
-    __atomic_store_n(&helper->room.leave, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&helper->room.leave, 1, __ATOMIC_SEQ_CST);
     (void)make_helper(helper);
 }
 

@@ -169,6 +169,22 @@ static unsigned arm(struct sdb__uring *uring, bool tracees, bool wake)
            __atomic_load_n(ring_word(uring, uring->params.sq_off.head), __ATOMIC_ACQUIRE);
 }
 
+static void signal_fd(int fd)
+{
+    static const uint64_t one = 1;
+    int saved_errno = errno;
+
+    (void)!write(fd, &one, sizeof(one)); /* a counter that is full has been signalled already */
+    errno = saved_errno;
+}
+
+static void clear_fd(int fd)
+{
+    uint64_t count;
+
+    (void)!read(fd, &count, sizeof(count));
+}
+
 /* @return whether there were any */
 static bool take_completions(struct sdb__uring *uring)
 {
@@ -180,10 +196,12 @@ static bool take_completions(struct sdb__uring *uring)
     bool found = at != tail;
 
     for (; at != tail; at++) {
-        if (entries[at & mask].user_data == REQUEST_TRACEES)
+        if (entries[at & mask].user_data == REQUEST_TRACEES) {
             uring->tracees_armed = false;
-        else
+        } else {
             uring->wake_armed = false;
+            clear_fd(uring->wake_fd); /* a wake that comes late shall not end each sleep */
+        }
     }
     __atomic_store_n(head, at, __ATOMIC_RELEASE);
     return found;
@@ -220,30 +238,9 @@ int sdb__uring_watch(struct sdb__uring *uring, bool tracees)
     return take_completions(uring);
 }
 
-static void signal_fd(int fd)
-{
-    static const uint64_t one = 1;
-    int saved_errno = errno;
-
-    (void)!write(fd, &one, sizeof(one)); /* a counter that is full has been signalled already */
-    errno = saved_errno;
-}
-
-static void clear_fd(int fd)
-{
-    uint64_t count;
-
-    (void)!read(fd, &count, sizeof(count));
-}
-
 void sdb__uring_wake(struct sdb__uring *uring)
 {
     signal_fd(uring->wake_fd);
-}
-
-void sdb__uring_clear_wake(struct sdb__uring *uring)
-{
-    clear_fd(uring->wake_fd);
 }
 
 /*

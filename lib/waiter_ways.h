@@ -31,9 +31,6 @@ int sdb__uring_sleep(struct sdb__uring *uring, const struct sdb__deadline *deadl
 /** End the running sleep, or the next one that heeds it.  Any thread, async-signal-safe. */
 void sdb__uring_wake(struct sdb__uring *uring);
 
-/** Forget that it was woken. */
-void sdb__uring_clear_wake(struct sdb__uring *uring);
-
 /** @return a descriptor that sdb__uring_watch() makes readable, the ring's; or a negative errno */
 int sdb__uring_fd(struct sdb__uring *uring);
 

@@ -258,7 +258,7 @@ START_TEST(an_exec_is_told_in_all_stop)
         }
         event = expect_of(SDB_EVENT_EXEC, thread);
         resume(&event);
-        wait_ready(&target);
+        wait_ready_held(&target); /* a stop may still be on its way, which nobody wants any more */
         close_input(&target);
         expect_exit(SDB_EXITED, 9);
         close_target(&target);
@@ -425,7 +425,7 @@ START_TEST(a_process_that_executes_a_program_can_be_stopped)
         } while (event.kind != SDB_EVENT_EXEC);
         ck_assert_int_eq(sdb_process_thread_count(target.process), 1);
         resume(&event);
-        wait_ready(&target);
+        wait_ready_held(&target); /* a stop may still be on its way, which nobody wants any more */
         close_input(&target);
         expect_exit(SDB_EXITED, 9);
         close_target(&target);
