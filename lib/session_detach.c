@@ -328,27 +328,38 @@ static void wait_for_leaving(struct sdb_session *session)
     }
 }
 
-void sdb__session_release_all(struct sdb_session *session)
+static void remove_ended(struct sdb_session *session)
 {
     struct sdb_process *process;
 
-    do {
-        kill_all(session);
-        while ((process = find(session, has_ended)))
-            sdb__session_remove(process);
-    } while (!session->processes && sdb__session_newborns_are_due(session) &&
-             sdb__session_adopt_orphans(session));
+    while ((process = find(session, has_ended)))
+        sdb__session_remove(process);
+}
+
+static void detach_all(struct sdb_session *session)
+{
+    struct sdb_process *process;
+
     while ((process = find(session, shall_live))) {
         sdb_process_retain(process);
         /* One that was killed just now ends by itself, or has done so. */
         if (detach(process, process->policies.release == SDB_RELEASE_STOP) < 0 &&
-            process->session) {
-            if (process->ended)
-                sdb__session_remove(process);
-            else
-                process->phase = SDB__PROCESS_LEAVING;
-        }
+            process->session && !process->ended)
+            process->phase = SDB__PROCESS_LEAVING;
+        remove_ended(session);
         sdb_process_close(process);
     }
-    wait_for_leaving(session);
+}
+
+void sdb__session_release_all(struct sdb_session *session)
+{
+    /* A newborn of one that was killed may come only now. */
+    do {
+        kill_all(session);
+        remove_ended(session);
+        detach_all(session);
+        wait_for_leaving(session);
+        remove_ended(session);
+    } while (!session->processes && sdb__session_newborns_are_due(session) &&
+             sdb__session_adopt_orphans(session));
 }

@@ -256,7 +256,7 @@ START_TEST(attach_to_processes_that_end_soon)
 {
     chance = chance_of(3);
     begin(_i);
-    for (int round = 0; round < rounds(400); round++) {
+    for (int round = 0; round < rounds(210); round++) {
         struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
         const char *what = lives[(size_t)round % 7];
         struct sdb_child *child = start_life(what);
@@ -265,8 +265,7 @@ START_TEST(attach_to_processes_that_end_soon)
         struct sdb_process *process = NULL;
         int rc;
 
-        for (unsigned i = chance_below(&chance, 400); i > 0; i--)
-            sched_yield();
+        nanosleep(&(struct timespec){.tv_nsec = (long)chance_below(&chance, 1500000)}, NULL);
         rc = sdb_session_attach(session, pid, &process, &error);
         if (rc == 0 && round % 2 == 0) {
             run_life(process);

@@ -255,6 +255,37 @@ START_TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
 }
 END_TEST
 
+/* The window between a signal and its stop is narrow, so it is tried often. */
+START_TEST(an_interrupt_in_a_flood_of_passed_signals_is_told)
+{
+    struct target target;
+    struct sdb_thread *busy;
+
+    begin(_i);
+    set_policy(SIGUSR1, SDB_POLICY_PASS);
+    target = launch_threads("flood", "2", NULL);
+    resume_process(target.process);
+    run_births(2, NULL);
+    busy = crew_thread(&target, 1);
+    for (int i = 0; i < 1000; i++) {
+        struct sdb_event event;
+
+        ck_assert_int_eq(sdb_thread_interrupt(busy), 0);
+        event = expect_of(SDB_EVENT_INTERRUPT, busy);
+        ck_assert_int_eq(state_of(sdb_thread_tid(busy)), 't');
+        resume(&event);
+    }
+    for (int i = 0; i < 200; i++) {
+        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        for (int place = 0; place <= 2; place++)
+            ck_assert_int_eq(state_of(tid_at(target.board, place)), 't');
+        resume_process(target.process);
+    }
+    finish();
+    close_target(&target);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const policies[] = {
@@ -266,6 +297,7 @@ int main(void)
         a_kill_is_never_dropped,
         a_policy_holds_for_newborns_and_after_an_exec,
         a_signal_that_is_passed_does_not_use_an_interrupt_up,
+        an_interrupt_in_a_flood_of_passed_signals_is_told,
     };
     Suite *suite = suite_create("session_signals");
 
