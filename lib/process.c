@@ -221,8 +221,9 @@ int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)
     int rc = check_caller(process);
     bool found = false;
 
-    if (rc == -ESRCH && process->session && process->ended && process->thread->queued)
-        return 0; /* it was killed since, and that is still to be told */
+    if (rc == -ESRCH && process->session && (process->ended || process->released) &&
+        process->thread->queued)
+        return 0; /* it was killed or let go since, and that is still to be told */
     if (rc < 0)
         return rc;
     if (!sdb__resume_is_known(how))

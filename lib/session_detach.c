@@ -54,7 +54,7 @@ static int let_go(struct sdb_thread *thread)
         return 0;
     if (must_wait_for_trap(thread)) {
         thread->dying = true; /* as far as waiting for it goes */
-        return sdb__thread_go(thread, SDB_RESUME_CONTINUE, 0);
+        return sdb__thread_go(thread, SDB_RESUME_CONTINUE, sdb__thread_pending_signal(thread));
     }
     rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
     if (rc < 0) {
@@ -150,7 +150,7 @@ static int detach(struct sdb_process *process, bool stopped)
     if (rc == 0)
         rc = leave(process, stopped);
     if (rc == 0)
-        rc = reap_dying(process);
+        (void)reap_dying(process); /* it has gone for the caller, whatever comes of this */
     sdb_process_close(process);
     return rc;
 }

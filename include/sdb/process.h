@@ -202,6 +202,7 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *                  have, the kernel gives the end of the process to its session only
  *         -ETIMEDOUT  with SDB_RELEASE_KILL: it hangs in the kernel; its end is still told
  *         -ENOMEM  no memory for the child; the process is held as before
+ *         -EAGAIN  the means of waiting could not be had; the process is held as before
  *
  * Tracer thread only.  Since 0.1.
  */

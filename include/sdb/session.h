@@ -286,7 +286,8 @@ SDB_API int sdb_session_interrupt(struct sdb_session *session);
  * A descriptor for poll, epoll and any event loop: it becomes readable when sdb_session_wait() has
  * something to tell, an interrupt included.  When it is readable, call sdb_session_wait() with a
  * time-out of 0 until it returns -ETIMEDOUT (or -ECHILD); it may also be readable for nothing.  Do so
- * once before the first poll, too.
+ * once before the first poll, too.  What the host has taken away (-SDB_ESTOLEN) does not make it
+ * readable: a call of sdb_session_wait() now and then finds it out.
  *
  * Where there is no io_uring, the session gets a thread of its own that watches its processes: it
  * has all signals blocked, and calls nothing of the host's.
