@@ -257,32 +257,32 @@ bool sdb__session_newborns_are_due(struct sdb_session *session)
  * A thread that is not the first has executed a program.  The first one's end is never reported, and
  * its id is the other's now.
  */
-static struct sdb_thread *move_to_pid(struct sdb_thread *first, struct sdb_thread *thread)
+static struct sdb_thread *move_to_pid(struct sdb_thread *first, struct sdb_thread *executing)
 {
     struct sdb_process *process = first->process;
     struct sdb_session *session = process->session;
 
     sdb__thread_ended(first, NULL);
-    sdb__thread_table_remove(&session->threads, thread);
-    thread->tid = process->pid;
-    process->thread = thread;
+    sdb__thread_table_remove(&session->threads, executing);
+    executing->tid = process->pid;
+    process->thread = executing;
     process->first_not_held = false;
-    (void)sdb__thread_table_add(&session->threads, thread); /* there is room: two have gone */
+    (void)sdb__thread_table_add(&session->threads, executing); /* there is room: two have gone */
 
     if (process->phase == SDB__PROCESS_HELD)
         sdb__session_enqueue(session, first);
     else
         sdb__thread_gone(first);
-    return thread;
+    return executing;
 }
 
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
     struct sdb_session *session = thread->process->session;
-    struct sdb_thread *former = sdb__thread_table_find(&session->threads, stop->other_tid);
+    struct sdb_thread *executing = sdb__thread_table_find(&session->threads, stop->other_tid);
 
-    if (former && former != thread && former->process == thread->process)
-        thread = move_to_pid(thread, former);
+    if (executing && executing != thread && executing->process == thread->process)
+        thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
     return thread;
 }
