@@ -34,6 +34,7 @@ function(sdb_library_objects target)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     target_include_directories(${target} PRIVATE
         "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include")
+    target_include_directories(${target} SYSTEM PRIVATE ${sdb_private_include_dirs})
 endfunction()
 
 # sdb_child_library_objects(target): a part that runs in a process which shares the host's memory,
@@ -55,7 +56,7 @@ function(sdb_library target)
     target_include_directories(${target} PUBLIC
         "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
         "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>")
-    target_link_libraries(${target} PRIVATE Threads::Threads)
+    target_link_libraries(${target} PRIVATE Threads::Threads ${sdb_private_libraries})
     set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C)
     sdb_sanitize(${target})
 endfunction()

@@ -25,6 +25,12 @@ struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, 
     process->pid = pid;
     process->pidfd = -1;
     process->policies.follow = SDB_FOLLOW_DEFAULT;
+    process->space = sdb__space_create();
+    if (!process->space || pthread_mutex_init(&process->space_lock, NULL) != 0) {
+        sdb__space_close(process->space);
+        free(process);
+        return NULL;
+    }
     if (sdb__thread_create(process, pid, &process->thread) < 0) {
         sdb_process_close(process);
         return NULL;
@@ -56,6 +62,27 @@ void sdb__process_gone(struct sdb_process *process)
     sdb__child_free(process->child);
     process->child = NULL;
     sdb_process_close(process);
+}
+
+struct sdb__space *sdb__process_space(struct sdb_process *process)
+{
+    struct sdb__space *space;
+
+    pthread_mutex_lock(&process->space_lock);
+    space = sdb__space_retain(process->space);
+    pthread_mutex_unlock(&process->space_lock);
+    return space;
+}
+
+void sdb__process_set_space(struct sdb_process *process, struct sdb__space *space)
+{
+    struct sdb__space *before;
+
+    pthread_mutex_lock(&process->space_lock);
+    before = process->space;
+    process->space = space;
+    pthread_mutex_unlock(&process->space_lock);
+    sdb__space_close(before);
 }
 
 bool sdb__process_is_ours(const struct sdb_process *process)
@@ -279,6 +306,9 @@ struct sdb_process *sdb_process_retain(struct sdb_process *process)
 
 void sdb_process_close(struct sdb_process *process)
 {
-    if (process && __atomic_sub_fetch(&process->references, 1, __ATOMIC_ACQ_REL) == 0)
-        free(process);
+    if (!process || __atomic_sub_fetch(&process->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    sdb__space_close(process->space);
+    pthread_mutex_destroy(&process->space_lock);
+    free(process);
 }

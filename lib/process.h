@@ -5,11 +5,13 @@
 #ifndef SDB_LIB_PROCESS_H
 #define SDB_LIB_PROCESS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include <sdb/process.h>
 
+#include "address_space.h"
 #include "ptrace.h"
 #include "thread.h"
 
@@ -51,6 +53,10 @@ struct sdb_process {
     bool released;           /* let go at its exec; it is still to be told */
     struct sdb_child *child; /* what it becomes when it is let go at its exec, or NULL */
     void *data;
+
+    pthread_mutex_t space_lock; /* of the pointer: other threads read memory while the tracer thread
+                                   sees an exec */
+    struct sdb__space *space;   /* retained */
 };
 
 /**
@@ -65,6 +71,12 @@ void sdb__process_gone(struct sdb_process *process);
 
 /** @return whether the process is held and the caller is its session's tracer thread */
 bool sdb__process_is_ours(const struct sdb_process *process);
+
+/** @return its address space as it is now, retained; any thread */
+struct sdb__space *sdb__process_space(struct sdb_process *process);
+
+/** Give it another address space, whose reference becomes the process's. */
+void sdb__process_set_space(struct sdb_process *process, struct sdb__space *space);
 
 /** @return what the kernel shall do by itself for its threads */
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);

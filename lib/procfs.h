@@ -123,6 +123,14 @@ enum sdb__procfs_way {
 int sdb__procfs_memory_file(pid_t pid, const char *name, enum sdb__procfs_way way, size_t limit,
                             struct sdb__procfs_text *text);
 
+/**
+ * Open the memory of a process, for reading and writing.  It stands for the memory that the process
+ * has now: after an exec it reads as empty.
+ *
+ * @return a descriptor of ours, or -ESRCH, -EACCES, -EPERM, -EMFILE, -ENFILE, -ENOMEM, -ENOSYS
+ */
+int sdb__procfs_open_memory(pid_t pid);
+
 /* A file's place in the system. */
 struct sdb__procfs_file {
     uint32_t device_major;

@@ -348,6 +348,33 @@ int sdb__procfs_executable(pid_t pid, struct sdb__procfs_text *path, struct sdb_
     return 0;
 }
 
+static int try_to_open_memory(pid_t pid, pid_t tid, void *data)
+{
+    char path[SDB__PROCFS_PATH_SIZE];
+    struct sdb__procfs_status status;
+    int *fd = data;
+
+    sdb__procfs_make_path(path, pid, tid, "mem");
+    *fd = sdb__procfs_open_at(AT_FDCWD, path, O_RDWR);
+    if (*fd < 0)
+        return failure(*fd, pid, tid);
+    /* Of who has none it can be opened all the same. */
+    if (sdb__procfs_status(tid == 0 ? pid : tid, &status) == 0 && status.has_memory)
+        return 0;
+    sdb__fd_close(fd);
+    return NOTHING;
+}
+
+int sdb__procfs_open_memory(pid_t pid)
+{
+    int fd = -1;
+    int rc = try_in_turn(pid, try_to_open_memory, &fd);
+
+    if (rc == NOTHING || rc == FUTILE || rc == -EAGAIN)
+        return -ESRCH;
+    return rc < 0 ? rc : fd;
+}
+
 /* ---- files ---- */
 
 ssize_t sdb__procfs_map_path(pid_t pid, uint64_t start, uint64_t end, char *target)

@@ -5,6 +5,7 @@
 #include "ptrace.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -16,9 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <elf.h>
-
-#include "arch.h"
 #include "deadline.h"
 #include "trace.h"
 
@@ -55,8 +53,22 @@ static const char *name_of(int what)
         return "get siginfo";
     case PTRACE_GETEVENTMSG:
         return "get event message";
+    case PTRACE_SETSIGINFO:
+        return "set siginfo";
+    case PTRACE_GETSIGMASK:
+        return "get signal mask";
+    case PTRACE_SETSIGMASK:
+        return "set signal mask";
+    case PTRACE_GETREGS:
     case PTRACE_GETREGSET:
         return "get registers";
+    case PTRACE_SETREGS:
+    case PTRACE_SETREGSET:
+        return "set registers";
+    case PTRACE_PEEKUSER:
+        return "get word of user area";
+    case PTRACE_POKEUSER:
+        return "set word of user area";
     case PTRACE_KILL:
         return "kill";
     default:
@@ -166,15 +178,56 @@ bool sdb__ptrace_has_pending(pid_t tid, int signal)
     }
 }
 
-int sdb__ptrace_pc(pid_t tid, uint64_t *address)
+int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo)
 {
-    struct user_regs_struct registers;
-    struct iovec room = {.iov_base = &registers, .iov_len = sizeof(registers)};
-    int rc = request(PTRACE_GETREGSET, tid, NT_PRSTATUS, (uintptr_t)&room);
+    return request(PTRACE_SETSIGINFO, tid, 0, (uintptr_t)siginfo);
+}
+
+int sdb__ptrace_signal_mask(pid_t tid, uint64_t *mask)
+{
+    return request(PTRACE_GETSIGMASK, tid, sizeof(*mask), (uintptr_t)mask);
+}
+
+int sdb__ptrace_set_signal_mask(pid_t tid, uint64_t mask)
+{
+    return request(PTRACE_SETSIGMASK, tid, sizeof(mask), (uintptr_t)&mask);
+}
+
+int sdb__ptrace_get_general(pid_t tid, struct user_regs_struct *registers)
+{
+    return request(PTRACE_GETREGS, tid, 0, (uintptr_t)registers);
+}
+
+int sdb__ptrace_set_general(pid_t tid, const struct user_regs_struct *registers)
+{
+    return request(PTRACE_SETREGS, tid, 0, (uintptr_t)registers);
+}
+
+int sdb__ptrace_get_register_set(pid_t tid, unsigned type, void *registers, size_t *size)
+{
+    struct iovec room = {.iov_base = registers, .iov_len = *size};
+    int rc = request(PTRACE_GETREGSET, tid, type, (uintptr_t)&room);
 
     if (rc == 0)
-        *address = sdb__registers_pc(&registers);
+        *size = room.iov_len;
     return rc;
+}
+
+int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers, size_t size)
+{
+    struct iovec room = {.iov_base = (void *)(uintptr_t)registers, .iov_len = size};
+
+    return request(PTRACE_SETREGSET, tid, type, (uintptr_t)&room);
+}
+
+int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word)
+{
+    return request(PTRACE_PEEKUSER, tid, offset, (uintptr_t)word);
+}
+
+int sdb__ptrace_poke_user(pid_t tid, size_t offset, uint64_t word)
+{
+    return request(PTRACE_POKEUSER, tid, offset, word);
 }
 
 pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage)
@@ -204,6 +257,11 @@ pid_t sdb__reap_sibling(pid_t tid, int *status, struct rusage *usage)
         info.si_pid == 0 || info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
         return 0;
     return wait4(tid, status, (int)__WALL | WNOHANG, usage) == tid ? tid : 0;
+}
+
+bool sdb__tasks_share_memory(pid_t a, pid_t b)
+{
+    return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
 }
 
 bool sdb__task_is_in(pid_t pid, pid_t tid)

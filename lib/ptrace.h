@@ -14,6 +14,7 @@
 
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 #include <sdb/child.h>
 #include <sdb/process.h>
@@ -36,7 +37,27 @@ int sdb__ptrace_siginfo(pid_t tid, void *siginfo);
 /** @return whether a signal that was sent to this thread waits to be delivered */
 bool sdb__ptrace_has_pending(pid_t tid, int signal);
 
-int sdb__ptrace_pc(pid_t tid, uint64_t *address);
+/** Have the signal that it stands before come with this siginfo_t. */
+int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo);
+
+/* Bit n-1 of a mask stands for signal n. */
+int sdb__ptrace_signal_mask(pid_t tid, uint64_t *mask);
+int sdb__ptrace_set_signal_mask(pid_t tid, uint64_t mask);
+
+/* The general registers, in their 64-bit form also of a 32-bit program. */
+int sdb__ptrace_get_general(pid_t tid, struct user_regs_struct *registers);
+int sdb__ptrace_set_general(pid_t tid, const struct user_regs_struct *registers);
+
+/**
+ * @param type  NT_... of <elf.h>
+ * @param size  the room; gets what there was
+ */
+int sdb__ptrace_get_register_set(pid_t tid, unsigned type, void *registers, size_t *size);
+int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers, size_t size);
+
+/* One word of struct user, by its offset there. */
+int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word);
+int sdb__ptrace_poke_user(pid_t tid, size_t offset, uint64_t word);
 
 /**
  * Look at one wait status of a tracee of this thread, or of a clone child of it whose exit signal is
@@ -74,6 +95,9 @@ int sdb__wait_for_any_tracee(void);
  * @return its tid, or 0 if it has not
  */
 pid_t sdb__reap_sibling(pid_t tid, int *status, struct rusage *usage);
+
+/** @return whether the memory of two tracees is one and the same; false if it cannot be told */
+bool sdb__tasks_share_memory(pid_t a, pid_t b);
 
 /** @return whether the task exists and is a thread of the process */
 bool sdb__task_is_in(pid_t pid, pid_t tid);

@@ -56,6 +56,7 @@ static int let_go(struct sdb_thread *thread)
         thread->dying = true; /* as far as waiting for it goes */
         return sdb__thread_go(thread, SDB_RESUME_CONTINUE, sdb__thread_pending_signal(thread));
     }
+    (void)sdb__registers_flush(thread);
     rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
     if (rc < 0) {
         thread->dying = true;
@@ -241,6 +242,7 @@ bool sdb__session_release_at_exec(struct sdb_process *process)
 {
     struct sdb_thread *thread = process->thread;
 
+    (void)sdb__registers_flush(thread);
     if (sdb__ptrace_detach(thread->tid, 0) < 0)
         return false; /* it was killed just now */
     if (process->session->stop_to_take == thread->tid)

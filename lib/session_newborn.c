@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "address_space.h"
 #include "descriptor.h"
 #include "procfs.h"
 #include "session.h"
@@ -156,6 +157,8 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
         if (!process)
             return;
         newborn = process->thread;
+        if (sdb__tasks_share_memory(parent->process->pid, process->pid))
+            sdb__process_set_space(process, sdb__space_retain(parent->process->space));
         if (parent->process->phase == SDB__PROCESS_LEAVING)
             process->phase = SDB__PROCESS_LEAVING;
     }
@@ -276,6 +279,15 @@ static struct sdb_thread *move_to_pid(struct sdb_thread *first, struct sdb_threa
     return executing;
 }
 
+/* Without memory for another the old one serves on, and says that it is gone. */
+static void take_new_memory(struct sdb_process *process)
+{
+    struct sdb__space *space = sdb__space_create();
+
+    if (space)
+        sdb__process_set_space(process, space);
+}
+
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
     struct sdb_session *session = thread->process->session;
@@ -284,5 +296,6 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
     if (executing && executing != thread && executing->process == thread->process)
         thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
+    take_new_memory(thread->process);
     return thread;
 }

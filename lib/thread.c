@@ -14,6 +14,7 @@
 
 #include <sdb/error.h>
 
+#include "arch.h"
 #include "process.h"
 #include "ptrace.h"
 #include "session.h"
@@ -107,6 +108,7 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->in_vfork = false;
     thread->cannot_stop = false;
     thread->interrupt_asked = false;
+    sdb__registers_forget(thread);
 }
 
 /* Note that it runs.  What its stop was about is forgotten. */
@@ -134,6 +136,7 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
 
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
+    (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
     return resumed(thread, how, sdb__ptrace_resume(thread->tid, how, signal));
 }
 
@@ -143,6 +146,7 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
 
     if (!thread->in_group_stop || how != SDB_RESUME_CONTINUE)
         return sdb__thread_go(thread, how, sdb__thread_pending_signal(thread));
+    (void)sdb__registers_flush(thread);
     thread->listening = true;
     (void)sdb__wait_take_stop(thread->tid,
                               &taken); /* it stays in it: what comes next shall be told from it */
@@ -246,11 +250,17 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
 
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 {
+    struct user_regs_struct *registers;
     int rc = check_stopped(thread);
 
     if (rc < 0)
         return rc;
-    return address ? sdb__ptrace_pc(thread->tid, address) : -EINVAL;
+    if (!address)
+        return -EINVAL;
+    rc = sdb__registers_general(thread, &registers);
+    if (rc == 0)
+        *address = sdb__registers_pc(registers);
+    return rc;
 }
 
 int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size)

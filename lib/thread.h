@@ -12,6 +12,8 @@
 #include <sdb/event.h>
 #include <sdb/thread.h>
 
+#include "register_cache.h"
+
 struct sdb_thread {
     struct sdb_process *process; /* retained */
     struct sdb_thread *next;     /* in the process's list */
@@ -27,6 +29,8 @@ struct sdb_thread {
     int signal;    /* that goes with it */
     pid_t former_tid;
     struct sdb_thread *newborn; /* that it has made, retained */
+
+    struct sdb__register_cache registers;
 
     enum sdb_resume how; /* it was last resumed so */
     uint32_t came_from;  /* and out of this stop */
