@@ -207,6 +207,8 @@ const char *sdb_event_name(uint32_t kind)
         [SDB_EVENT_THREAD_EXIT] = "thread exit",
         [SDB_EVENT_EXITED] = "exit",
         [SDB_EVENT_RELEASED] = "release",
+        [SDB_EVENT_BREAKPOINT] = "breakpoint",
+        [SDB_EVENT_WATCHPOINT] = "watchpoint",
     };
 
     return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown event";

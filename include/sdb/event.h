@@ -15,6 +15,9 @@
 
 SDB_BEGIN_DECLS
 
+struct sdb_breakpoint;
+struct sdb_watchpoint;
+
 /**
  * The kinds of events.  After all but EXITED, THREAD_EXIT and RELEASED the thread stands still, until
  * it is resumed.
@@ -45,7 +48,7 @@ enum sdb_event_kind {
     /* sdb_thread_interrupt() has stopped it. */
     SDB_EVENT_INTERRUPT = 4,
 
-    /* One instruction was executed (SDB_RESUME_STEP). */
+    /* One instruction was executed (SDB_RESUME_STEP), or the thread has arrived (<sdb/step.h>). */
     SDB_EVENT_STEP = 5,
 
     /* The thread stands at the beginning of a system call, or at its end (SDB_RESUME_SYSCALL). */
@@ -85,6 +88,14 @@ enum sdb_event_kind {
     /* The process has executed another program and was let go, as its follow policy says.  If this
      * session launched it, `child` is a child that can be waited for: the caller's to close. */
     SDB_EVENT_RELEASED = 16,
+
+    /* The thread has come to a breakpoint, `breakpoint`, at `address`; the instruction there was not
+     * executed yet (<sdb/breakpoint.h>). */
+    SDB_EVENT_BREAKPOINT = 17,
+
+    /* The thread has touched what `watchpoint` watches: at `address` there was `old_value`, and there
+     * is `new_value`, of `value_size` bytes each.  The instruction was executed (<sdb/watchpoint.h>). */
+    SDB_EVENT_WATCHPOINT = 18,
 };
 
 /** One event.  Initialise with SDB_EVENT_INIT; it can be used again and again.  Since 0.1. */
@@ -100,12 +111,18 @@ struct sdb_event {
     struct sdb_thread *new_thread;   /* FORK, VFORK, CLONE: the newborn; else NULL */
     struct sdb_child *child;         /* RELEASED; else NULL */
     int32_t former_tid;              /* EXEC; else 0 */
-    uint32_t reserved;
+    uint32_t value_size;             /* WATCHPOINT; else 0 */
+    uint64_t address;                /* BREAKPOINT, WATCHPOINT; else 0 */
+    struct sdb_breakpoint *breakpoint; /* BREAKPOINT; else NULL */
+    struct sdb_watchpoint *watchpoint; /* WATCHPOINT; else NULL */
+    const void *old_value;             /* WATCHPOINT; else NULL.  Until the next wait */
+    const void *new_value;
 };
 
 #define SDB_EVENT_INIT                                                                             \
     {                                                                                              \
-        sizeof(struct sdb_event), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0                   \
+        sizeof(struct sdb_event), 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL,   \
+            NULL, NULL                                                                             \
     }
 
 /**

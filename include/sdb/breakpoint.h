@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Breakpoints: stopping where a program comes by.
+ *
+ *     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+ *     struct sdb_breakpoint *breakpoint;
+ *
+ *     options.address = address;
+ *     sdb_breakpoint_create(process, &options, &breakpoint);
+ *     ...
+ *     while (sdb_session_wait(session, -1, &event) == 0) {
+ *         if (event.kind == SDB_EVENT_BREAKPOINT)
+ *             printf("thread %d is at %#" PRIx64 "\n", sdb_thread_tid(event.thread), event.address);
+ *         sdb_event_resume(&event);
+ *     }
+ *
+ * A software breakpoint is one byte in the program's text (int3), of which there can be any number; it
+ * is never seen through <sdb/memory.h>.  A program that reads its own text does see it.  A hardware
+ * breakpoint changes nothing in the memory; there is room for four addresses, watchpoints included, in
+ * each thread.
+ *
+ * Each execution of the instruction is one hit, by whatever thread, that of a thread that is stepped
+ * onto the address or stopped there by chance, too: it is told when the thread goes on.  When a thread
+ * that stands at its hit is resumed, the instruction is executed, and the thread goes on behind it; the
+ * other threads run meanwhile, and none gets by.  For that the instruction is executed elsewhere, in a
+ * page of libsdb's that is mapped into the process; the program counter that stops, signal handlers and
+ * core files show is the program's own.  Few instructions cannot be moved, and then all threads that
+ * share the memory are stopped for a moment.
+ *
+ * Newborn processes: one that is held has its parent's breakpoints too, and their hits are told as the
+ * newborn's.  One that is not held has none: they are lifted from its copy of the memory, or, while it
+ * shares the memory as after vfork(2), it is watched until it has executed a program or ended, without
+ * a word to the caller.  An exec does away with the process's breakpoints.  Letting a process go lifts
+ * them first.  If the host dies without its session's end, a process that is not killed with it
+ * (SDB_RELEASE_KILL) keeps the bytes, and dies of the first that it comes by.
+ *
+ * A breakpoint belongs to the session of its process.  It is valid until sdb_breakpoint_remove(), or
+ * the session's end.
+ */
+#ifndef SDB_BREAKPOINT_H
+#define SDB_BREAKPOINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sdb/export.h>
+
+SDB_BEGIN_DECLS
+
+struct sdb_breakpoint;
+struct sdb_process;
+struct sdb_thread;
+
+/** Use the processor's debug registers.  Since 0.1. */
+#define SDB_BREAKPOINT_HARDWARE UINT64_C(0x1)
+
+/** The first hit that is told disables it.  Since 0.1. */
+#define SDB_BREAKPOINT_ONE_SHOT UINT64_C(0x2)
+
+/** It is created disabled.  Since 0.1. */
+#define SDB_BREAKPOINT_DISABLED UINT64_C(0x4)
+
+/**
+ * Whether a thread that has come to a breakpoint shall stop there.  Called in the tracer thread, within
+ * whatever call of the session sees the thread; it may read and change the thread's registers and the
+ * memory of the process, and ask for anything, but must not resume, wait, or let go.
+ *
+ * @return not 0: it is a hit; 0: the thread goes on, and nothing is told or counted
+ */
+typedef int sdb_breakpoint_condition(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread,
+                                     void *data);
+
+/** What a breakpoint shall be.  Initialise with SDB_BREAKPOINT_OPTIONS_INIT.  Since 0.1. */
+struct sdb_breakpoint_options {
+    size_t size;                         /* sizeof(struct sdb_breakpoint_options) */
+    uint64_t flags;                      /* SDB_BREAKPOINT_... */
+    uint64_t address;                    /* where, if there is no list */
+    const uint64_t *addresses;           /* a list of places, or NULL */
+    size_t address_count;                /* how many the list has */
+    sdb_breakpoint_condition *condition; /* NULL: each time */
+    void *condition_data;
+    uint64_t ignore_count;     /* so many hits are counted and not told */
+    struct sdb_thread *thread; /* only this thread's hits count; NULL: any thread's */
+};
+
+#define SDB_BREAKPOINT_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(struct sdb_breakpoint_options), 0, 0, NULL, 0, NULL, NULL, 0, NULL                  \
+    }
+
+/**
+ * Create a breakpoint in a process.  Its threads may run or stand still; those that run are stopped for
+ * a moment, and no event tells of that, where the kernel has to be told to report newborns first.
+ *
+ * Where two breakpoints have the same address, one event tells of both, see
+ * sdb_thread_next_breakpoint().  At an address inside an instruction that has one itself, it works for
+ * who jumps there.  Where the program has an int3 of its own, the hit is told first, and when the
+ * thread is resumed, the program's own SIGTRAP follows.
+ *
+ * @param process     a held process
+ * @param options     what it shall be
+ * @param breakpoint  gets it
+ * @return 0, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *         -EINVAL   a pointer is NULL, a wrong size, an unknown flag, a list without entries, a thread
+ *                   of another process, or a process of which threads are not held
+ *                   (SDB_FOLLOW_CLONE is not in its follow policy)
+ *         -E2BIG    members of @p options that this version does not know are set
+ *         -ESRCH    the process, or the thread, is gone
+ *         -EFAULT   nothing is mapped at an address
+ *         -EACCES   what is mapped there cannot be executed
+ *         -EIO      it is mapped, and cannot be written to: shared, and only to be read
+ *         -ENOTSUP  the process runs 32-bit code
+ *         -ENOSPC   with HARDWARE: the debug registers do not suffice
+ *         -ENOMEM, -EMFILE, -ENFILE, -EAGAIN  no memory, no descriptor for the process's memory, or
+ *                   no way to wait for its threads
+ *         When it fails nothing is planted.
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_breakpoint_create(struct sdb_process *process,
+                                  const struct sdb_breakpoint_options *options,
+                                  struct sdb_breakpoint **breakpoint);
+
+/**
+ * Remove a breakpoint from all processes that have it.  A byte that the program has overwritten since
+ * stays what the program has written.  A thread that stands at a hit of it goes on when it is resumed,
+ * as ever.
+ *
+ * @return 0, also for NULL, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_breakpoint_remove(struct sdb_breakpoint *breakpoint);
+
+/**
+ * Enable or disable a breakpoint.  A disabled one is lifted, keeps its counts, and costs nothing.
+ * Doing it again changes nothing.
+ *
+ * @return 0, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *         -EINVAL   @p breakpoint is NULL
+ *         -EFAULT, -EACCES, -EIO, -ENOSPC, -ENOMEM  as from sdb_breakpoint_create(): it stays disabled
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_breakpoint_enable(struct sdb_breakpoint *breakpoint);
+SDB_API int sdb_breakpoint_disable(struct sdb_breakpoint *breakpoint);
+
+/**
+ * @return 1 if it is enabled, 0 if not, or -EINVAL if @p breakpoint is NULL
+ *
+ * Tracer thread only (not checked).  Since 0.1.
+ */
+SDB_API int sdb_breakpoint_is_enabled(const struct sdb_breakpoint *breakpoint);
+
+/**
+ * Have so many of the hits that follow be counted and not told.
+ *
+ * @return 0, -EINVAL if @p breakpoint is NULL, or -SDB_EWRONGTHREAD
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_breakpoint_set_ignore_count(struct sdb_breakpoint *breakpoint, uint64_t count);
+
+/**
+ * @return how many hits there were, ignored ones included, in all of its processes; 0 if
+ *         @p breakpoint is NULL.  An instruction that faults, and is executed again after the
+ *         program's handler, is hit again
+ *
+ * Tracer thread only (not checked).  Since 0.1.
+ */
+SDB_API uint64_t sdb_breakpoint_hit_count(const struct sdb_breakpoint *breakpoint);
+
+/**
+ * Go through the breakpoints that a thread has hit where it stands (SDB_EVENT_BREAKPOINT), oldest
+ * first.
+ *
+ * @param after  the one before, or NULL for the first
+ * @return a breakpoint, or NULL after the last, or if @p thread is NULL or stands at none
+ *
+ * Tracer thread only (not checked).  Since 0.1.
+ */
+SDB_API struct sdb_breakpoint *sdb_thread_next_breakpoint(const struct sdb_thread *thread,
+                                                          const struct sdb_breakpoint *after);
+
+/**
+ * Remember something of the caller's with a breakpoint; NULL at first.
+ *
+ * @return sdb_breakpoint_data(): what was set, NULL if @p breakpoint is NULL
+ *
+ * Tracer thread only (not checked).  Since 0.1.
+ */
+SDB_API void sdb_breakpoint_set_data(struct sdb_breakpoint *breakpoint, void *data);
+SDB_API void *sdb_breakpoint_data(const struct sdb_breakpoint *breakpoint);
+
+SDB_END_DECLS
+
+#endif
