@@ -148,6 +148,22 @@ static long number_of(const char *text, const char *name)
     return value ? strtol(value, NULL, 10) : 0;
 }
 
+static uint64_t signals_of(const char *text, const char *name)
+{
+    const char *value = find_value(text, name);
+
+    return value ? strtoull(value, NULL, 16) : 0;
+}
+
+/* @return whether a line has a word in it; none has one that is a part of another */
+static bool has_word(const char *text, const char *name, const char *word)
+{
+    const char *value = find_value(text, name);
+    const char *found = value ? strstr(value, word) : NULL;
+
+    return found && !memchr(value, '\n', (size_t)(found - value));
+}
+
 /* "Uid:" and "Gid:": real, effective, saved, file system. */
 static void find_ids(const char *text, const char *name, uint32_t *real, uint32_t *effective)
 {
@@ -201,6 +217,11 @@ static void parse_status(const char *text, struct sdb__procfs_status *status)
         .parent = (pid_t)number_of(text, "PPid"),
         .tracer = (pid_t)number_of(text, "TracerPid"),
         .has_memory = find_value(text, "VmSize") != NULL,
+        .seccomp = number_of(text, "Seccomp") != 0,
+        .shadow_stack = has_word(text, "x86_Thread_features", "shstk"),
+        .blocked_signals = signals_of(text, "SigBlk"),
+        .ignored_signals = signals_of(text, "SigIgn"),
+        .caught_signals = signals_of(text, "SigCgt"),
         .thread_count = number_of(text, "Threads"),
     };
     find_ids(text, "Uid", &status->uid, &status->effective_uid);

@@ -14,6 +14,9 @@
 
 #include "register_cache.h"
 
+struct sdb_breakpoint;
+struct sdb__site;
+
 struct sdb_thread {
     struct sdb_process *process; /* retained */
     struct sdb_thread *next;     /* in the process's list */
@@ -31,6 +34,16 @@ struct sdb_thread {
     struct sdb_thread *newborn; /* that it has made, retained */
 
     struct sdb__register_cache registers;
+
+    /* Breakpoints, see breakpoint.h. */
+    struct sdb__site *at_site;  /* whose instruction is executed when it goes on, and which was hit */
+    uint64_t slot_pc;           /* it is in a system call there, in a slot, and may restart; or 0 */
+    struct sdb__site *repeats;  /* it comes there again without a new hit, with this stack pointer */
+    uint64_t repeats_at;
+    bool displaced;             /* it may stand in a scratch page when it stops */
+    uint64_t rseq;              /* its struct rseq, 0: not known */
+    struct sdb_breakpoint **hits; /* that are told now */
+    unsigned hit_count;
 
     enum sdb_resume how; /* it was last resumed so */
     uint32_t came_from;  /* and out of this stop */
