@@ -47,6 +47,7 @@ struct sdb_process {
     int thread_count;
     int running_count; /* of those that the session believes to run */
     bool gathered;     /* all that can stand still do, and nothing was resumed since */
+    unsigned pauses;   /* its threads stand still for a moment: how often that was asked for */
 
     bool killed;             /* by the end of its session */
     bool ended;              /* its first thread's status says how */

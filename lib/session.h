@@ -127,6 +127,26 @@ void sdb__session_take_last_stop(struct sdb_session *session);
 int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline *deadline,
                         bool heeds_interrupt);
 
+/**
+ * Have all threads of a process stand still for a moment, as far as they can, without an event of that.
+ * It can be done within itself.  Threads that cannot stop yet are not waited for; those that stop for
+ * reasons of their own meanwhile are queued, and stay.  For the caller of the library those that only
+ * pause still run.
+ *
+ * @return 0: sdb__session_unpause() has to follow; or nothing is paused:
+ *         -ESRCH  the process has ended, or was let go; or as sdb__session_pump()
+ */
+int sdb__session_pause(struct sdb_process *process);
+
+/**
+ * Have exactly those threads go on, as they did, that pause; with the last of the unpauses.  What was
+ * asked of one meanwhile (an interrupt) is done.
+ */
+void sdb__session_unpause(struct sdb_process *process);
+
+/** Have a thread that stands still, and is not queued, go on as it did, now or at the end of the pause. */
+void sdb__session_go_on(struct sdb_thread *thread);
+
 /* ---- newborns and exec (session_newborn.c) ---- */
 
 /** Take the newborn of a stop into the session, and what it has done already. */

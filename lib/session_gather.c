@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stopping all threads of a process, but for those that cannot stop.
+ * Stopping all threads of a process, but for those that cannot stop: to stay so, or for a moment.
  */
 #include <errno.h>
 #include <sched.h>
@@ -111,14 +111,19 @@ static void take_by_tid(struct sdb_process *process)
 }
 
 /* @return whether one of them is known to be where it cannot stop */
-static bool ask_all(struct sdb_process *process)
+static bool ask_all(struct sdb_process *process, bool for_a_moment)
 {
     bool found = false;
 
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (!for_a_moment)
+            thread->paused = false; /* it stays */
         if (thread->state != SDB_THREAD_RUNNING)
             continue;
-        thread->hold_wanted = true;
+        if (for_a_moment)
+            thread->pause_wanted = true;
+        else
+            thread->hold_wanted = true;
         (void)sdb__thread_ask_to_stop(thread);
         thread->cannot_stop = thread->cannot_stop || thread->in_vfork;
         if (thread->cannot_stop)
@@ -127,17 +132,15 @@ static bool ask_all(struct sdb_process *process)
     return found;
 }
 
-int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline *deadline,
-                        bool heeds_interrupt)
+static int stop_all(struct sdb_process *process, bool for_a_moment,
+                    const struct sdb__deadline *deadline, bool heeds_interrupt)
 {
     struct sdb_session *session = process->session;
     bool some_cannot;
     unsigned turns = 0;
     int rc = 0;
 
-    /* It may end meanwhile, and go if it is leaving. */
-    sdb_process_retain(process);
-    some_cannot = ask_all(process);
+    some_cannot = ask_all(process, for_a_moment);
     take_by_tid(process);
     while (process->session && !process->ended && process->running_count > 0 &&
            (!some_cannot || some_run(process))) {
@@ -159,12 +162,78 @@ int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline 
             some_cannot = true;
             if (some_run(process) && sdb__deadline_passed(deadline))
                 break;
-            (void)ask_all(process); /* of newborns, one may have been let run meanwhile */
+            (void)ask_all(process,
+                          for_a_moment); /* of newborns, one may have been let run meanwhile */
             rc = 0;
         }
     }
+    return rc;
+}
+
+int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline *deadline,
+                        bool heeds_interrupt)
+{
+    int rc;
+
+    /* It may end meanwhile, and go if it is leaving. */
+    sdb_process_retain(process);
+    rc = stop_all(process, false, deadline, heeds_interrupt);
     if (rc == 0)
         process->gathered = true;
     sdb_process_close(process);
     return rc;
+}
+
+/* ---- for a moment ---- */
+
+void sdb__session_go_on(struct sdb_thread *thread)
+{
+    if (thread->process->pauses > 0)
+        thread->paused = true;
+    else if (thread->against_stop)
+        (void)sdb__thread_go(thread, thread->how, 0);
+    else
+        (void)sdb__thread_go_on(thread, thread->how);
+}
+
+int sdb__session_pause(struct sdb_process *process)
+{
+    const struct sdb__deadline never = sdb__deadline_in(-1);
+    int rc = 0;
+
+    if (!process->session || process->phase == SDB__PROCESS_LEAVING)
+        return -ESRCH;
+    sdb_process_retain(process);
+    process->pauses++;
+    if (process->running_count > 0)
+        rc = stop_all(process, true, &never, false);
+    if (rc == 0 && (!process->session || process->ended || process->released))
+        rc = -ESRCH;
+    if (rc < 0)
+        sdb__session_unpause(process);
+    sdb_process_close(process);
+    return rc;
+}
+
+/* An interrupt that the caller has asked for while it paused is told. */
+static void end_pause(struct sdb_thread *thread)
+{
+    thread->paused = false;
+    if (!thread->interrupt_wanted) {
+        sdb__session_go_on(thread);
+        return;
+    }
+    thread->interrupt_wanted = false;
+    sdb__session_enqueue(thread->process->session, thread);
+}
+
+void sdb__session_unpause(struct sdb_process *process)
+{
+    if (--process->pauses > 0)
+        return;
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        thread->pause_wanted = false;
+        if (thread->paused && thread->state == SDB_THREAD_STOPPED)
+            end_pause(thread);
+    }
 }

@@ -26,7 +26,7 @@ static void pass_before_exec(struct sdb_thread *thread, const struct sdb__stop *
 static void pass_signal(struct sdb_thread *thread, int signal)
 {
     const bool interrupt_wanted = thread->interrupt_wanted;
-    const bool hold_wanted = thread->hold_wanted;
+    const bool hold_wanted = thread->hold_wanted || thread->pause_wanted;
 
     if (interrupt_wanted || hold_wanted)
         (void)sdb__thread_ask_to_stop(thread);
@@ -40,7 +40,9 @@ static bool is_silent(const struct sdb_thread *thread, const struct sdb__stop *s
     if (thread->interrupt_wanted)
         return false;
     return stop->kind == SDB_EVENT_INTERRUPT ||
-           (stop->kind == SDB_EVENT_GROUP_STOP && was_listening && thread->hold_wanted);
+           (stop->kind == SDB_EVENT_GROUP_STOP && was_listening && thread->hold_wanted) ||
+           (stop->kind == SDB_EVENT_GROUP_STOP && (was_listening || thread->against_stop) &&
+            thread->pause_wanted);
 }
 
 static void take_held_stop(struct sdb_session *session, struct sdb_thread *thread,
@@ -56,12 +58,14 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     if (is_silent(thread, stop, was_listening)) {
         /* A request that nobody waits for any more is kept by the kernel, and fires late. */
         if (!thread->hold_wanted)
-            (void)sdb__thread_go_on(thread, thread->how);
+            sdb__session_go_on(thread);
         thread->hold_wanted = false;
+        thread->pause_wanted = false;
         return;
     }
     thread->interrupt_wanted = false;
     thread->hold_wanted = false;
+    thread->pause_wanted = false;
     if (stop->kind == SDB_EVENT_EXEC && !(thread->process->policies.follow & SDB_FOLLOW_EXEC) &&
         sdb__session_release_at_exec(thread->process))
         return;

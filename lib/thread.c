@@ -126,7 +126,11 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     thread->how = how;
     if (how == SDB_RESUME_STEP)
         thread->step_trap_due = true;
+    thread->against_stop = thread->in_group_stop
+                               ? !thread->listening
+                               : thread->against_stop && thread->stop != SDB_EVENT_INTERRUPT;
     thread->in_group_stop = false;
+    thread->paused = false;
     thread->process->gathered = false;
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
@@ -207,7 +211,8 @@ enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread)
     if (!thread || thread->process->phase == SDB__PROCESS_LEAVING)
         return SDB_THREAD_GONE;
     /* For the caller it runs until its stop has been told, or the process was stopped as a whole. */
-    if (thread->state == SDB_THREAD_STOPPED && thread->queued && !thread->process->gathered)
+    if (thread->state == SDB_THREAD_STOPPED &&
+        (thread->paused || (thread->queued && !thread->process->gathered)))
         return SDB_THREAD_RUNNING;
     return thread->state;
 }
@@ -240,8 +245,10 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
 
     if (rc < 0)
         return rc;
-    if (thread->state == SDB_THREAD_STOPPED)
+    if (thread->state == SDB_THREAD_STOPPED) {
+        thread->interrupt_wanted = thread->paused;
         return sdb_thread_state(thread) == SDB_THREAD_STOPPED ? -EALREADY : 0;
+    }
     rc = sdb__thread_ask_to_stop(thread);
     if (rc == 0)
         thread->interrupt_wanted = true;

@@ -64,6 +64,9 @@ struct sdb_thread {
     bool interrupt_asked;  /* the kernel was asked to stop it, and it has not stopped since */
     bool interrupt_wanted; /* the caller wants the event of that */
     bool hold_wanted;      /* it shall stop and stay, without an event of that */
+    bool pause_wanted;     /* it shall stop for a moment, without an event of that */
+    bool paused;           /* it stands still for that and nothing else: for the caller it runs */
+    bool against_stop;     /* it was resumed against the group-stop of its process */
 
     void *data;
     struct sdb_exit_status status;
