@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include <linux/sched.h>
-#include <sys/user.h>
 
 #if !defined(__x86_64__) || defined(__ILP32__)
 #error "libsdb is for x86-64 so far"
@@ -31,11 +30,5 @@ long sdb__clone_calling(unsigned long flags, void *stack_top, int *pidfd, uint32
 
 /** @return whether this program runs under valgrind, which has its own idea of clone */
 bool sdb__on_valgrind(void);
-
-/** @return the program counter among a thread's general registers */
-static inline uint64_t sdb__registers_pc(const struct user_regs_struct *registers)
-{
-    return registers->rip;
-}
 
 #endif

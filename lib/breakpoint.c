@@ -18,8 +18,7 @@
 #include "versioned.h"
 
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_breakpoint_options)
-#define KNOWN_FLAGS                                                                                \
-    (SDB_BREAKPOINT_HARDWARE | SDB_BREAKPOINT_ONE_SHOT | SDB_BREAKPOINT_DISABLED)
+#define KNOWN_FLAGS                 (SDB_BREAKPOINT_HARDWARE | SDB_BREAKPOINT_ONE_SHOT | SDB_BREAKPOINT_DISABLED)
 
 /* ---- locations ---- */
 
@@ -61,8 +60,7 @@ static struct sdb_process *holder_of(struct sdb_session *session, const struct s
 static int enable_location(struct sdb__location *location, bool enable)
 {
     struct sdb__site *site = location->site;
-    const struct sdb_process *holder =
-        holder_of(location->breakpoint->session, site->sites->space);
+    const struct sdb_process *holder = holder_of(location->breakpoint->session, site->sites->space);
     int rc = 0;
 
     if (location->enabled == enable)
@@ -146,8 +144,8 @@ static void take_from_session(struct sdb_breakpoint *breakpoint)
 /* No thread shall tell of it any more. */
 static void take_from_hits(struct sdb_breakpoint *breakpoint)
 {
-    for (struct sdb_process *process = breakpoint->session->processes; process;
-         process = process->next) {
+    for (struct sdb_process *process = breakpoint->listed ? breakpoint->session->processes : NULL;
+         process; process = process->next) {
         for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
             unsigned left = 0;
 

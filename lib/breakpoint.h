@@ -29,6 +29,8 @@ struct sdb_breakpoint {
     unsigned references; /* one is the session's; more while its condition is asked */
     bool removed;
     bool enabled;
+    bool internal; /* a step's: the caller does not know of it */
+    bool listed;   /* among the hits of a thread */
     uint64_t flags;
     sdb_breakpoint_condition *condition;
     void *condition_data;
@@ -57,8 +59,9 @@ void sdb__breakpoint_free_all(struct sdb_session *session);
 
 /** What a stop of a thread has turned out to be. */
 enum sdb__breakpoint_verdict {
-    SDB__BREAKPOINT_NONE, /* nothing of ours: @p stop says what it is */
-    SDB__BREAKPOINT_TOLD, /* a hit, as @p stop says now */
+    SDB__BREAKPOINT_NONE,  /* nothing of ours: @p stop says what it is */
+    SDB__BREAKPOINT_TOLD,  /* a hit, as @p stop says now */
+    SDB__BREAKPOINT_AGAIN, /* it has trapped already, which comes after this: resume it at once */
     SDB__BREAKPOINT_PASS, /* nobody wants it: the thread shall go on as it went, without a signal */
 };
 
@@ -70,6 +73,13 @@ enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
                                                   struct sdb_thread *thread,
                                                   struct sdb__stop *stop);
 
+/** Count a hit of a breakpoint by a thread, if it is one, and note that it is to be told. */
+void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread);
+
+/** A signal handler will bring the thread back to a site that it has hit already. */
+void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
+                                  uint64_t stack_pointer);
+
 /** Forget what a thread's stop had to do with breakpoints; the process executes another program. */
 void sdb__breakpoint_forget_thread(struct sdb_thread *thread);
 
@@ -79,7 +89,8 @@ void sdb__breakpoint_forget_thread(struct sdb_thread *thread);
 enum sdb__leave_verdict {
     SDB__LEAVE_GO,   /* it is where it shall be: resume it */
     SDB__LEAVE_DONE, /* the instruction was executed, and no more was wanted: it is a step's end */
-    SDB__LEAVE_RUNS, /* it runs already, or has stopped for something that is still to be seen */
+    SDB__LEAVE_UNSEEN,   /* it has stopped for something that the pump is still to see */
+    SDB__LEAVE_OWN_TRAP, /* it stands before the SIGTRAP of an int3 of the program's own */
 };
 
 /**
@@ -94,20 +105,32 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
 /**
  * Execute the one instruction that a stopped thread stands at, with the signals that can wait waiting.
  *
- * @return 0: it stands behind it; 1: it has stopped for something else, which is left for the pump to
- *         see; or -ESRCH: it is dying
+ * @return 0: it stands behind it; 1: it stands before a signal that the instruction has caused; or
+ *         -ESRCH: it is dying
  */
 int sdb__step_alone(struct sdb_thread *thread);
 
 /* ---- births and departures (breakpoint_births.c) ---- */
 
-/** @return whether the kernel has to report forks of it, wanted or not */
-bool sdb__breakpoint_needs_births(const struct sdb_process *process);
+/** Before a process gets its first breakpoint.  @return 0, -ESRCH, or as sdb__session_pause() */
+int sdb__breakpoint_prepare(struct sdb_process *process);
 
-/** Have a newborn process that has a copy of the memory have the same breakpoints. */
+/** Have a newborn process have the same breakpoints, if it is wanted, or know of the planted bytes. */
 void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *parent);
 
-/** Lift all that is planted in a process's memory, if nobody else that is held shares it. */
+/** Lift all that is planted in a process's memory, and give its scratch pages back. */
 void sdb__breakpoint_lift_all(struct sdb_process *process);
+
+/** @return whether its memory has breakpoints, and another process that is held for the caller shares it */
+bool sdb__breakpoint_is_shared(const struct sdb_process *process);
+
+/** A process has its memory no more: if nobody else has it, forget what is in it. */
+void sdb__breakpoint_leave_space(struct sdb_process *process);
+
+/** Let those go that are watched and need not be any more. */
+void sdb__breakpoint_review(struct sdb_session *session);
+
+/** Deal with a stop of a process that is watched.  @return whether it is leaving now */
+bool sdb__breakpoint_take_watched_stop(struct sdb_thread *thread, const struct sdb__stop *stop);
 
 #endif

@@ -72,19 +72,19 @@ static bool is_fault(int signal, const siginfo_t *info)
  */
 static bool execute_first(struct sdb_thread *thread, uint64_t place)
 {
-    struct user_regs_struct *registers;
     siginfo_t info;
+    int status;
     int rc;
 
     if (sdb__ptrace_siginfo(thread->tid, &info) < 0 || is_fault(thread->signal, &info))
         return false;
-    if (sdb__registers_general(thread, &registers) < 0)
-        return false;
-    registers->rip = place;
-    sdb__registers_changed(thread);
+    sdb__registers_set_pc(thread, place);
     rc = sdb__step_alone(thread);
-    if (rc >= 0)
-        (void)sdb__ptrace_set_siginfo(thread->tid, &info);
+    if (rc < 0)
+        return false;
+    /* A fault comes again when the handler has returned. */
+    (void)sdb__wait_take_stop(thread->tid, &status);
+    (void)sdb__ptrace_set_siginfo(thread->tid, &info);
     return rc == 0;
 }
 
@@ -96,16 +96,17 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     const struct sdb__scratch_slot *slot;
     struct user_regs_struct *registers;
     uint64_t start;
+    uint64_t pc;
 
     thread->displaced = false;
-    if (sdb__registers_general(thread, &registers) < 0)
+    if (sdb__registers_get_pc(thread, &pc) < 0)
         return true;
-    slot = sdb__scratch_find(sites, registers->rip, &start);
-    point = slot ? point_at(slot, registers->rip - start) : NULL;
+    slot = sdb__scratch_find(sites, pc, &start);
+    point = slot ? point_at(slot, pc - start) : NULL;
     if (!point)
         return true;
     if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        execute_first(thread, registers->rip)) {
+        execute_first(thread, pc)) {
         thread->displaced = true;
         return show_own_place(thread, stop);
     }
@@ -125,7 +126,7 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
         thread->slot_pc = registers->rip;
     }
     registers->rip = point->address;
-    registers->rsp += (uint64_t)(int64_t)point->stack_adjust;
+    registers->rsp += (unsigned long long)(long long)point->stack_adjust;
     sdb__registers_changed(thread);
     return true;
 }
@@ -216,10 +217,12 @@ static bool was_lifted(const struct sdb__site *site, const struct sdb_thread *th
 }
 
 /* Whether it was here before, and has only been sent back by a signal's handler. */
-static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *site,
-                          const struct user_regs_struct *registers)
+static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *site)
 {
-    if (thread->repeats != site || registers->rsp < thread->repeats_at)
+    struct user_regs_struct *registers;
+
+    if (thread->repeats != site || sdb__registers_general(thread, &registers) < 0 ||
+        registers->rsp < thread->repeats_at)
         return false;
     thread->repeats = NULL;
     return registers->rsp == thread->repeats_at;
@@ -229,12 +232,12 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
                                                  struct sdb_thread *thread, struct sdb__stop *stop)
 {
     const struct sdb__breakpoint_sites *sites = thread->process->space->sites;
-    struct user_regs_struct *registers;
     struct sdb__site *site;
+    uint64_t pc;
 
-    if (sdb__registers_general(thread, &registers) < 0)
+    if (sdb__registers_get_pc(thread, &pc) < 0)
         return SDB__BREAKPOINT_NONE;
-    site = sdb__site_find(sites, registers->rip - 1);
+    site = sdb__site_find(sites, pc - 1);
     if (!site)
         return SDB__BREAKPOINT_NONE;
     sdb__site_decode(site, thread->process->pid);
@@ -243,14 +246,13 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
     if (site->enabled == 0 && !was_lifted(site, thread))
         return SDB__BREAKPOINT_NONE;
 
-    registers->rip = site->address;
-    sdb__registers_changed(thread);
+    sdb__registers_set_pc(thread, site->address);
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
     sdb__trap_signal_restore(thread);
     if (site->enabled == 0)
         return SDB__BREAKPOINT_PASS;
     thread->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site, registers))
+    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site))
         return SDB__BREAKPOINT_PASS;
     thread->hit_count = 0;
     ask_all(site, thread);
@@ -259,13 +261,32 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
     if (!site->own_trap)
         return SDB__BREAKPOINT_PASS;
     /* Nobody wants to know, but the program's own trap is its own affair. */
-    if (sdb__registers_general(thread, &registers) == 0) {
-        registers->rip = site->address + 1;
-        sdb__registers_changed(thread);
-    }
+    if (sdb__registers_get_pc(thread, &pc) == 0 && pc == site->address)
+        sdb__registers_set_pc(thread, site->address + 1);
     thread->at_site = NULL;
     *stop = (struct sdb__stop){.kind = SDB_EVENT_SIGNAL, .signal = SIGTRAP};
     return SDB__BREAKPOINT_NONE;
+}
+
+/*
+ * A thread that is interrupted just as it has trapped stops for the interrupt first, behind the planted
+ * byte, and its SIGTRAP waits.  So the trap is taken first.
+ */
+static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    uint64_t pc;
+
+    if (stop->kind != SDB_EVENT_INTERRUPT && stop->kind != SDB_EVENT_GROUP_STOP &&
+        stop->kind != SDB_EVENT_GROUP_CONTINUE)
+        return false;
+    if (sdb__registers_get_pc(thread, &pc) < 0 ||
+        !sdb__site_find(thread->process->space->sites, pc - 1) ||
+        !sdb__ptrace_has_pending(thread->tid, SIGTRAP))
+        return false;
+    /* Its trap would have it leave a group-stop. */
+    if (stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE)
+        (void)sdb__ptrace_interrupt(thread->tid);
+    return true;
 }
 
 enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
@@ -279,7 +300,7 @@ enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
         return SDB__BREAKPOINT_PASS;
     if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP)
         return look_for_hit(session, thread, stop);
-    return SDB__BREAKPOINT_NONE;
+    return has_trapped(thread, stop) ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
 }
 
 void sdb__breakpoint_forget_thread(struct sdb_thread *thread)

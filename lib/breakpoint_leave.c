@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "process.h"
 #include "ptrace.h"
@@ -70,13 +69,11 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
         used_up->interrupt = true;
         return 2;
     }
-    if (sdb__status_is_plain(status) && WSTOPSIG(status) == SIGSTOP) {
+    if (sdb__status_signal(status) == SIGSTOP) {
         used_up->stop_signal = true;
         return 2;
     }
-    return sdb__status_is_plain(status) && WSTOPSIG(status) == SIGTRAP && is_step_trap(thread->tid)
-               ? 0
-               : 1;
+    return sdb__status_signal(status) == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
 }
 
 int sdb__step_alone(struct sdb_thread *thread)
@@ -84,6 +81,7 @@ int sdb__step_alone(struct sdb_thread *thread)
     struct sdb_session *session = thread->process->session;
     struct used_up used_up = {0};
     uint64_t mask = 0;
+    int status;
     int rc = sdb__ptrace_signal_mask(thread->tid, &mask);
 
     if (session->stop_to_take == thread->tid)
@@ -97,6 +95,8 @@ int sdb__step_alone(struct sdb_thread *thread)
     } while (rc == 2);
     if (rc < 0)
         return rc;
+    if (rc == 0)
+        (void)sdb__wait_take_stop(thread->tid, &status);
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
         (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
@@ -107,7 +107,32 @@ int sdb__step_alone(struct sdb_thread *thread)
 
 /* ---- in its own place ---- */
 
-static bool needs_own_place(struct sdb_thread *thread, struct sdb__site *site);
+/* A thread registers its struct rseq, if it does, soon after it has begun. */
+static bool is_in_rseq_section(struct sdb_thread *thread, uint64_t pc)
+{
+    struct sdb__space *space = thread->process->space;
+    struct rseq_section section;
+    uint64_t address = 0;
+
+    if (thread->rseq == 0 && sdb__ptrace_rseq(thread->tid, &thread->rseq) < 0)
+        return false;
+    if (thread->rseq == 0 ||
+        sdb__space_read(space, thread->process->pid, thread->rseq + RSEQ_SECTION_OFFSET, &address,
+                        sizeof(address)) != (ssize_t)sizeof(address) ||
+        address == 0)
+        return false;
+    return sdb__space_read(space, thread->process->pid, address, &section, sizeof(section)) ==
+               (ssize_t)sizeof(section) &&
+           pc - section.start < section.length;
+}
+
+static bool needs_own_place(struct sdb_thread *thread, struct sdb__site *site)
+{
+    sdb__site_decode(site, thread->process->pid);
+    if (is_in_rseq_section(thread, site->address) || site->kind == SDB__RELOCATION_NONE)
+        return true;
+    return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
+}
 
 static void plant_around(struct sdb__site *site, pid_t pid, bool plant)
 {
@@ -145,7 +170,7 @@ static void step_others(struct sdb_process *process)
         if (thread->paused && thread->state == SDB_THREAD_STOPPED && thread->at_site &&
             thread->slot_pc == 0 && needs_own_place(thread, thread->at_site) &&
             step_in_place(thread, thread->at_site) == 1)
-            sdb__thread_stopped_unseen(thread);
+            sdb__thread_runs_unseen(thread);
     }
 }
 
@@ -173,39 +198,10 @@ static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *si
 
 /* ---- where to ---- */
 
-/* A thread registers its struct rseq, if it does, soon after it has begun. */
-static bool is_in_rseq_section(struct sdb_thread *thread, uint64_t pc)
-{
-    struct sdb__space *space = thread->process->space;
-    struct rseq_section section;
-    uint64_t address = 0;
-
-    if (thread->rseq == 0 && sdb__ptrace_rseq(thread->tid, &thread->rseq) < 0)
-        return false;
-    if (thread->rseq == 0 ||
-        sdb__space_read(space, thread->process->pid, thread->rseq + RSEQ_SECTION_OFFSET, &address,
-                        sizeof(address)) != (ssize_t)sizeof(address) ||
-        address == 0)
-        return false;
-    return sdb__space_read(space, thread->process->pid, address, &section, sizeof(section)) ==
-               (ssize_t)sizeof(section) &&
-           pc - section.start < section.length;
-}
-
-static bool needs_own_place(struct sdb_thread *thread, struct sdb__site *site)
-{
-    sdb__site_decode(site, thread->process->pid);
-    if (is_in_rseq_section(thread, site->address) || site->kind == SDB__RELOCATION_NONE)
-        return true;
-    return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
-}
-
 /* The program's own trap is what comes next. */
-static enum sdb__leave_verdict tell_own_trap(struct sdb_thread *thread,
-                                             struct user_regs_struct *registers)
+static enum sdb__leave_verdict tell_own_trap(struct sdb_thread *thread, uint64_t pc)
 {
-    registers->rip++;
-    sdb__registers_changed(thread);
+    sdb__registers_set_pc(thread, pc + 1);
     thread->stop = SDB_EVENT_SIGNAL;
     thread->signal = SIGTRAP;
     return SDB__LEAVE_OWN_TRAP;
@@ -221,43 +217,51 @@ static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct 
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
 }
 
+/*
+ * Go on in a system call that was interrupted in a slot: the kernel may make it again there; or, if a
+ * signal's handler comes first, from the program's own place.
+ */
+static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc,
+                           int signal)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
+        return;
+    if (signal > 0) {
+        sdb__breakpoint_expect_again(thread, site, registers->rsp);
+    } else {
+        sdb__registers_set_pc(thread, slot_pc);
+        thread->displaced = true;
+    }
+}
+
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
                                               int signal)
 {
     struct sdb__site *site = thread->at_site;
     const uint64_t slot_pc = thread->slot_pc;
-    struct user_regs_struct *registers;
+    uint64_t pc;
 
     thread->at_site = NULL;
     thread->slot_pc = 0;
-    if (sdb__registers_general(thread, &registers) < 0)
-        return SDB__LEAVE_GO;
     if (slot_pc != 0) {
-        if (registers->rip != site->next)
-            return SDB__LEAVE_GO;
-        if (signal > 0) {
-            /* The kernel may make the call again, from the program's own place. */
-            sdb__breakpoint_expect_again(thread, site, registers->rsp);
-            return SDB__LEAVE_GO;
-        }
-        registers->rip = slot_pc;
-        sdb__registers_changed(thread);
-        thread->displaced = true;
+        return_to_call(thread, site, slot_pc, signal);
         return SDB__LEAVE_GO;
     }
-    if (registers->rip != site->address || signal > 0 || site->enabled == 0)
+    if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
+        site->enabled == 0)
         return SDB__LEAVE_GO;
     if (site->own_trap)
-        return tell_own_trap(thread, registers);
+        return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {
         thread->at_site = site;
         return leave_in_place(thread, site, how);
     }
     /* Placing it may have run a system call in the thread. */
-    if (sdb__registers_general(thread, &registers) < 0)
+    if (sdb__registers_get_pc(thread, &pc) < 0)
         return SDB__LEAVE_GO;
-    registers->rip = site->kind == SDB__RELOCATION_SLOT ? site->slot : site->next;
-    sdb__registers_changed(thread);
+    sdb__registers_set_pc(thread, site->kind == SDB__RELOCATION_SLOT ? site->slot : site->next);
     if (site->kind == SDB__RELOCATION_SLOT) {
         thread->displaced = true;
         return SDB__LEAVE_GO;

@@ -28,6 +28,18 @@ bool sdb__status_is_exec(int status)
     return EVENT_OF(status) == PTRACE_EVENT_EXEC;
 }
 
+bool sdb__status_is_event_stop(int status)
+{
+    return EVENT_OF(status) == PTRACE_EVENT_STOP;
+}
+
+int sdb__status_signal(int status)
+{
+    return WIFSTOPPED(status) && EVENT_OF(status) == 0 && WSTOPSIG(status) != SYSCALL_TRAP
+               ? WSTOPSIG(status)
+               : 0;
+}
+
 bool sdb__status_is_end(int status)
 {
     return WIFEXITED(status) || WIFSIGNALED(status);

@@ -23,6 +23,12 @@ struct sdb__stop {
 /** @return whether a wait status says that the process has executed a program */
 bool sdb__status_is_exec(int status);
 
+/** @return whether a wait status is one of the stops of PTRACE_SEIZE: an interrupt, a group-stop */
+bool sdb__status_is_event_stop(int status);
+
+/** @return the signal that a wait status says the thread stands before, or 0: it is another kind of stop */
+int sdb__status_signal(int status);
+
 /** @return whether a wait status says that the thread has ended */
 bool sdb__status_is_end(int status);
 

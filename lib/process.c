@@ -10,9 +10,11 @@
 
 #include <sdb/error.h>
 
+#include "breakpoint.h"
 #include "child.h"
 #include "descriptor.h"
 #include "session.h"
+#include "step.h"
 
 struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, int pidfd)
 {
@@ -48,6 +50,7 @@ void sdb__process_gone(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
+    sdb__breakpoint_leave_space(process);
     while (process->threads)
         sdb__thread_gone(process->threads);
     process->thread = NULL;
@@ -94,15 +97,21 @@ bool sdb__process_is_ours(const struct sdb_process *process)
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
 {
     return (struct sdb__ptrace_options){
-        .follow = process->policies.follow,
+        .follow = process->policies.follow |
+                  (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
         .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
     };
 }
 
-static bool is_gone(const struct sdb_process *process)
+bool sdb__process_is_hidden(const struct sdb_process *process)
+{
+    return process->phase == SDB__PROCESS_LEAVING || process->phase == SDB__PROCESS_WATCHED;
+}
+
+bool sdb__process_is_gone(const struct sdb_process *process)
 {
     return !process->session || process->ended || process->released ||
-           process->phase == SDB__PROCESS_LEAVING;
+           sdb__process_is_hidden(process);
 }
 
 static int check_caller(const struct sdb_process *process)
@@ -111,7 +120,7 @@ static int check_caller(const struct sdb_process *process)
         return -EINVAL;
     if (!sdb__process_is_ours(process))
         return -SDB_EWRONGTHREAD;
-    return is_gone(process) ? -ESRCH : 0;
+    return sdb__process_is_gone(process) ? -ESRCH : 0;
 }
 
 int32_t sdb_process_pid(const struct sdb_process *process)
@@ -121,8 +130,7 @@ int32_t sdb_process_pid(const struct sdb_process *process)
 
 struct sdb_thread *sdb_process_thread(const struct sdb_process *process)
 {
-    return process && process->session && process->phase != SDB__PROCESS_LEAVING ? process->thread
-                                                                                 : NULL;
+    return process && process->session && !sdb__process_is_hidden(process) ? process->thread : NULL;
 }
 
 struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
@@ -130,7 +138,7 @@ struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
 {
     struct sdb_thread *thread;
 
-    if (!process || process->phase == SDB__PROCESS_LEAVING)
+    if (!process || sdb__process_is_hidden(process))
         return NULL;
     thread = after ? after->next : process->threads;
     while (thread && thread->state == SDB_THREAD_GONE)
@@ -152,8 +160,7 @@ int sdb_process_thread_count(const struct sdb_process *process)
 
 /* ---- policies ---- */
 
-/* Have the kernel's options say what the process's policies say. */
-static int apply_options(struct sdb_process *process)
+int sdb__process_apply_options(struct sdb_process *process)
 {
     const struct sdb__ptrace_options options = sdb__process_options(process);
 
@@ -184,7 +191,7 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
     }
     before = process->policies.follow;
     process->policies.follow = follow;
-    rc = apply_options(process);
+    rc = sdb__process_apply_options(process);
     if (rc < 0)
         process->policies.follow = before;
     return rc;
@@ -208,7 +215,7 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return -EBUSY;
     before = process->policies.release;
     process->policies.release = release;
-    rc = apply_options(process);
+    rc = sdb__process_apply_options(process);
     if (rc < 0)
         process->policies.release = before;
     return rc;
@@ -237,7 +244,7 @@ int sdb_process_stop(struct sdb_process *process, int timeout_ms)
         return rc;
     sdb_process_retain(process);
     rc = sdb__session_gather(process, &deadline, false);
-    if (rc == 0 && is_gone(process))
+    if (rc == 0 && sdb__process_is_gone(process))
         rc = -ESRCH;
     sdb_process_close(process);
     return rc;
@@ -261,6 +268,8 @@ int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)
         if (thread->state != SDB_THREAD_STOPPED || thread->queued)
             continue;
         found = true;
+        if (how != SDB_RESUME_CONTINUE)
+            sdb__step_cancel(thread);
         rc = sdb__thread_go_on(thread, how);
         if (rc < 0)
             return rc;

@@ -14,6 +14,7 @@
 #include "address_space.h"
 #include "ptrace.h"
 #include "thread.h"
+#include "trap_signal.h"
 
 /* What is being done with a process, which says what becomes of the stops of its threads. */
 enum sdb__process_phase {
@@ -21,6 +22,7 @@ enum sdb__process_phase {
     SDB__PROCESS_LAUNCHING, /* none is: it goes on to its exec */
     SDB__PROCESS_ATTACHING, /* none is: each thread goes on to the stop that was asked for */
     SDB__PROCESS_LEAVING,   /* none is: the first one is where the thread is let go */
+    SDB__PROCESS_WATCHED,   /* none is: it goes on, but must not come by a planted byte alone */
 };
 
 /* What a newborn process has from its parent. */
@@ -48,6 +50,9 @@ struct sdb_process {
     int running_count; /* of those that the session believes to run */
     bool gathered;     /* all that can stand still do, and nothing was resumed since */
     unsigned pauses;   /* its threads stand still for a moment: how often that was asked for */
+
+    bool births_reported; /* by the kernel, whatever the policies say: it has or had breakpoints */
+    struct sdb__trap_signal trap_signal;
 
     bool killed;             /* by the end of its session */
     bool ended;              /* its first thread's status says how */
@@ -78,6 +83,15 @@ struct sdb__space *sdb__process_space(struct sdb_process *process);
 
 /** Give it another address space, whose reference becomes the process's. */
 void sdb__process_set_space(struct sdb_process *process, struct sdb__space *space);
+
+/** @return whether it has ended, or was let go, as far as the caller knows */
+bool sdb__process_is_gone(const struct sdb_process *process);
+
+/** @return whether it is held, but not for the caller any more, or never was */
+bool sdb__process_is_hidden(const struct sdb_process *process);
+
+/** Have the kernel's options say what sdb__process_options() says.  @return 0 or a negative errno */
+int sdb__process_apply_options(struct sdb_process *process);
 
 /** @return what the kernel shall do by itself for its threads */
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);

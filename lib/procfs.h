@@ -27,10 +27,10 @@ struct sdb__procfs_status {
     uint32_t gid; /* real */
     uint32_t effective_gid;
     bool kernel_thread;
-    bool has_memory;                  /* not a kernel thread, and has not ended */
-    bool seccomp;                     /* it has a filter, or the strict mode */
-    bool shadow_stack;                /* the processor keeps its return addresses, too */
-    uint64_t blocked_signals;         /* bit n-1 stands for signal n */
+    bool has_memory;          /* not a kernel thread, and has not ended */
+    bool seccomp;             /* it has a filter, or the strict mode */
+    bool shadow_stack;        /* the processor keeps its return addresses, too */
+    uint64_t blocked_signals; /* bit n-1 stands for signal n */
     uint64_t ignored_signals;
     uint64_t caught_signals;
     long thread_count;                /* of its process */

@@ -220,6 +220,17 @@ int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers
     return request(PTRACE_SETREGSET, tid, type, (uintptr_t)&room);
 }
 
+int sdb__ptrace_rseq(pid_t tid, uint64_t *address)
+{
+    struct __ptrace_rseq_configuration configuration = {0};
+    int rc = request(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(configuration),
+                     (uintptr_t)&configuration);
+
+    if (rc == 0)
+        *address = configuration.rseq_abi_pointer;
+    return rc;
+}
+
 int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word)
 {
     return request(PTRACE_PEEKUSER, tid, offset, (uintptr_t)word);
@@ -315,6 +326,23 @@ bool sdb__wait_take_stop(pid_t tid, int *status)
     return true;
 }
 
+int sdb__wait_for_stop(pid_t tid, int *status)
+{
+    siginfo_t info;
+    long rc;
+
+    do {
+        info = (siginfo_t){0};
+        rc = syscall(SYS_waitid, P_PID, tid, &info,
+                     (int)(WEXITED | WSTOPPED | WNOWAIT | __WCLONE | __WNOTHREAD), NULL);
+    } while (rc < 0 && errno == EINTR);
+    if (rc < 0 || info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+        info.si_code == CLD_DUMPED)
+        return -ESRCH;
+    *status = status_of(&info);
+    return 0;
+}
+
 static void copy_usage(const struct rusage *usage, struct sdb_exit_status *out)
 {
     const uint64_t second = 1000000;
@@ -354,6 +382,11 @@ int sdb__send_signal(pid_t pid, int pidfd, int signal)
     if (pidfd >= 0 && errno != ENOSYS && errno != EPERM)
         return -errno;
     return kill(pid, signal) < 0 ? -errno : 0;
+}
+
+int sdb__signal_thread(pid_t pid, pid_t tid, int signal)
+{
+    return syscall(SYS_tgkill, pid, tid, signal) < 0 ? -errno : 0;
 }
 
 int sdb__kill_tracee(pid_t pid, int pidfd)

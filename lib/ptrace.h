@@ -55,6 +55,9 @@ int sdb__ptrace_set_general(pid_t tid, const struct user_regs_struct *registers)
 int sdb__ptrace_get_register_set(pid_t tid, unsigned type, void *registers, size_t *size);
 int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers, size_t size);
 
+/** @param address  gets where the thread's struct rseq is, 0: it has none */
+int sdb__ptrace_rseq(pid_t tid, uint64_t *address);
+
 /* One word of struct user, by its offset there. */
 int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word);
 int sdb__ptrace_poke_user(pid_t tid, size_t offset, uint64_t word);
@@ -77,6 +80,13 @@ pid_t sdb__wait_peek(bool block, int *status);
  * @return whether there was one that had not been taken
  */
 bool sdb__wait_take_stop(pid_t tid, int *status);
+
+/**
+ * Wait until a tracee of this thread stops, and look at that; it stays as with sdb__wait_peek().
+ *
+ * @return 0, or -ESRCH: it has ended instead, which is left
+ */
+int sdb__wait_for_stop(pid_t tid, int *status);
 
 /** Take the status of one tracee of this thread.  @return @p tid, or 0 or less if it has none */
 pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage);
@@ -123,6 +133,9 @@ int sdb__wait_child(pid_t pid, int pidfd, enum sdb__wait_how how, struct sdb_exi
  * @return 0 or a negative errno
  */
 int sdb__send_signal(pid_t pid, int pidfd, int signal);
+
+/** Send one thread a signal, as tgkill(2).  @return 0 or a negative errno */
+int sdb__signal_thread(pid_t pid, pid_t tid, int signal);
 
 /** Kill a process that this thread traces, even one that it has no permission to signal. */
 int sdb__kill_tracee(pid_t pid, int pidfd);

@@ -23,8 +23,8 @@
 /* How far away pages may be: half of what a displacement reaches leaves room for what it refers to. */
 #define REACH (UINT64_C(1) << 30)
 
-#define PAGE_SIZE UINT64_C(4096)
-#define AREA_SIZE (16 * PAGE_SIZE)
+#define PAGE_BYTES UINT64_C(4096)
+#define AREA_SIZE  (16 * PAGE_BYTES)
 
 /* Below this the kernel maps nothing (vm.mmap_min_addr), and above that there is none for programs. */
 #define LOWEST_ADDRESS  UINT64_C(0x10000)
@@ -79,8 +79,8 @@ static uint64_t find_gap(const struct sdb_facts_maps *maps, uint64_t address)
 
     for (size_t at = 0; at <= maps->count; at++) {
         const uint64_t next = at < maps->count ? maps->list[at]->start : HIGHEST_ADDRESS;
-        const uint64_t low = end_before + PAGE_SIZE; /* nothing grows into it at once */
-        const uint64_t high = next > AREA_SIZE + PAGE_SIZE ? next - AREA_SIZE - PAGE_SIZE : 0;
+        const uint64_t low = end_before + PAGE_BYTES; /* nothing grows into it at once */
+        const uint64_t high = next > AREA_SIZE + PAGE_BYTES ? next - AREA_SIZE - PAGE_BYTES : 0;
         uint64_t place = address < low ? low : high;
 
         if (high >= low && (best == 0 || distance(place, address) < distance(best, address)))
@@ -124,12 +124,12 @@ static int find_padding(struct sdb__site *site, pid_t pid, const struct sdb_fact
 {
     for (size_t at = 0; at < maps->count; at++) {
         const struct sdb_facts_map *map = maps->list[at];
-        uint8_t page[PAGE_SIZE];
+        uint8_t page[PAGE_BYTES];
         size_t zeroes = 0;
         size_t slot_count;
 
         if (!(map->flags & SDB_FACTS_EXECUTE) || distance(map->end, site->address) >= REACH ||
-            sdb__space_read(site->sites->space, pid, map->end - PAGE_SIZE, page, sizeof(page)) !=
+            sdb__space_read(site->sites->space, pid, map->end - PAGE_BYTES, page, sizeof(page)) !=
                 (ssize_t)sizeof(page))
             continue;
         while (zeroes < sizeof(page) && page[sizeof(page) - 1 - zeroes] == 0)
@@ -177,8 +177,8 @@ static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pi
         return rc;
     if (relocation.kind != SDB__RELOCATION_SLOT)
         return -ERANGE; /* it refers to something out of reach */
-    count = sdb__space_write(site->sites->space, pid, address, relocation.code,
-                             relocation.code_len);
+    count =
+        sdb__space_write(site->sites->space, pid, address, relocation.code, relocation.code_len);
     if (count != relocation.code_len)
         return count < 0 ? (int)count : -EFAULT;
     area->used++;

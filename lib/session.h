@@ -153,6 +153,9 @@ void sdb__session_go_on(struct sdb_thread *thread);
 void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop);
 
+/** @return whether a process's newborns of this kind of event are held for the caller */
+bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind);
+
 /** Keep the status of a thread that is not known. */
 void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status,
                               const struct rusage *usage);
@@ -200,6 +203,9 @@ void sdb__session_lose(struct sdb_thread *thread);
 /** Let a process go, see sdb_process_detach(). */
 int sdb__session_detach(struct sdb_process *process, enum sdb_release how,
                         struct sdb_child **child);
+
+/** Let a process go, with each of its threads as soon as that stands still. */
+void sdb__session_begin_to_leave(struct sdb_process *process);
 
 /** Let a thread go that stands still, as its process is leaving. */
 void sdb__session_let_go(struct sdb_thread *thread);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "address_space.h"
+#include "breakpoint.h"
 #include "descriptor.h"
 #include "procfs.h"
 #include "session.h"
@@ -141,6 +142,15 @@ static bool is_thread(struct sdb_session *session, const struct sdb_thread *pare
            (orphan && sdb__status_is_end(orphan->status) && !sdb__task_is_in(tid, tid));
 }
 
+bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind)
+{
+    const uint32_t follow = process->policies.follow;
+
+    return (kind != SDB_EVENT_FORK || (follow & SDB_FOLLOW_FORK)) &&
+           ((kind != SDB_EVENT_VFORK && kind != SDB_EVENT_VFORK_DONE) ||
+            (follow & SDB_FOLLOW_VFORK));
+}
+
 void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop)
 {
@@ -159,10 +169,14 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
         newborn = process->thread;
         if (sdb__tasks_share_memory(parent->process->pid, process->pid))
             sdb__process_set_space(process, sdb__space_retain(parent->process->space));
-        if (parent->process->phase == SDB__PROCESS_LEAVING)
-            process->phase = SDB__PROCESS_LEAVING;
+        if (sdb__process_is_hidden(parent->process))
+            process->phase = parent->process->phase;
+        else if (!sdb__session_wants_birth(parent->process, stop->kind))
+            process->phase = SDB__PROCESS_WATCHED;
+        sdb__breakpoint_inherit(process, parent->process);
     }
     newborn->awaits_start = true;
+    newborn->displaced = parent->process->space->sites && parent->process->space->sites->scratch;
     parent->process->gathered = false;
     if (parent->state == SDB_THREAD_STOPPED)
         parent->newborn = sdb_thread_retain(newborn);
@@ -284,8 +298,10 @@ static void take_new_memory(struct sdb_process *process)
 {
     struct sdb__space *space = sdb__space_create();
 
+    sdb__breakpoint_leave_space(process);
     if (space)
         sdb__process_set_space(process, space);
+    sdb__breakpoint_review(process->session);
 }
 
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
@@ -296,6 +312,7 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
     if (executing && executing != thread && executing->process == thread->process)
         thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
+    sdb__breakpoint_forget_thread(thread);
     take_new_memory(thread->process);
     return thread;
 }

@@ -14,10 +14,11 @@
 
 #include <sdb/error.h>
 
-#include "arch.h"
+#include "breakpoint.h"
 #include "process.h"
 #include "ptrace.h"
 #include "session.h"
+#include "step.h"
 
 int sdb__thread_create(struct sdb_process *process, pid_t tid, struct sdb_thread **thread)
 {
@@ -56,6 +57,7 @@ void sdb__thread_gone(struct sdb_thread *thread)
     struct sdb_process *process = thread->process;
 
     forget_stop(thread);
+    sdb__step_cancel(thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
@@ -84,6 +86,7 @@ void sdb__thread_ended(struct sdb_thread *thread, const struct sdb_exit_status *
     /* Others may get its id from now on. */
     sdb__thread_table_remove(&thread->process->session->threads, thread);
     thread->ended = true;
+    sdb__step_cancel(thread);
     thread->status = status ? *status : unknown;
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
 }
@@ -119,8 +122,8 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     forget_stop(thread);
     thread->leaving_exec = thread->stop == SDB_EVENT_EXEC;
     /* Without the event of its end /proc has to tell. */
-    thread->in_vfork =
-        thread->stop == SDB_EVENT_VFORK && (thread->process->policies.follow & SDB_FOLLOW_VFORK);
+    thread->in_vfork = thread->stop == SDB_EVENT_VFORK &&
+                       (sdb__process_options(thread->process).follow & SDB_FOLLOW_VFORK);
     thread->came_from = thread->stop;
     thread->stop = SDB_EVENT_NONE;
     thread->how = how;
@@ -134,12 +137,54 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     thread->process->gathered = false;
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
+    thread->hit_count = 0;
     sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
+    return 0;
+}
+
+void sdb__thread_runs_unseen(struct sdb_thread *thread)
+{
+    (void)resumed(thread, thread->how, 0);
+}
+
+/* It has executed the instruction that it was to step over, without having been resumed for that. */
+static int finish_step(struct sdb_thread *thread)
+{
+    (void)sdb__registers_flush(thread);
+    (void)resumed(thread, SDB_RESUME_STEP, 0);
+    thread->step_trap_due = false;
+    sdb__thread_stopped(thread, SDB_EVENT_STEP, 0);
+    sdb__session_enqueue(thread->process->session, thread);
+    return 0;
+}
+
+/* It has come to an int3 of the program's own, whose signal is dealt with as any other is. */
+static int take_own_trap(struct sdb_thread *thread, enum sdb_resume how)
+{
+    const uint8_t policy = thread->process->session->signal_policies[SIGTRAP];
+
+    (void)sdb__registers_flush(thread);
+    if (policy != SDB_POLICY_REPORT)
+        return resumed(
+            thread, how,
+            sdb__ptrace_resume(thread->tid, how, policy == SDB_POLICY_PASS ? SIGTRAP : 0));
+    thread->hit_count = 0;
+    sdb__session_enqueue(thread->process->session, thread);
     return 0;
 }
 
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
+    switch (thread->at_site ? sdb__breakpoint_leave(thread, how, signal) : SDB__LEAVE_GO) {
+    case SDB__LEAVE_DONE:
+        return finish_step(thread);
+    case SDB__LEAVE_UNSEEN:
+        return resumed(thread, how, 0);
+    case SDB__LEAVE_OWN_TRAP:
+        return take_own_trap(thread, how);
+    case SDB__LEAVE_GO:
+        break;
+    }
     (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
     return resumed(thread, how, sdb__ptrace_resume(thread->tid, how, signal));
 }
@@ -208,7 +253,7 @@ struct sdb_process *sdb_thread_process(const struct sdb_thread *thread)
 enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread)
 {
     /* One whose process was detached may not have gone yet, but has for the caller. */
-    if (!thread || thread->process->phase == SDB__PROCESS_LEAVING)
+    if (!thread || sdb__process_is_hidden(thread->process))
         return SDB_THREAD_GONE;
     /* For the caller it runs until its stop has been told, or the process was stopped as a whole. */
     if (thread->state == SDB_THREAD_STOPPED &&
@@ -235,6 +280,8 @@ int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal
     if (!sdb__resume_is_known(how) || signal < SDB_SIGNAL_PASS || signal > SIGRTMAX ||
         (signal > 0 && thread->stop != SDB_EVENT_SIGNAL))
         return -EINVAL;
+    if (how != SDB_RESUME_CONTINUE)
+        sdb__step_cancel(thread);
     return signal == SDB_SIGNAL_PASS ? sdb__thread_go_on(thread, how)
                                      : sdb__thread_go(thread, how, signal);
 }
@@ -257,17 +304,13 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
 
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 {
-    struct user_regs_struct *registers;
     int rc = check_stopped(thread);
 
     if (rc < 0)
         return rc;
     if (!address)
         return -EINVAL;
-    rc = sdb__registers_general(thread, &registers);
-    if (rc == 0)
-        *address = sdb__registers_pc(registers);
-    return rc;
+    return sdb__registers_get_pc(thread, address);
 }
 
 int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size)
@@ -304,5 +347,6 @@ void sdb_thread_close(struct sdb_thread *thread)
     if (!thread || __atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     sdb_process_close(thread->process);
+    free(thread->hits);
     free(thread);
 }

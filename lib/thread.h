@@ -36,13 +36,16 @@ struct sdb_thread {
     struct sdb__register_cache registers;
 
     /* Breakpoints, see breakpoint.h. */
-    struct sdb__site *at_site;  /* whose instruction is executed when it goes on, and which was hit */
-    uint64_t slot_pc;           /* it is in a system call there, in a slot, and may restart; or 0 */
-    struct sdb__site *repeats;  /* it comes there again without a new hit, with this stack pointer */
+    struct sdb__site
+        *at_site;     /* whose instruction is executed when it goes on, and which was hit */
+    uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
+    struct sdb__site *repeats; /* it comes there again without a new hit, with this stack pointer */
     uint64_t repeats_at;
-    bool displaced;             /* it may stand in a scratch page when it stops */
-    uint64_t rseq;              /* its struct rseq, 0: not known */
-    struct sdb_breakpoint **hits; /* that are told now */
+    bool displaced;                     /* it may stand in a scratch page when it stops */
+    uint64_t rseq;                      /* its struct rseq, 0: not known */
+    struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
+    uint64_t step_frame;                /* and with a stack pointer above this */
+    struct sdb_breakpoint **hits;       /* that are told now */
     unsigned hit_count;
 
     enum sdb_resume how; /* it was last resumed so */
@@ -109,6 +112,9 @@ int sdb__thread_ask_to_stop(struct sdb_thread *thread);
 
 /** @return whether it is one of enum sdb_resume */
 bool sdb__resume_is_known(enum sdb_resume how);
+
+/** Note that it runs, in the way in which it was last resumed; its next stop may be there already. */
+void sdb__thread_runs_unseen(struct sdb_thread *thread);
 
 /** The signal that reaches it if nobody says otherwise, or 0. */
 int sdb__thread_pending_signal(const struct sdb_thread *thread);

@@ -3,6 +3,7 @@
 #ifndef SDB_SDB_H
 #define SDB_SDB_H
 
+#include <sdb/breakpoint.h>
 #include <sdb/capture.h>
 #include <sdb/child.h>
 #include <sdb/error.h>
@@ -13,6 +14,7 @@
 #include <sdb/pipe.h>
 #include <sdb/process.h>
 #include <sdb/session.h>
+#include <sdb/step.h>
 #include <sdb/thread.h>
 #include <sdb/trace.h>
 #include <sdb/version.h>
