@@ -24,10 +24,6 @@
 /* How many breakpoints one address usually has at most. */
 #define USUAL_COUNT 8
 
-/* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
-#define FIRST_RESTART (-516)
-#define LAST_RESTART  (-512)
-
 /* ---- where it stands ---- */
 
 static const struct sdb__relocation_point *point_at(const struct sdb__scratch_slot *slot,
@@ -38,13 +34,6 @@ static const struct sdb__relocation_point *point_at(const struct sdb__scratch_sl
             return &slot->points[i];
     }
     return NULL;
-}
-
-static bool will_restart(const struct user_regs_struct *registers)
-{
-    const int64_t result = (int64_t)registers->rax;
-
-    return (int64_t)registers->orig_rax >= 0 && result >= FIRST_RESTART && result <= LAST_RESTART;
 }
 
 /* Whether a signal comes from the very instruction: it would come again. */
@@ -121,7 +110,8 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
         thread->at_site = slot->site;
         if (stop->kind == SDB_EVENT_SIGNAL)
             sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
-    } else if (slot->site->is_syscall && will_restart(registers)) {
+    } else if (slot->site->is_syscall && (int64_t)registers->orig_rax >= 0) {
+        /* In the call still, which may be made again: that shall happen in the slot, without a hit. */
         thread->at_site = slot->site;
         thread->slot_pc = registers->rip;
     }

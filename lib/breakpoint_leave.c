@@ -24,6 +24,10 @@
 #define FAULT_SIGNALS                                                                              \
     (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
 
+/* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
+#define FIRST_RESTART (-516)
+#define LAST_RESTART  (-512)
+
 /* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
 #define RSEQ_SECTION_OFFSET 8
 struct rseq_section {
@@ -217,6 +221,13 @@ static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct 
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
 }
 
+static bool will_restart(const struct user_regs_struct *registers)
+{
+    const int64_t result = (int64_t)registers->rax;
+
+    return (int64_t)registers->orig_rax >= 0 && result >= FIRST_RESTART && result <= LAST_RESTART;
+}
+
 /*
  * Go on in a system call that was interrupted in a slot: the kernel may make it again there; or, if a
  * signal's handler comes first, from the program's own place.
@@ -229,7 +240,8 @@ static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, ui
     if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
         return;
     if (signal > 0) {
-        sdb__breakpoint_expect_again(thread, site, registers->rsp);
+        if (will_restart(registers))
+            sdb__breakpoint_expect_again(thread, site, registers->rsp);
     } else {
         sdb__registers_set_pc(thread, slot_pc);
         thread->displaced = true;

@@ -138,6 +138,8 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
     thread->hit_count = 0;
+    if (thread->process->space->sites)
+        thread->changes_seen = thread->process->space->sites->changes;
     sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
     return 0;
 }

@@ -42,6 +42,7 @@ struct sdb_thread {
     struct sdb__site *repeats; /* it comes there again without a new hit, with this stack pointer */
     uint64_t repeats_at;
     bool displaced;                     /* it may stand in a scratch page when it stops */
+    unsigned changes_seen;              /* of what is planted, when it was resumed */
     uint64_t rseq;                      /* its struct rseq, 0: not known */
     struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
     uint64_t step_frame;                /* and with a stack pointer above this */
