@@ -149,6 +149,7 @@ static uint64_t literal_of(const struct slot *slot, const struct instruction *in
     uint64_t literal;
 
     slot_assert(slot, offset + sizeof(literal) <= slot->relocation->code_len);
+    slot_assert(slot, (slot->to + offset) % sizeof(literal) == 0); /* alignment may be checked */
     memcpy(&literal, slot->relocation->code + offset, sizeof(literal));
     return literal;
 }
