@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Injected system calls: in every kind of stop, in threads that wait for something, under signals; and
+ * what a user does with them.  Neither the thread nor the session may be able to tell.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ptrace.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "holding.h"
+#include "host.h"
+#include "racing.h"
+
+#define CALLING SDB_TRACEE_DIR "/calling"
+
+/* How often an injection is repeated in one stop. */
+#define TURNS 3
+
+static const uint64_t none[6];
+
+static struct target launch_calling(const char *what, const char *first)
+{
+    const char *argv[] = {CALLING, what, first, NULL};
+
+    return launch_program(CALLING, argv);
+}
+
+static int64_t inject(struct sdb_thread *thread, long number, const uint64_t arguments[6])
+{
+    int64_t result = INT64_MIN;
+    int rc = sdb_thread_inject(thread, number, arguments, &result);
+
+    ck_assert_msg(rc == 0, "%s", sdb_error_describe(rc));
+    return result;
+}
+
+/* What the kernel says of a thread that stands still. */
+struct standing {
+    struct user_regs_struct registers;
+    struct user_fpregs_struct floating;
+    uint64_t mask;
+    long long pending;
+    long long pending_of_all;
+    siginfo_t siginfo;
+    enum sdb_thread_state state;
+};
+
+static struct standing look_at(struct sdb_thread *thread, bool at_signal)
+{
+    const int tid = sdb_thread_tid(thread);
+    struct standing standing;
+
+    memset(&standing, 0, sizeof(standing));
+    ck_assert_int_eq(syscall(SYS_ptrace, PTRACE_GETREGS, tid, 0, &standing.registers), 0);
+    ck_assert_int_eq(syscall(SYS_ptrace, PTRACE_GETFPREGS, tid, 0, &standing.floating), 0);
+    ck_assert_int_eq(syscall(SYS_ptrace, PTRACE_GETSIGMASK, tid, 8, &standing.mask), 0);
+    standing.pending = status_of(tid, "SigPnd", 16);
+    standing.pending_of_all = status_of(tid, "ShdPnd", 16);
+    if (at_signal)
+        ck_assert_int_eq(sdb_thread_siginfo(thread, &standing.siginfo, sizeof(siginfo_t)), 0);
+    standing.state = sdb_thread_state(thread);
+    return standing;
+}
+
+/* Two calls, whose results are known; nothing else may be different then. */
+static void inject_unseen_but(struct sdb_thread *thread, bool at_signal, bool rax_may_differ)
+{
+    const int pid = sdb_process_pid(sdb_thread_process(thread));
+
+    for (int i = 0; i < TURNS; i++) {
+        struct standing before = look_at(thread, at_signal);
+        struct standing after;
+
+        ck_assert_int_eq(inject(thread, SYS_getpid, none), pid);
+        ck_assert_int_eq(inject(thread, SYS_gettid, none), sdb_thread_tid(thread));
+        after = look_at(thread, at_signal);
+        if (rax_may_differ && i == 0)
+            before.registers.rax = after.registers.rax;
+        ck_assert_mem_eq(&before, &after, sizeof(before));
+    }
+}
+
+static void inject_unseen(struct sdb_thread *thread)
+{
+    inject_unseen_but(thread, false, false);
+}
+
+static void inject_unseen_at_signal(struct sdb_thread *thread)
+{
+    inject_unseen_but(thread, true, false);
+}
+
+static void resume_thread(struct sdb_thread *thread, enum sdb_resume how)
+{
+    ck_assert_int_eq(sdb_thread_resume(thread, how, SDB_SIGNAL_PASS), 0);
+}
+
+/* Run a program until it waits in this call. */
+static struct sdb_thread *run_into(struct target *target, long number)
+{
+    struct sdb_thread *thread = sdb_process_thread(target->process);
+
+    resume_process(target->process);
+    wait_ready(target);
+    while (syscall_of(target->pid) != number)
+        sched_yield();
+    return thread;
+}
+
+static void end_well(struct target *target)
+{
+    expect_exit(SDB_EXITED, 0);
+    finish();
+    close_target(target);
+}
+
+/* ---- kinds of stops ---- */
+
+START_TEST(at_an_exec)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_calling("read", NULL);
+    inject_unseen_but(sdb_process_thread(target.process), false, true);
+    tell_target(&target, 'x');
+    resume_process(target.process);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(after_an_exec_the_stops_are_the_same)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    uint64_t pc;
+    uint64_t next;
+
+    begin(_i);
+    target = launch_calling("read", NULL);
+    thread = sdb_process_thread(target.process);
+    inject_unseen_but(thread, false, true);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
+    expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
+    inject_unseen(thread);
+    ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
+    resume_thread(thread, SDB_RESUME_STEP);
+    expect_of(SDB_EVENT_STEP, thread);
+    ck_assert_int_eq(sdb_thread_pc(thread, &next), 0);
+    ck_assert_uint_gt(next, pc);
+    ck_assert_uint_lt(next, pc + 16);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
+    expect_of(SDB_EVENT_SYSCALL_ENTRY, thread);
+    tell_target(&target, 'x');
+    resume_process(target.process);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(a_step_out_of_an_exec_executes_one_instruction)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    uint64_t pc;
+    uint64_t next;
+
+    begin(_i);
+    target = launch_calling("read", NULL);
+    thread = sdb_process_thread(target.process);
+    inject_unseen_but(thread, false, true);
+    ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
+    resume_thread(thread, SDB_RESUME_STEP);
+    expect_of(SDB_EVENT_STEP, thread);
+    ck_assert_int_eq(sdb_thread_pc(thread, &next), 0);
+    ck_assert_uint_gt(next, pc);
+    ck_assert_uint_lt(next, pc + 16);
+    tell_target(&target, 'x');
+    resume_process(target.process);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(at_both_ends_of_each_call_of_a_program)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+    uint32_t expected = SDB_EVENT_SYSCALL_EXIT;
+
+    begin(_i);
+    target = launch_calling("kept", NULL);
+    tell_target(&target, 'x');
+    thread = sdb_process_thread(target.process);
+    for (;;) {
+        resume_thread(thread, SDB_RESUME_SYSCALL);
+        event = next_event();
+        if (event.kind == SDB_EVENT_EXITED)
+            break;
+        if (event.kind == SDB_EVENT_SIGNAL) {
+            inject_unseen_at_signal(thread);
+            continue;
+        }
+        ck_assert_uint_eq(event.kind, expected);
+        expected =
+            expected == SDB_EVENT_SYSCALL_EXIT ? SDB_EVENT_SYSCALL_ENTRY : SDB_EVENT_SYSCALL_EXIT;
+        inject_unseen(thread);
+    }
+    ck_assert_int_eq(event.status->how, SDB_EXITED);
+    ck_assert_int_eq(event.status->code, 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(after_each_of_many_steps)
+{
+    struct target target;
+    struct sdb_thread *thread;
+
+    begin(_i);
+    target = launch_calling("read", NULL);
+    thread = sdb_process_thread(target.process);
+    for (int i = 0; i < 500; i++) {
+        resume_thread(thread, SDB_RESUME_STEP);
+        expect_of(SDB_EVENT_STEP, thread);
+        inject_unseen(thread);
+    }
+    tell_target(&target, 'x');
+    resume_process(target.process);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(in_a_group_stop_which_stays)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_calling("read", NULL);
+    thread = run_into(&target, SYS_read);
+    ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
+    event = expect_signal(SIGSTOP);
+    inject_unseen_at_signal(thread);
+    resume(&event);
+    event = expect_of(SDB_EVENT_GROUP_STOP, thread);
+    ck_assert_int_eq(event.signal, SIGSTOP);
+    inject_unseen(thread);
+    resume(&event);
+    expect_nothing();
+    tell_target(&target, 'x');
+    expect_nothing();
+
+    /* One that ends while it stands still is told too. */
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    event = expect_of(SDB_EVENT_GROUP_CONTINUE, thread);
+    inject_unseen(thread);
+    resume(&event);
+    event = expect_signal(SIGCONT);
+    inject_unseen_at_signal(thread);
+    resume(&event);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(in_a_group_stop_that_ends_before_it)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_calling("read", NULL);
+    thread = run_into(&target, SYS_read);
+    ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
+    event = expect_signal(SIGSTOP);
+    resume(&event);
+    event = expect_of(SDB_EVENT_GROUP_STOP, thread);
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    inject_unseen(thread);
+    resume(&event);
+    event = expect_of(SDB_EVENT_GROUP_CONTINUE, thread);
+    resume(&event);
+    event = expect_signal(SIGCONT);
+    tell_target(&target, 'x');
+    resume(&event);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(at_a_fork_and_in_the_newborn)
+{
+    struct target target;
+    struct sdb_event event;
+    struct sdb_thread *parent;
+    struct sdb_thread *newborn;
+
+    begin(_i);
+    target = crew_that_follows(1, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE | SDB_FOLLOW_VFORK);
+    set_gate(target.board, true);
+    order(&target, 1, 'f');
+    event = expect(SDB_EVENT_FORK);
+    parent = event.thread;
+    newborn = event.new_thread;
+    inject_unseen_but(parent, false, true);
+    expect_of(SDB_EVENT_START, newborn);
+    inject_unseen(newborn);
+    /* The end of the fork is still to come, with its result. */
+    resume_thread(parent, SDB_RESUME_SYSCALL);
+    expect_of(SDB_EVENT_SYSCALL_EXIT, parent);
+    inject_unseen(parent);
+    resume_thread(parent, SDB_RESUME_CONTINUE);
+    resume_thread(newborn, SDB_RESUME_CONTINUE);
+    expect_exit(SDB_EXITED, 3);
+    expect_result(&target, 3);
+    close_input(&target);
+    run_to_end(target.process);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(at_a_vfork_it_is_refused_and_after_it_not)
+{
+    struct target target;
+    struct sdb_event event;
+    struct sdb_thread *parent;
+    struct sdb_thread *newborn;
+    int64_t result;
+
+    begin(_i);
+    target = crew_that_follows(1, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE | SDB_FOLLOW_VFORK);
+    set_gate(target.board, true);
+    order(&target, 1, 'V');
+    event = expect(SDB_EVENT_VFORK);
+    parent = event.thread;
+    newborn = event.new_thread;
+    ck_assert_int_eq(sdb_thread_inject(parent, SYS_getpid, none, &result), -EBUSY);
+    expect_of(SDB_EVENT_START, newborn);
+    inject_unseen(newborn);
+    resume_thread(newborn, SDB_RESUME_CONTINUE);
+    resume_thread(parent, SDB_RESUME_CONTINUE);
+    for (int ends = 0; ends < 2; ends++) {
+        event = next_event();
+        if (event.kind == SDB_EVENT_VFORK_DONE) {
+            inject_unseen_but(parent, false, true);
+            resume(&event);
+        } else {
+            ck_assert_uint_eq(event.kind, SDB_EVENT_EXITED);
+        }
+    }
+    expect_result(&target, 3);
+    close_input(&target);
+    run_to_end(target.process);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* ---- threads that wait ---- */
+
+/* Interrupt it again and again, while it waits for what comes in the end. */
+static void disturb(struct sdb_thread *thread)
+{
+    for (int i = 0; i < 5; i++) {
+        struct sdb_event event;
+
+        ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
+        event = expect_of(SDB_EVENT_INTERRUPT, thread);
+        inject_unseen(thread);
+        resume(&event);
+        await_state(sdb_thread_tid(thread), 'S');
+    }
+}
+
+START_TEST(in_a_sleep_which_ends_in_time)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_calling("sleep", "600");
+    disturb(run_into(&target, SYS_clock_nanosleep));
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(in_a_sleep_to_a_point_of_time)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_calling("absolute", "600");
+    disturb(run_into(&target, SYS_clock_nanosleep));
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(in_a_read)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_calling("read", NULL);
+    disturb(run_into(&target, SYS_read));
+    tell_target(&target, 'x');
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(in_a_futex_wait)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_calling("join", NULL);
+    set_follow(target.process, 0);
+    disturb(run_into(&target, SYS_futex));
+    tell_target(&target, 'x');
+    event = expect_exit(SDB_EXITED, 0);
+    (void)event;
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(in_a_pause_and_at_its_signal)
+{
+    struct target target;
+    struct sdb_event event;
+    struct sdb_thread *thread;
+
+    begin(_i);
+    target = launch_calling("pause", NULL);
+    thread = run_into(&target, SYS_pause);
+    disturb(thread);
+    ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
+    event = expect_signal(SIGUSR1);
+    inject_unseen_at_signal(thread);
+    resume(&event);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(in_a_wait_with_a_mask_of_its_own)
+{
+    struct target target;
+    struct sdb_event event;
+    struct sdb_thread *thread;
+    int64_t result;
+
+    begin(_i);
+    target = launch_calling("suspend", NULL);
+    thread = run_into(&target, SYS_rt_sigsuspend);
+    disturb(thread);
+    ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
+    event = expect_signal(SIGUSR1);
+    ck_assert_int_eq(sdb_thread_inject(thread, SYS_getpid, none, &result), -EBUSY);
+    resume(&event);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(at_the_end_of_a_call_that_was_interrupted)
+{
+    struct target target;
+    struct sdb_thread *thread;
+
+    begin(_i);
+    target = launch_calling("sleep", "600");
+    thread = run_into(&target, SYS_clock_nanosleep);
+    for (int i = 0; i < 3; i++) {
+        stop_thread(thread);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
+        expect_of(SDB_EVENT_SYSCALL_ENTRY, thread);
+        inject_unseen(thread);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
+        await_state(target.pid, 'S');
+        ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
+        expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
+        inject_unseen(thread);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
+        /* The session lets it go on from the interrupt that was left to it. */
+        expect_nothing();
+        await_state(target.pid, 'S');
+    }
+    end_well(&target);
+}
+END_TEST
+
+/* ---- signals ---- */
+
+START_TEST(a_signal_with_a_value_still_comes)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_calling("queue", NULL);
+    resume_process(target.process);
+    event = expect_signal(SIGRTMIN);
+    inject_unseen_at_signal(event.thread);
+    resume(&event);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(a_fault_still_comes)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_calling("fault", NULL);
+    resume_process(target.process);
+    event = expect_signal(SIGSEGV);
+    inject_unseen_at_signal(event.thread);
+    resume(&event);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(a_signal_that_was_coming_can_be_dropped)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_calling("queue", NULL);
+    resume_process(target.process);
+    event = expect_signal(SIGRTMIN);
+    inject_unseen_at_signal(event.thread);
+    ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
+    expect_exit(SDB_EXITED, 1); /* it misses the signal */
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(handlers_masks_and_waiting_signals_are_kept)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_calling("kept", NULL);
+    thread = run_into(&target, SYS_read);
+    disturb(thread);
+    tell_target(&target, 'x');
+    event = expect_signal(SIGTRAP);
+    inject_unseen_at_signal(thread);
+    resume(&event);
+    end_well(&target);
+}
+END_TEST
+
+START_TEST(in_a_flood_of_signals)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    int signals = 0;
+
+    begin(_i);
+    target = launch_calling("alarms", NULL);
+    thread = sdb_process_thread(target.process);
+    resume_process(target.process);
+    wait_ready(&target);
+    for (int i = 0; i < rounds(1000); i++) {
+        struct sdb_event event;
+        int rc = sdb_thread_interrupt(thread);
+
+        ck_assert(rc == 0 || rc == -EALREADY);
+        event = next_event();
+        ck_assert_msg(event.kind == SDB_EVENT_INTERRUPT || event.kind == SDB_EVENT_SIGNAL, "%s",
+                      sdb_event_name(event.kind));
+        if (event.kind == SDB_EVENT_SIGNAL)
+            ck_assert_int_eq(event.signal, SIGALRM);
+        signals += event.kind == SDB_EVENT_SIGNAL;
+        ck_assert_int_eq(inject(thread, SYS_gettid, none), target.pid);
+        resume(&event);
+    }
+    ck_assert_int_gt(signals, 0);
+    tell_target(&target, 'x');
+    for (;;) {
+        struct sdb_event event = next_event();
+
+        if (event.kind == SDB_EVENT_EXITED) {
+            ck_assert_int_eq(event.status->how, SDB_EXITED);
+            ck_assert_int_eq(event.status->code, 0);
+            break;
+        }
+        resume(&event);
+    }
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const stops[] = {
+        at_an_exec,
+        after_an_exec_the_stops_are_the_same,
+        a_step_out_of_an_exec_executes_one_instruction,
+        at_both_ends_of_each_call_of_a_program,
+        after_each_of_many_steps,
+        in_a_group_stop_which_stays,
+        in_a_group_stop_that_ends_before_it,
+        at_a_fork_and_in_the_newborn,
+        at_a_vfork_it_is_refused_and_after_it_not,
+    };
+    const TTest *const waits[] = {
+        in_a_sleep_which_ends_in_time,
+        in_a_sleep_to_a_point_of_time,
+        in_a_read,
+        in_a_futex_wait,
+        in_a_pause_and_at_its_signal,
+        in_a_wait_with_a_mask_of_its_own,
+        at_the_end_of_a_call_that_was_interrupted,
+    };
+    const TTest *const signals[] = {
+        a_signal_with_a_value_still_comes,
+        a_fault_still_comes,
+        a_signal_that_was_coming_can_be_dropped,
+        handlers_masks_and_waiting_signals_are_kept,
+        in_a_flood_of_signals,
+    };
+    Suite *suite = suite_create("inject");
+
+    HOLDING_CASE(suite, stops);
+    HOLDING_CASE(suite, waits);
+    HOLDING_CASE(suite, signals);
+    return holding_run_suite(suite);
+}
