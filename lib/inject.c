@@ -611,31 +611,14 @@ static int restore(struct injection *injection)
 
 /* ---- all of it ---- */
 
-/* Find out whether it can be done.  Nothing has been changed yet. */
-static int begin(struct injection *injection, struct user_regs_struct **registers)
+/* Where calls can be made. */
+static int find_instructions(struct injection *injection)
 {
-    struct sdb_thread *thread = injection->thread;
-    struct sdb_process *process = thread->process;
-    int rc = check_number(thread, injection->number, injection->arguments);
+    struct sdb_process *process = injection->thread->process;
+    int rc = sdb__inject_place(process, &injection->instruction);
 
-    if (rc == 0)
-        rc = sdb__registers_general(thread, registers);
-    if (rc < 0)
-        return rc;
-    injection->saved = **registers;
-    if (injection->saved.cs != USER_CS)
-        return -ENOTSUP;
-    rc = find_place(injection);
-    if (rc == 0)
-        rc = sdb__inject_place(process, &injection->instruction);
-    if (rc == 0)
-        rc = sdb__ptrace_signal_mask(injection->tid, &injection->mask);
-    if (rc < 0)
-        return rc;
-    if (has_mask_of_its_own(injection))
-        return -EBUSY;
     injection->instruction_of_entry = injection->instruction;
-    if (injection->place == AT_ENTRY || injection->place == AT_SECCOMP) {
+    if (rc == 0 && (injection->place == AT_ENTRY || injection->place == AT_SECCOMP)) {
         const uint64_t own = injection->saved.rip - 2;
 
         if (!sdb__inject_is_system_call(process, own))
@@ -644,7 +627,33 @@ static int begin(struct injection *injection, struct user_regs_struct **register
             !sdb__space_is_planted(process->space, own + 1, NULL))
             injection->instruction_of_entry = own;
     }
-    return 0;
+    return rc;
+}
+
+/* Find out whether it can be done.  Nothing has been changed yet. */
+static int begin(struct injection *injection, struct user_regs_struct **registers)
+{
+    int rc_of_instructions;
+    int rc = check_number(injection->thread, injection->number, injection->arguments);
+
+    if (rc == 0)
+        rc = sdb__registers_general(injection->thread, registers);
+    if (rc < 0)
+        return rc;
+    injection->saved = **registers;
+    if (injection->saved.cs != USER_CS)
+        return -ENOTSUP;
+    rc = find_place(injection);
+    if (rc < 0)
+        return rc;
+    /* One that was killed has no memory to find any in. */
+    rc_of_instructions = find_instructions(injection);
+    rc = sdb__ptrace_signal_mask(injection->tid, &injection->mask);
+    if (rc == 0)
+        rc = rc_of_instructions;
+    if (rc < 0)
+        return rc;
+    return has_mask_of_its_own(injection) ? -EBUSY : 0;
 }
 
 /* End the call that it is in. */
