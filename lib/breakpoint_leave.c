@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "alone.h"
 #include "process.h"
 #include "ptrace.h"
 #include "register_cache.h"
 #include "scratch.h"
 #include "session.h"
+#include "trace.h"
 
 /* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
@@ -60,24 +62,33 @@ static bool is_step_trap(pid_t tid)
 static int step_once(struct sdb_thread *thread, struct used_up *used_up)
 {
     int status;
+    int signal;
     int rc = sdb__registers_flush(thread);
 
     if (rc == 0)
         rc = sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, 0);
     if (rc < 0)
         return -ESRCH;
-    rc = sdb__wait_for_stop(thread->tid, &status);
-    if (rc < 0)
+    if (sdb__wait_one(thread->tid, &status) < 0)
         return -ESRCH;
-    if (sdb__status_is_event_stop(status)) {
+    if (sdb__tracing())
+        sdb__event_trace_status(thread->tid, status);
+    switch (sdb__status_kind(status, &signal)) {
+    case SDB__STATUS_STOP:
         used_up->interrupt = true;
         return 2;
+    case SDB__STATUS_SIGNAL:
+        used_up->stop_signal = used_up->stop_signal || signal == SIGSTOP;
+        if (signal == SIGSTOP)
+            return 2;
+        return signal == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
+    case SDB__STATUS_END:
+    case SDB__STATUS_EXIT:
+    case SDB__STATUS_EXEC: /* of another thread, which has its id now */
+        return -ESRCH;
+    default:
+        return 1;
     }
-    if (sdb__status_signal(status) == SIGSTOP) {
-        used_up->stop_signal = true;
-        return 2;
-    }
-    return sdb__status_signal(status) == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
 }
 
 int sdb__step_alone(struct sdb_thread *thread)
@@ -92,16 +103,21 @@ int sdb__step_alone(struct sdb_thread *thread)
         sdb__session_take_last_stop(session);
     if (rc == 0)
         rc = sdb__ptrace_set_signal_mask(thread->tid, ~FAULT_SIGNALS);
+    if (rc == 0)
+        rc = sdb__alone_begin(thread);
     if (rc < 0)
         return -ESRCH;
     do {
         rc = step_once(thread, &used_up);
     } while (rc == 2);
-    if (rc < 0)
+    if (rc < 0) {
+        sdb__alone_let_die(thread);
         return rc;
+    }
     if (rc == 0)
         (void)sdb__wait_take_stop(thread->tid, &status);
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
+    (void)sdb__alone_end(thread);
     if (used_up.stop_signal)
         (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
     if (used_up.interrupt)
