@@ -19,13 +19,13 @@
  *  - Inside a call (fork, exec): first the call is ended.  Then the thread is left at the beginning of
  *    one which the kernel will skip, with the result of the first.
  *
- * First threads are asked to tell their exit: the kernel does not report their end as long as others of
- * the process have not been reaped, which nobody does while this waits.
+ * Nothing here waits in the kernel, see await().
  */
 #include "inject.h"
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -55,8 +55,10 @@
 /* The message of a system call's stop at its beginning (PTRACE_EVENTMSG_SYSCALL_ENTRY). */
 #define MESSAGE_SYSCALL_ENTRY 1
 
-/* While a killed thread is on its way to its end. */
-#define DYING_LOOK_NS 20000
+/* How often it is looked whether the thread has stopped, before there are breaks; and how long they are. */
+#define MOST_TURNS       100
+#define FIRST_PAUSE_NS   20000
+#define LONGEST_PAUSE_NS 1000000
 
 /* In what kind of stop the thread is, see above. */
 enum place {
@@ -202,51 +204,49 @@ static bool has_mask_of_its_own(const struct injection *injection)
 
 /* ---- running ---- */
 
-static struct sdb__ptrace_options options_of(const struct sdb_thread *thread, bool tell_exit)
-{
-    struct sdb__ptrace_options options = sdb__process_options(thread->process);
-
-    options.tell_exit = tell_exit;
-    return options;
-}
-
-static bool is_first(const struct injection *injection)
-{
-    return injection->thread == injection->thread->process->thread;
-}
-
-static int set_options(const struct injection *injection, bool tell_exit)
-{
-    const struct sdb__ptrace_options options = options_of(injection->thread, tell_exit);
-
-    return is_first(injection) ? sdb__ptrace_set_options(injection->tid, &options) : 0;
-}
-
 static int set_mask(struct injection *injection, uint64_t mask)
 {
     injection->blocked = mask;
     return sdb__ptrace_set_signal_mask(injection->tid, mask);
 }
 
-/* It was killed: have its exit not wait for us. */
-static void let_die(const struct injection *injection)
+/*
+ * Wait for a thread's next stop or its end, and leave the status where it is.
+ *
+ * A wait in the kernel for this one thread would not always end.  The end of a process's first thread is
+ * reported only when all others have been reaped, which is the session's to do, later; when another
+ * thread executes a program, it is not reported at all; and a stop that the host has taken away is not
+ * reported again.  A wait for any thread would end all the time, for what is not taken here.  So it is
+ * looked for, with longer and longer breaks.
+ *
+ * @return 0 or -ESRCH
+ */
+static int await(const struct injection *injection, pid_t tid, int *status)
 {
-    const struct timespec moment = {.tv_nsec = DYING_LOOK_NS};
-    int status;
-    int signal;
+    struct timespec pause = {.tv_nsec = FIRST_PAUSE_NS};
+    struct sdb__procfs_status task;
 
-    if (!is_first(injection))
-        return;
-    while (!sdb__wait_peek_one(injection->tid, &status)) {
-        struct sdb__procfs_status task;
+    for (int turn = 0;; turn++) {
+        int rc = sdb__wait_peek_one(tid, status);
+        int stolen;
 
-        if (sdb__procfs_status(injection->tid, &task) < 0 || task.state == 'Z' || task.state == 'X')
-            return;
-        nanosleep(&moment, NULL);
-    }
-    if (sdb__status_kind(status, &signal) == SDB__STATUS_EXIT) {
-        (void)set_options(injection, false);
-        (void)sdb__ptrace_resume(injection->tid, SDB_RESUME_CONTINUE, 0);
+        if (rc != -EAGAIN)
+            return rc < 0 ? -ESRCH : 0;
+        if (turn < MOST_TURNS) {
+            sched_yield();
+            continue;
+        }
+        if (sdb__procfs_status(tid, &task) < 0 || task.state == 'Z' || task.state == 'X')
+            return -ESRCH;
+        if (task.state == 't' && sdb__event_restore_status(tid, &stolen) == 0 &&
+            sdb__wait_peek_one(tid, status) == -EAGAIN) {
+            injection->thread->process->session->stolen = true;
+            *status = stolen;
+            return 0;
+        }
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < LONGEST_PAUSE_NS)
+            pause.tv_nsec *= 2;
     }
 }
 
@@ -257,7 +257,6 @@ static void let_die(const struct injection *injection)
 static void take_newborn(struct injection *injection, int status)
 {
     struct sdb_thread *thread = injection->thread;
-    const struct sdb__ptrace_options options = options_of(thread, false);
     struct sdb_thread *newborn_before = thread->newborn;
     struct user_regs_struct begin = injection->saved;
     struct user_regs_struct now;
@@ -265,13 +264,10 @@ static void take_newborn(struct injection *injection, int status)
     int newborn_status;
     int signal;
 
-    if (sdb__event_decode(thread, status, &stop) < 0 ||
-        sdb__wait_one(stop.other_tid, &newborn_status) < 0)
+    if (sdb__event_decode(thread, status, &stop) < 0)
         return;
-    (void)sdb__ptrace_set_options(stop.other_tid, &options);
-    if (sdb__status_kind(newborn_status, &signal) == SDB__STATUS_EXIT)
-        (void)sdb__ptrace_resume(stop.other_tid, SDB_RESUME_CONTINUE, 0);
-    if (sdb__status_kind(newborn_status, &signal) == SDB__STATUS_STOP &&
+    if (await(injection, stop.other_tid, &newborn_status) == 0 &&
+        sdb__status_kind(newborn_status, &signal) == SDB__STATUS_STOP &&
         sdb__ptrace_get_general(stop.other_tid, &now) == 0) {
         begin.rax = 0;
         begin.orig_rax = (uint64_t)-1;
@@ -337,7 +333,6 @@ static int deal_with(struct injection *injection, enum sdb__status_kind kind, in
     case SDB__STATUS_NEWBORN:
         take_newborn(injection, status);
         return 0;
-    case SDB__STATUS_EXIT:
     case SDB__STATUS_END:
     case SDB__STATUS_EXEC: /* of another thread, which has its id now */
         return -ESRCH;
@@ -381,8 +376,8 @@ static int run_to_with(struct injection *injection, enum way way, enum sdb__stat
         int status;
         int rc = resume(injection, way, *signal);
 
-        if (rc == 0 && sdb__wait_one(injection->tid, &status) < 0)
-            rc = -ESRCH;
+        if (rc == 0)
+            rc = await(injection, injection->tid, &status);
         if (rc < 0)
             return rc;
         if (sdb__tracing())
@@ -591,8 +586,6 @@ static int restore(struct injection *injection)
     int taken;
 
     if (rc == 0)
-        rc = set_options(injection, false);
-    if (rc == 0)
         rc = rc_of_registers;
     if (rc < 0)
         return rc;
@@ -668,11 +661,9 @@ static int end_call(struct injection *injection)
 
 static int run(struct injection *injection)
 {
-    int rc = set_options(injection, true);
+    int rc = set_mask(injection, ALL_SIGNALS & ~BIT_OF(SIGSYS));
     int back;
 
-    if (rc == 0)
-        rc = set_mask(injection, ALL_SIGNALS & ~BIT_OF(SIGSYS));
     if (rc == 0 && injection->place == INSIDE)
         rc = end_call(injection);
     if (rc == 0)
@@ -699,10 +690,8 @@ int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments
     if (session->stop_to_take == thread->tid)
         session->stop_to_take = 0;
     rc = run(&injection);
-    if (rc == -ESRCH) {
-        let_die(&injection);
+    if (rc == -ESRCH)
         return rc;
-    }
     if (rc == -EIO) {
         sdb__registers_changed(thread); /* the kernel has taken a part of them */
         return rc;
