@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "alone.h"
+#include "await.h"
 #include "process.h"
 #include "ptrace.h"
 #include "register_cache.h"
@@ -69,7 +69,7 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
         rc = sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, 0);
     if (rc < 0)
         return -ESRCH;
-    if (sdb__wait_one(thread->tid, &status) < 0)
+    if (sdb__await(thread, thread->tid, &status) < 0)
         return -ESRCH;
     if (sdb__tracing())
         sdb__event_trace_status(thread->tid, status);
@@ -83,7 +83,6 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
             return 2;
         return signal == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
     case SDB__STATUS_END:
-    case SDB__STATUS_EXIT:
     case SDB__STATUS_EXEC: /* of another thread, which has its id now */
         return -ESRCH;
     default:
@@ -103,21 +102,16 @@ int sdb__step_alone(struct sdb_thread *thread)
         sdb__session_take_last_stop(session);
     if (rc == 0)
         rc = sdb__ptrace_set_signal_mask(thread->tid, ~FAULT_SIGNALS);
-    if (rc == 0)
-        rc = sdb__alone_begin(thread);
     if (rc < 0)
         return -ESRCH;
     do {
         rc = step_once(thread, &used_up);
     } while (rc == 2);
-    if (rc < 0) {
-        sdb__alone_let_die(thread);
+    if (rc < 0)
         return rc;
-    }
     if (rc == 0)
         (void)sdb__wait_take_stop(thread->tid, &status);
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
-    (void)sdb__alone_end(thread);
     if (used_up.stop_signal)
         (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
     if (used_up.interrupt)

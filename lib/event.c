@@ -52,8 +52,6 @@ enum sdb__status_kind sdb__status_kind(int status, int *signal)
         return SDB__STATUS_EXEC;
     case PTRACE_EVENT_SECCOMP:
         return SDB__STATUS_SECCOMP;
-    case PTRACE_EVENT_EXIT:
-        return SDB__STATUS_EXIT;
     default:
         return SDB__STATUS_OTHER;
     }

@@ -29,7 +29,6 @@ enum sdb__status_kind {
     SDB__STATUS_NEWBORN,     /* fork, vfork, clone */
     SDB__STATUS_EXEC,
     SDB__STATUS_SECCOMP,
-    SDB__STATUS_EXIT, /* it begins to end */
     SDB__STATUS_OTHER,
 };
 

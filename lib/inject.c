@@ -28,7 +28,7 @@
 #include <sys/syscall.h>
 
 #include "address_space.h"
-#include "alone.h"
+#include "await.h"
 #include "event.h"
 #include "process.h"
 #include "ptrace.h"
@@ -208,7 +208,6 @@ static int set_mask(struct injection *injection, uint64_t mask)
 static void take_newborn(struct injection *injection, int status)
 {
     struct sdb_thread *thread = injection->thread;
-    const struct sdb__ptrace_options options = sdb__process_options(thread->process);
     struct sdb_thread *newborn_before = thread->newborn;
     struct user_regs_struct begin = injection->saved;
     struct user_regs_struct now;
@@ -216,13 +215,10 @@ static void take_newborn(struct injection *injection, int status)
     int newborn_status;
     int signal;
 
-    if (sdb__event_decode(thread, status, &stop) < 0 ||
-        sdb__wait_one(stop.other_tid, &newborn_status) < 0)
+    if (sdb__event_decode(thread, status, &stop) < 0)
         return;
-    (void)sdb__ptrace_set_options(stop.other_tid, &options);
-    if (sdb__status_kind(newborn_status, &signal) == SDB__STATUS_EXIT)
-        (void)sdb__ptrace_resume(stop.other_tid, SDB_RESUME_CONTINUE, 0);
-    if (sdb__status_kind(newborn_status, &signal) == SDB__STATUS_STOP &&
+    if (sdb__await(thread, stop.other_tid, &newborn_status) == 0 &&
+        sdb__status_kind(newborn_status, &signal) == SDB__STATUS_STOP &&
         sdb__ptrace_get_general(stop.other_tid, &now) == 0) {
         begin.rax = 0;
         begin.orig_rax = (uint64_t)-1;
@@ -288,7 +284,6 @@ static int deal_with(struct injection *injection, enum sdb__status_kind kind, in
     case SDB__STATUS_NEWBORN:
         take_newborn(injection, status);
         return 0;
-    case SDB__STATUS_EXIT:
     case SDB__STATUS_END:
     case SDB__STATUS_EXEC: /* of another thread, which has its id now */
         return -ESRCH;
@@ -332,8 +327,8 @@ static int run_to_with(struct injection *injection, enum way way, enum sdb__stat
         int status;
         int rc = resume(injection, way, *signal);
 
-        if (rc == 0 && sdb__wait_one(injection->tid, &status) < 0)
-            rc = -ESRCH;
+        if (rc == 0)
+            rc = sdb__await(injection->thread, injection->tid, &status);
         if (rc < 0)
             return rc;
         if (sdb__tracing())
@@ -542,8 +537,6 @@ static int restore(struct injection *injection)
     int taken;
 
     if (rc == 0)
-        rc = sdb__alone_end(thread);
-    if (rc == 0)
         rc = rc_of_registers;
     if (rc < 0)
         return rc;
@@ -619,11 +612,9 @@ static int end_call(struct injection *injection)
 
 static int run(struct injection *injection)
 {
-    int rc = sdb__alone_begin(injection->thread);
+    int rc = set_mask(injection, ALL_SIGNALS & ~BIT_OF(SIGSYS));
     int back;
 
-    if (rc == 0)
-        rc = set_mask(injection, ALL_SIGNALS & ~BIT_OF(SIGSYS));
     if (rc == 0 && injection->place == INSIDE)
         rc = end_call(injection);
     if (rc == 0)
@@ -650,10 +641,8 @@ int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments
     if (session->stop_to_take == thread->tid)
         session->stop_to_take = 0;
     rc = run(&injection);
-    if (rc == -ESRCH) {
-        sdb__alone_let_die(thread);
+    if (rc == -ESRCH)
         return rc;
-    }
     if (rc == -EIO) {
         sdb__registers_changed(thread); /* the kernel has taken a part of them */
         return rc;

@@ -116,8 +116,6 @@ static uintptr_t options_of(const struct sdb__ptrace_options *options)
         bits |= PTRACE_O_TRACECLONE;
     if (options->kill_on_exit)
         bits |= PTRACE_O_EXITKILL;
-    if (options->tell_exit)
-        bits |= PTRACE_O_TRACEEXIT;
     return bits;
 }
 
@@ -344,32 +342,17 @@ pid_t sdb__wait_peek(bool block, int *status)
     return info.si_pid;
 }
 
-/* @param options  WNOHANG or 0 */
-static int look_at_one(pid_t tid, int options, int *status)
+int sdb__wait_peek_one(pid_t tid, int *status)
 {
     siginfo_t info = {0};
-    long rc;
 
-    do {
-        rc = syscall(SYS_waitid, P_PID, tid, &info,
-                     (int)(WEXITED | WNOWAIT | __WCLONE | __WNOTHREAD) | options, NULL);
-    } while (rc < 0 && errno == EINTR);
-    if (rc < 0)
+    if (syscall(SYS_waitid, P_PID, tid, &info,
+                (int)(WEXITED | WNOWAIT | __WCLONE | __WNOTHREAD) | WNOHANG, NULL) < 0)
         return -errno;
     if (info.si_pid == 0)
         return -EAGAIN;
     *status = status_of(&info);
     return 0;
-}
-
-int sdb__wait_one(pid_t tid, int *status)
-{
-    return look_at_one(tid, 0, status);
-}
-
-bool sdb__wait_peek_one(pid_t tid, int *status)
-{
-    return look_at_one(tid, WNOHANG, status) == 0;
 }
 
 bool sdb__wait_take_stop(pid_t tid, int *status)

@@ -23,7 +23,6 @@
 struct sdb__ptrace_options {
     uint32_t follow;   /* SDB_FOLLOW_...; an exec is always reported */
     bool kill_on_exit; /* with its tracer */
-    bool tell_exit;    /* stop as it begins to end */
 };
 
 int sdb__ptrace_seize(pid_t tid, const struct sdb__ptrace_options *options);
@@ -93,17 +92,11 @@ pid_t sdb__wait_peek(bool block, int *status);
 bool sdb__wait_take_stop(pid_t tid, int *status);
 
 /**
- * Wait for a stop or the end of one tracee of this thread, and leave it where it is.
+ * Look at the status of one tracee of this thread, and leave it where it is.
  *
- * The end of a process's first thread is no status as long as others of its threads have not ended and
- * been reaped: only its exit event is (PTRACE_EVENT_EXIT).
- *
- * @return 0, or -ECHILD: there is no such tracee
+ * @return 0, -EAGAIN if it has none yet, or -ECHILD: there is no such tracee
  */
-int sdb__wait_one(pid_t tid, int *status);
-
-/** The same without waiting.  @return whether there is one */
-bool sdb__wait_peek_one(pid_t tid, int *status);
+int sdb__wait_peek_one(pid_t tid, int *status);
 
 /** Take the status of one tracee of this thread.  @return @p tid, or 0 or less if it has none */
 pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage);

@@ -160,13 +160,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     const bool was_listening = thread->listening;
     enum sdb__breakpoint_verdict verdict;
     struct sdb__stop stop;
-    int signal;
 
-    /* Left of an injection in which it was killed: its end is what is told. */
-    if (sdb__status_kind(status, &signal) == SDB__STATUS_EXIT) {
-        (void)sdb__thread_go(thread, SDB_RESUME_CONTINUE, 0);
-        return;
-    }
     if (sdb__event_decode(thread, status, &stop) < 0)
         return; /* its end is what comes next */
     if (stop.kind == SDB_EVENT_EXEC)

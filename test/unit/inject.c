@@ -1128,6 +1128,48 @@ START_TEST(killed_at_random_instants_with_other_threads)
 }
 END_TEST
 
+/* Another thread executes a program while calls are made in this one. */
+static void execute_meanwhile(int way, int place)
+{
+    begin(way);
+    for (int i = 0; i < rounds(20); i++) {
+        struct target target = launch_crew(2);
+        struct sdb_thread *thread = crew_thread(&target, place);
+        struct sdb_exit_status status;
+        int64_t result;
+        int rc;
+
+        order(&target, 0, 't');
+        expect_turns(target.board, 0, 1);
+        stop_thread(thread);
+        order(&target, place == 1 ? 2 : 1, 'x');
+        do {
+            result = -1;
+            rc = sdb_thread_inject(thread, SYS_gettid, none, &result);
+            ck_assert(rc == -ESRCH || result == sdb_thread_tid(thread));
+        } while (rc == 0);
+        ck_assert_int_eq(rc, -ESRCH);
+        close_input(&target);
+        status = run_to_end(target.process);
+        ck_assert_int_eq(status.how, SDB_EXITED);
+        ck_assert_int_eq(status.code, 9);
+        close_target(&target);
+    }
+    finish();
+}
+
+START_TEST(in_a_first_thread_while_another_executes_a_program)
+{
+    execute_meanwhile(_i, 0);
+}
+END_TEST
+
+START_TEST(in_another_thread_while_one_executes_a_program)
+{
+    execute_meanwhile(_i, 1);
+}
+END_TEST
+
 START_TEST(in_each_of_many_threads)
 {
     struct target target;
@@ -1263,6 +1305,8 @@ int main(void)
         a_first_thread_that_is_killed_with_others_is_told,
         killed_at_random_instants,
         killed_at_random_instants_with_other_threads,
+        in_a_first_thread_while_another_executes_a_program,
+        in_another_thread_while_one_executes_a_program,
         in_each_of_many_threads,
         one_that_is_let_go_afterwards_goes_on,
     };
