@@ -10,6 +10,7 @@
 #include <sdb/export.h>
 #include <sdb/facts.h>
 #include <sdb/launch.h>
+#include <sdb/memory.h>
 #include <sdb/pipe.h>
 #include <sdb/process.h>
 #include <sdb/session.h>
