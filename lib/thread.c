@@ -182,7 +182,7 @@ static int check_caller(const struct sdb_thread *thread)
     return sdb_thread_state(thread) == SDB_THREAD_GONE ? -ESRCH : 0;
 }
 
-static int check_stopped(const struct sdb_thread *thread)
+int sdb__thread_check_stopped(const struct sdb_thread *thread)
 {
     int rc = check_caller(thread);
 
@@ -219,7 +219,7 @@ bool sdb__resume_is_known(enum sdb_resume how)
 
 int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc == -ESRCH && thread->queued)
         return 0; /* it was killed since, and that is still to be told */
@@ -251,7 +251,7 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 {
     struct user_regs_struct *registers;
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
@@ -265,7 +265,7 @@ int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 
 int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
@@ -296,6 +296,7 @@ void sdb_thread_close(struct sdb_thread *thread)
 {
     if (!thread || __atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    sdb__registers_forget(thread);
     sdb_process_close(thread->process);
     free(thread);
 }

@@ -13,6 +13,7 @@
 #include <sdb/memory.h>
 #include <sdb/pipe.h>
 #include <sdb/process.h>
+#include <sdb/registers.h>
 #include <sdb/session.h>
 #include <sdb/thread.h>
 #include <sdb/trace.h>
