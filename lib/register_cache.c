@@ -12,6 +12,9 @@
 #include "ptrace.h"
 #include "thread.h"
 
+/* Room beyond what is expected, so that what is larger is noticed; the kernel wants whole words. */
+#define MORE sizeof(uint64_t)
+
 int sdb__registers_general(struct sdb_thread *thread, struct user_regs_struct **registers)
 {
     struct sdb__register_cache *cache = &thread->registers;
@@ -66,9 +69,9 @@ int sdb__registers_xsave(struct sdb_thread *thread, struct sdb__xsave **xsave)
     int rc = 0;
 
     if (!cache->xsave) {
-        rc = read_set(thread->tid, NT_X86_XSTATE, layout->size + (size_t)1, &cache->xsave);
+        rc = read_set(thread->tid, NT_X86_XSTATE, layout->size + MORE, &cache->xsave);
         if (rc == -ENODEV || rc == -EINVAL) /* no XSAVE */
-            rc = read_set(thread->tid, NT_PRFPREG, SDB__FXSAVE_SIZE + 1, &cache->xsave);
+            rc = read_set(thread->tid, NT_PRFPREG, SDB__FXSAVE_SIZE + MORE, &cache->xsave);
         if (rc == 0)
             sdb__xsave_complete(layout, cache->xsave->area, cache->xsave->size);
     }

@@ -17,7 +17,7 @@
 #define EACH_UPPER_16(X)                                                                           \
     X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
 
-/* G: name, member of user_regs_struct, number.  P: name, whole, its member, size, byte within it. */
+/* G: name, member of user_regs_struct, number.  P: name, whole, its member, size, byte in it. */
 #define GENERAL_REGISTERS(G, P)                                                                    \
     G(rax, rax, 0)                                                                                 \
     P(eax, rax, rax, 4, 0) P(ax, rax, rax, 2, 0) P(al, rax, rax, 1, 0) P(ah, rax, rax, 1, 1)       \
@@ -47,7 +47,7 @@
 
 #define SEGMENTS(S) S(es, 50) S(cs, 51) S(ss, 52) S(ds, 53) S(fs, 54) S(gs, 55)
 
-/* C: name, size, number, place, offset in the area.  Q: name, whole, size, offset, bit within it. */
+/* C: name, size, number, place, offset in the area.  Q: name, whole, size, offset, bit in it. */
 #define CONTROL_REGISTERS(C, Q)                                                                    \
     C(mxcsr, 4, 64, MXCSR, 24)                                                                     \
     C(fctrl, 2, 65, LEGACY, 0)                                                                     \
