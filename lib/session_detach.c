@@ -92,6 +92,7 @@ static void hide(struct sdb_process *process, enum sdb__process_phase phase)
     if (session->told_end && session->told_end->process == process)
         session->told_end = NULL;
     process->phase = phase;
+    sdb__process_close_memory(process);
 }
 
 /* Those that stand still; the process itself, too, if it has no other. */
@@ -209,6 +210,7 @@ void sdb__session_give_up(struct sdb_process *process)
 
     sdb_process_retain(process);
     process->phase = SDB__PROCESS_LEAVING;
+    sdb__process_close_memory(process);
     for (struct sdb_thread *thread = process->threads; thread; thread = next) {
         next = thread->next;
         /* With its first thread gone, those that do not stand still are being killed. */
@@ -297,6 +299,7 @@ bool sdb__session_release_at_exec(struct sdb_process *process)
     sdb__thread_table_remove(&process->session->threads, thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     process->released = true;
+    sdb__process_close_memory(process);
     if (process->launched && process->child) {
         sdb__child_fill(process->child, process->pid, process->pidfd);
         process->pidfd = -1;
