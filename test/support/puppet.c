@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #define PAGE       4096
-#define FAR_PAGE   UINT64_C(0x100000000000)
-#define STEP_FLAGS (0x100u | 0x10000u) /* TF and RF, which stepping and faulting set */
+#define FAR_PAGE   UINT64_C(0x300000000000) /* above the shadow of the address sanitizer */
+#define STEP_FLAGS (0x100u | 0x10000u)      /* TF and RF, which stepping and faulting set */
 
 /* The parts of an XSAVE area that are not the program's: the x87's last pc, and what is in use. */
 #define XSTATE_LAST_PC   8
