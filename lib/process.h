@@ -12,6 +12,7 @@
 #include <sdb/process.h>
 
 #include "address_space.h"
+#include "debug_registers.h"
 #include "ptrace.h"
 #include "thread.h"
 
@@ -58,6 +59,9 @@ struct sdb_process {
     pthread_mutex_t space_lock; /* of the pointer: other threads read memory while the tracer thread
                                    sees an exec */
     struct sdb__space *space;   /* retained */
+
+    struct sdb__debug_slots debug;
+    struct sdb__watch_site *watch_sites; /* oldest first */
 };
 
 /**

@@ -157,6 +157,7 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
         if (!process)
             return;
         newborn = process->thread;
+        sdb__watchpoint_inherit(process, parent->process);
         if (sdb__tasks_share_memory(parent->process->pid, process->pid))
             sdb__process_set_space(process, sdb__space_retain(parent->process->space));
         if (parent->process->phase == SDB__PROCESS_LEAVING)
@@ -191,6 +192,7 @@ static bool is_left(const struct sdb_session *session, const struct sdb__orphan 
 static bool adopt(struct sdb_session *session, const struct sdb__policies *policies,
                   const struct sdb_process *executed)
 {
+    struct sdb_process *process;
     bool adopted = false;
 
     for (struct sdb__orphan *orphan = session->orphans; orphan;) {
@@ -199,7 +201,9 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
         orphan->looked_at = true;
         if (!is_left(session, orphan, executed)) {
             orphan = orphan->next;
-        } else if (create_with(session, tid, policies)) {
+        } else if ((process = create_with(session, tid, policies))) {
+            if (executed)
+                sdb__watchpoint_inherit(process, executed);
             replay(session, tid);
             adopted = true;
             orphan = session->orphans; /* the list is another now */
@@ -296,6 +300,8 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
     if (executing && executing != thread && executing->process == thread->process)
         thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
+    sdb__watchpoint_forget(thread->process);
+    sdb__debug_forget(thread);
     take_new_memory(thread->process);
     return thread;
 }

@@ -109,6 +109,13 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     thread->in_group_stop = stop.in_group_stop;
     thread->former_tid = stop.kind == SDB_EVENT_EXEC ? stop.other_tid : 0;
 
+    if (sdb__watchpoint_look(thread, &stop) == SDB__WATCH_PASS) {
+        if (!thread->ended)
+            pass_signal(thread, 0);
+        return;
+    }
+    if (thread->ended)
+        return; /* it was killed while conditions were asked */
     if (is_late_step(thread, &stop)) {
         pass_signal(thread, 0);
         return;

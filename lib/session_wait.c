@@ -160,6 +160,8 @@ static void tell(struct sdb_session *session, struct sdb_thread *thread, struct 
         told.former_tid = thread->former_tid;
         told.new_thread = thread->newborn;
         told.new_process = thread->newborn ? thread->newborn->process : NULL;
+        if (told.kind == SDB_EVENT_WATCHPOINT)
+            sdb__watchpoint_tell(thread, &told);
     }
     if (thread->ended || tells_release(thread))
         session->told_end = thread;

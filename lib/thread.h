@@ -12,7 +12,9 @@
 #include <sdb/event.h>
 #include <sdb/thread.h>
 
+#include "debug_registers.h"
 #include "register_cache.h"
+#include "watchpoint.h"
 
 struct sdb_thread {
     struct sdb_process *process; /* retained */
@@ -31,6 +33,8 @@ struct sdb_thread {
     struct sdb_thread *newborn; /* that it has made, retained */
 
     struct sdb__register_cache registers;
+    struct sdb__debug_state debug;
+    struct sdb__watch_hits watch_hits; /* where it stands, if its stop is a WATCHPOINT */
 
     enum sdb_resume how; /* it was last resumed so */
     uint32_t came_from;  /* and out of this stop */
