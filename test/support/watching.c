@@ -104,8 +104,7 @@ static void go_on_after(const struct sdb_event *event)
     default:
         ck_abort_msg("%s of %d came", sdb_event_name(event->kind), sdb_thread_tid(event->thread));
     }
-    if (event->kind != SDB_EVENT_EXITED && event->kind != SDB_EVENT_THREAD_EXIT)
-        resume(event);
+    resume(event);
 }
 
 uint64_t carry_out(const struct watched_target *target, char what, uint64_t number)
