@@ -34,6 +34,9 @@
  * told by this event instead of SDB_EVENT_STEP.  If the program steps itself (by the trap flag), the
  * event's `signal` is the SIGTRAP of that, which reaches the program when the thread is resumed.
  *
+ * A hit is a SIGTRAP of the thread's own, which the program never sees.  But if the program has SIGTRAP
+ * blocked or ignored just then, the kernel unblocks it and sets it to its default, for good.
+ *
  * What is not seen: what the kernel itself reads or writes for a system call, as in read(2); what a
  * debugger writes; what is done through another mapping of the same memory, or by a process that is not
  * held.  The processor cannot watch for reads alone.
@@ -74,7 +77,10 @@ enum sdb_watch {
 /** It is created disabled.  Since 0.1. */
 #define SDB_WATCHPOINT_DISABLED UINT64_C(0x2)
 
-/** It is a hit only if the old value and the new one differ.  Since 0.1. */
+/**
+ * It is a hit only if the old value and the new one differ.  Of threads that write at the same time, the
+ * one that is seen first has the change of all, and the others have none.  Since 0.1.
+ */
 #define SDB_WATCHPOINT_ONLY_CHANGES UINT64_C(0x4)
 
 /** How many bytes the processor can watch at most, in aligned pieces of 8.  Since 0.1. */
