@@ -109,12 +109,17 @@ static void go_on_after(const struct sdb_event *event)
 
 uint64_t carry_out(const struct watched_target *target, char what, uint64_t number)
 {
+    give(target, what, number);
+    return await_answer(target);
+}
+
+uint64_t await_answer(const struct watched_target *target)
+{
     struct pollfd output = {.fd = target->target.output, .events = POLLIN};
     const int64_t end = host_now_ms() + PATIENCE_MS;
 
     hits = 0;
     traps = 0;
-    give(target, what, number);
     while (poll(&output, 1, 0) == 0 && host_now_ms() < end) {
         struct sdb_event event = SDB_EVENT_INIT;
         int rc = sdb_session_wait(session, 1, &event);
@@ -127,7 +132,7 @@ uint64_t carry_out(const struct watched_target *target, char what, uint64_t numb
     return read_answer(target);
 }
 
-void wait_quietly(const struct watched_target *target)
+uint64_t wait_quietly(const struct watched_target *target)
 {
     struct pollfd output = {.fd = target->target.output, .events = POLLIN};
     const int64_t end = host_now_ms() + PATIENCE_MS;
@@ -140,7 +145,7 @@ void wait_quietly(const struct watched_target *target)
                       sdb_event_name(event.kind), sdb_thread_tid(event.thread), rc);
     }
     ck_assert_int_eq(poll(&output, 1, 0), 1);
-    (void)read_answer(target);
+    return read_answer(target);
 }
 
 unsigned seen_hits(void)

@@ -47,10 +47,13 @@ void give(const struct watched_target *target, char what, uint64_t number);
 uint64_t answer_of(const struct watched_target *target);
 
 /** Wait for an answer; nothing may be told meanwhile. */
-void wait_quietly(const struct watched_target *target);
+uint64_t wait_quietly(const struct watched_target *target);
 
 /** Give an order, and resume whatever comes until it is answered.  @return the answer */
 uint64_t carry_out(const struct watched_target *target, char what, uint64_t number);
+
+/** The same after an order was given. */
+uint64_t await_answer(const struct watched_target *target);
 
 /** How many SDB_EVENT_WATCHPOINT, and SDB_EVENT_SIGNAL of SIGTRAP, carry_out() has seen; it begins anew. */
 unsigned seen_hits(void);

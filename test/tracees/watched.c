@@ -92,13 +92,16 @@ static uint64_t step_over_adding(void)
 {
     const uint64_t before = traps;
 
-    __asm__ volatile("pushfq\n\t"
+    /* Below the stack pointer there may be variables. */
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
+                     "pushfq\n\t"
                      "orl $0x100, (%%rsp)\n\t"
                      "popfq\n\t"
                      "lock incq %0\n\t"
                      "pushfq\n\t"
                      "andl $~0x100, (%%rsp)\n\t"
                      "popfq\n\t"
+                     "leaq 128(%%rsp), %%rsp\n\t"
                      : "+m"(watched.counter)
                      :
                      : "cc", "memory");

@@ -209,7 +209,7 @@ START_TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
         give(&target, 'w', 3);
         await_state(target.target.pid, 't');
         ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
-        wait_quietly(&target);
+        (void)wait_quietly(&target);
     }
     finish();
     close_watched(&target);

@@ -160,7 +160,8 @@ START_TEST(a_step_stays_a_step)
     }
     ck_assert_int_eq(steps, rounds(ROUNDS));
     resume(&event);
-    ck_assert_uint_eq(answer_of(&target), (uint64_t)rounds(ROUNDS));
+    /* A request to stop that came late may still be there. */
+    ck_assert_uint_eq(wait_quietly(&target), (uint64_t)rounds(ROUNDS));
     finish();
     close_watched(&target);
 }
