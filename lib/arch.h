@@ -31,4 +31,44 @@ long sdb__clone_calling(unsigned long flags, void *stack_top, int *pidfd, uint32
 /** @return whether this program runs under valgrind, which has its own idea of clone */
 bool sdb__on_valgrind(void);
 
+/* ---- debug registers ---- */
+
+/* How many addresses they hold. */
+#define SDB__DEBUG_SLOTS 4
+
+enum sdb__debug_kind {
+    SDB__DEBUG_EXECUTE, /* the thread comes to the instruction, and has not executed it */
+    SDB__DEBUG_WRITE,   /* it has written there */
+    SDB__DEBUG_ACCESS,  /* it has written or read there */
+};
+
+/* What one of them watches. */
+struct sdb__debug_watch {
+    uint64_t address; /* a multiple of the length */
+    uint8_t length;   /* 1, 2, 4 or 8; 0: it is off */
+    uint8_t kind;     /* enum sdb__debug_kind */
+};
+
+/** @return where in struct user the register is that holds the address of a slot */
+size_t sdb__debug_address_offset(int slot);
+
+/** @return the same of the register that says what for, and which are on */
+size_t sdb__debug_control_offset(void);
+
+/** @return the same of the register that says which have fired */
+size_t sdb__debug_status_offset(void);
+
+/** @return what the control register has to be */
+uint64_t sdb__debug_control(const struct sdb__debug_watch watches[SDB__DEBUG_SLOTS]);
+
+/** @return which slots have fired, as a bit for each */
+unsigned sdb__debug_status_slots(uint64_t status);
+
+/**
+ * The longest piece that one slot can watch from the beginning of a range on.
+ *
+ * @param length  of the range, at least 1
+ */
+uint8_t sdb__debug_first_piece(uint64_t address, size_t length);
+
 #endif

@@ -57,6 +57,7 @@ void sdb__process_gone(struct sdb_process *process)
     while (process->threads)
         sdb__thread_gone(process->threads);
     process->thread = NULL;
+    sdb__watchpoint_forget(process);
     if (process->previous)
         process->previous->next = process->next;
     else

@@ -12,6 +12,7 @@
 #include <sdb/process.h>
 
 #include "address_space.h"
+#include "debug_registers.h"
 #include "ptrace.h"
 #include "thread.h"
 
@@ -62,6 +63,9 @@ struct sdb_process {
                                    sees an exec */
     struct sdb__space *space;   /* retained */
     bool memory_closed;         /* atomic; its memory is not for callers any more */
+
+    struct sdb__debug_slots debug;
+    struct sdb__watch_site *watch_sites; /* oldest first */
 };
 
 /**

@@ -38,10 +38,13 @@ void sdb__session_remove_if_gone(struct sdb_process *process)
     sdb__session_remove(process);
 }
 
-/* Let a thread's late SIGTRAP of a step come, and be dropped: without a tracer it would kill. */
+/*
+ * Let a thread's late SIGTRAP come, of a step or of the debug registers, and be dropped: without a
+ * tracer it would kill.
+ */
 static bool must_wait_for_trap(const struct sdb_thread *thread)
 {
-    return thread->step_trap_due && thread->stop != SDB_EVENT_STEP &&
+    return ((thread->step_trap_due && thread->stop != SDB_EVENT_STEP) || thread->debug.trap_due) &&
            sdb__ptrace_has_pending(thread->tid, SIGTRAP);
 }
 
@@ -53,6 +56,7 @@ static int let_go(struct sdb_thread *thread)
 
     if (thread->state != SDB_THREAD_STOPPED)
         return 0;
+    sdb__debug_clear(thread);
     if (must_wait_for_trap(thread)) {
         thread->dying = true; /* as far as waiting for it goes */
         return sdb__thread_go(thread, SDB_RESUME_CONTINUE, sdb__thread_pending_signal(thread));

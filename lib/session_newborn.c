@@ -167,6 +167,7 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
         if (!process)
             return;
         newborn = process->thread;
+        sdb__watchpoint_inherit(process, parent->process);
         if (sdb__tasks_share_memory(parent->process->pid, process->pid))
             sdb__process_set_space(process, sdb__space_retain(parent->process->space));
         if (sdb__process_is_hidden(parent->process))
@@ -222,6 +223,8 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
             if (!(policies->follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) && parent_space)
                 process->phase = SDB__PROCESS_WATCHED;
             sdb__breakpoint_inherit(process, parent_space, false);
+            if (executed)
+                sdb__watchpoint_inherit(process, executed);
             replay(session, tid);
             adopted = true;
             orphan = session->orphans; /* the list is another now */
@@ -324,6 +327,8 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
         thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
     sdb__breakpoint_forget_thread(thread);
+    sdb__watchpoint_forget(thread->process);
+    sdb__debug_forget(thread);
     take_new_memory(thread->process);
     return thread;
 }

@@ -159,6 +159,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
 {
     const bool was_listening = thread->listening;
     enum sdb__breakpoint_verdict verdict;
+    enum sdb__watch_result watched;
     struct sdb__stop stop;
 
     if (sdb__event_decode(thread, status, &stop) < 0)
@@ -166,13 +167,18 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     if (stop.kind == SDB_EVENT_EXEC)
         thread = sdb__session_take_exec(thread, &stop);
     sdb__thread_stopped(thread, stop.kind, stop.signal);
-    if (is_late_step(thread, &stop)) {
-        note_stop(thread, &stop);
+    verdict = sdb__breakpoint_look(session, thread, &stop);
+    watched = verdict == SDB__BREAKPOINT_NONE ? sdb__watchpoint_look(thread, &stop)
+                                              : SDB__WATCH_NOTHING;
+    if (watched == SDB__WATCH_PASS) /* its signal is none of the program's */
+        stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT};
+    note_stop(thread, &stop);
+    if (thread->ended)
+        return; /* it was killed while conditions were asked */
+    if (watched == SDB__WATCH_NOTHING && is_late_step(thread, &stop)) {
         pass_signal(thread, 0);
         return;
     }
-    verdict = sdb__breakpoint_look(session, thread, &stop);
-    note_stop(thread, &stop);
     if (verdict == SDB__BREAKPOINT_AGAIN) {
         (void)sdb__thread_go(thread, thread->how, 0);
         return;
@@ -183,7 +189,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         return;
     }
     if (thread->process->phase == SDB__PROCESS_HELD) {
-        if (verdict == SDB__BREAKPOINT_PASS) {
+        if (verdict == SDB__BREAKPOINT_PASS || watched == SDB__WATCH_PASS) {
             pass_stop(thread);
             return;
         }

@@ -112,6 +112,8 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->in_vfork = false;
     thread->cannot_stop = false;
     thread->interrupt_asked = false;
+    thread->watch_hits.count = 0;
+    thread->debug.fired_known = false;
     sdb__registers_forget(thread);
 }
 
@@ -189,6 +191,9 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
         break;
     }
     (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
+    /* It was born since they were set, or could not stop then. */
+    if (thread->debug.generation != thread->process->debug.generation)
+        (void)sdb__debug_update(thread);
     return resumed(thread, how, sdb__ptrace_resume(thread->tid, how, signal));
 }
 
@@ -226,7 +231,8 @@ int sdb__thread_ask_to_stop(struct sdb_thread *thread)
 
 int sdb__thread_pending_signal(const struct sdb_thread *thread)
 {
-    return thread->stop == SDB_EVENT_SIGNAL ? thread->signal : 0;
+    return thread->stop == SDB_EVENT_SIGNAL || thread->stop == SDB_EVENT_WATCHPOINT ? thread->signal
+                                                                                    : 0;
 }
 
 /* Whether the caller may ask anything of this thread. */

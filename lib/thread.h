@@ -12,7 +12,9 @@
 #include <sdb/event.h>
 #include <sdb/thread.h>
 
+#include "debug_registers.h"
 #include "register_cache.h"
+#include "watchpoint.h"
 
 struct sdb_breakpoint;
 struct sdb__site;
@@ -34,6 +36,8 @@ struct sdb_thread {
     struct sdb_thread *newborn; /* that it has made, retained */
 
     struct sdb__register_cache registers;
+    struct sdb__debug_state debug;
+    struct sdb__watch_hits watch_hits; /* where it stands, if its stop is a WATCHPOINT */
 
     /* Breakpoints, see breakpoint.h. */
     struct sdb__site

@@ -21,5 +21,6 @@
 #include <sdb/thread.h>
 #include <sdb/trace.h>
 #include <sdb/version.h>
+#include <sdb/watchpoint.h>
 
 #endif
