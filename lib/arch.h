@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include <linux/sched.h>
-#include <sys/user.h>
 
 #if !defined(__x86_64__) || defined(__ILP32__)
 #error "libsdb is for x86-64 so far"
@@ -71,11 +70,5 @@ unsigned sdb__debug_status_slots(uint64_t status);
  * @param length  of the range, at least 1
  */
 uint8_t sdb__debug_first_piece(uint64_t address, size_t length);
-
-/** @return the program counter among a thread's general registers */
-static inline uint64_t sdb__registers_pc(const struct user_regs_struct *registers)
-{
-    return registers->rip;
-}
 
 #endif

@@ -5,14 +5,18 @@
 #include "process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include <sdb/error.h>
 
+#include "breakpoint.h"
 #include "child.h"
 #include "descriptor.h"
+#include "procfs.h"
 #include "session.h"
+#include "step.h"
 
 struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, int pidfd)
 {
@@ -48,6 +52,8 @@ void sdb__process_gone(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
+    sdb__breakpoint_leave_space(process);
+    sdb__process_close_memory(process);
     while (process->threads)
         sdb__thread_gone(process->threads);
     process->thread = NULL;
@@ -58,12 +64,14 @@ void sdb__process_gone(struct sdb_process *process)
         session->processes = process->next;
     if (process->next)
         process->next->previous = process->previous;
-    process->session = NULL;
+    __atomic_store_n(&process->session, NULL, __ATOMIC_RELAXED);
     sdb__fd_close(&process->pidfd);
     sdb__child_free(process->child);
     process->child = NULL;
     sdb_process_close(process);
 }
+
+/* ---- its memory ---- */
 
 struct sdb__space *sdb__process_space(struct sdb_process *process)
 {
@@ -86,6 +94,59 @@ void sdb__process_set_space(struct sdb_process *process, struct sdb__space *spac
     sdb__space_close(before);
 }
 
+void sdb__process_close_memory(struct sdb_process *process)
+{
+    pthread_mutex_lock(&process->space_lock);
+    __atomic_store_n(&process->memory_closed, true, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&process->space_lock);
+}
+
+/* One whose id may belong to another by now. */
+static bool has_ended(const struct sdb_process *process)
+{
+    struct pollfd polled = {.fd = process->pidfd, .events = POLLIN};
+
+    return process->pidfd >= 0 && poll(&polled, 1, 0) == 1;
+}
+
+/*
+ * Other threads open memory while the tracer thread reaps.  If the process has not ended after that, what
+ * was opened is its own.
+ */
+static int open_memory(struct sdb_process *process)
+{
+    int fd = -ESRCH;
+
+    pthread_mutex_lock(&process->space_lock);
+    if (!process->memory_closed)
+        fd = sdb__procfs_open_memory(process->pid);
+    if (fd >= 0 && has_ended(process)) {
+        sdb__fd_close(&fd);
+        fd = -ESRCH;
+    }
+    pthread_mutex_unlock(&process->space_lock);
+    return fd;
+}
+
+int sdb__process_open_space(struct sdb_process *process, struct sdb__space *space)
+{
+    int fd = open_memory(process);
+
+    if (fd < 0)
+        return fd;
+    sdb__space_take_fd(space, fd);
+    return 0;
+}
+
+bool sdb__process_has_other_memory(struct sdb_process *process)
+{
+    int fd = open_memory(process);
+    const bool has_other = fd >= 0;
+
+    sdb__fd_close(&fd);
+    return has_other;
+}
+
 bool sdb__process_is_ours(const struct sdb_process *process)
 {
     /* A process that is gone is nobody's, and any thread may hear so. */
@@ -95,15 +156,21 @@ bool sdb__process_is_ours(const struct sdb_process *process)
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
 {
     return (struct sdb__ptrace_options){
-        .follow = process->policies.follow,
+        .follow = process->policies.follow |
+                  (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
         .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
     };
 }
 
-static bool is_gone(const struct sdb_process *process)
+bool sdb__process_is_hidden(const struct sdb_process *process)
+{
+    return process->phase == SDB__PROCESS_LEAVING || process->phase == SDB__PROCESS_WATCHED;
+}
+
+bool sdb__process_is_gone(const struct sdb_process *process)
 {
     return !process->session || process->ended || process->released ||
-           process->phase == SDB__PROCESS_LEAVING;
+           sdb__process_is_hidden(process);
 }
 
 static int check_caller(const struct sdb_process *process)
@@ -112,7 +179,7 @@ static int check_caller(const struct sdb_process *process)
         return -EINVAL;
     if (!sdb__process_is_ours(process))
         return -SDB_EWRONGTHREAD;
-    return is_gone(process) ? -ESRCH : 0;
+    return sdb__process_is_gone(process) ? -ESRCH : 0;
 }
 
 int32_t sdb_process_pid(const struct sdb_process *process)
@@ -122,8 +189,7 @@ int32_t sdb_process_pid(const struct sdb_process *process)
 
 struct sdb_thread *sdb_process_thread(const struct sdb_process *process)
 {
-    return process && process->session && process->phase != SDB__PROCESS_LEAVING ? process->thread
-                                                                                 : NULL;
+    return process && process->session && !sdb__process_is_hidden(process) ? process->thread : NULL;
 }
 
 struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
@@ -131,7 +197,7 @@ struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
 {
     struct sdb_thread *thread;
 
-    if (!process || process->phase == SDB__PROCESS_LEAVING)
+    if (!process || sdb__process_is_hidden(process))
         return NULL;
     thread = after ? after->next : process->threads;
     while (thread && thread->state == SDB_THREAD_GONE)
@@ -153,8 +219,7 @@ int sdb_process_thread_count(const struct sdb_process *process)
 
 /* ---- policies ---- */
 
-/* Have the kernel's options say what the process's policies say. */
-static int apply_options(struct sdb_process *process)
+int sdb__process_apply_options(struct sdb_process *process)
 {
     const struct sdb__ptrace_options options = sdb__process_options(process);
 
@@ -176,6 +241,8 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         return rc;
     if (follow & ~SDB_FOLLOW_ALL)
         return -EINVAL;
+    if (process->births_reported && !(follow & SDB_FOLLOW_CLONE))
+        return -EINVAL; /* a thread that is not held would die of a breakpoint */
     if (process->running_count > 0)
         return -EBUSY;
     if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
@@ -185,7 +252,7 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
     }
     before = process->policies.follow;
     process->policies.follow = follow;
-    rc = apply_options(process);
+    rc = sdb__process_apply_options(process);
     if (rc < 0)
         process->policies.follow = before;
     return rc;
@@ -209,7 +276,7 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return -EBUSY;
     before = process->policies.release;
     process->policies.release = release;
-    rc = apply_options(process);
+    rc = sdb__process_apply_options(process);
     if (rc < 0)
         process->policies.release = before;
     return rc;
@@ -238,7 +305,7 @@ int sdb_process_stop(struct sdb_process *process, int timeout_ms)
         return rc;
     sdb_process_retain(process);
     rc = sdb__session_gather(process, &deadline, false);
-    if (rc == 0 && is_gone(process))
+    if (rc == 0 && sdb__process_is_gone(process))
         rc = -ESRCH;
     sdb_process_close(process);
     return rc;
@@ -262,6 +329,8 @@ int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)
         if (thread->state != SDB_THREAD_STOPPED || thread->queued)
             continue;
         found = true;
+        if (how != SDB_RESUME_CONTINUE)
+            sdb__step_cancel(thread);
         rc = sdb__thread_go_on(thread, how);
         if (rc < 0)
             return rc;

@@ -22,6 +22,7 @@ enum sdb__process_phase {
     SDB__PROCESS_LAUNCHING, /* none is: it goes on to its exec */
     SDB__PROCESS_ATTACHING, /* none is: each thread goes on to the stop that was asked for */
     SDB__PROCESS_LEAVING,   /* none is: the first one is where the thread is let go */
+    SDB__PROCESS_WATCHED,   /* none is: it goes on, but must not come by a planted byte alone */
 };
 
 /* What a newborn process has from its parent. */
@@ -50,6 +51,8 @@ struct sdb_process {
     bool gathered;     /* all that can stand still do, and nothing was resumed since */
     unsigned pauses;   /* its threads stand still for a moment: how often that was asked for */
 
+    bool births_reported; /* by the kernel, whatever the policies say: it has or had breakpoints */
+
     bool killed;             /* by the end of its session */
     bool ended;              /* its first thread's status says how */
     bool released;           /* let go at its exec; it is still to be told */
@@ -62,6 +65,7 @@ struct sdb_process {
 
     struct sdb__debug_slots debug;
     struct sdb__watch_site *watch_sites; /* oldest first */
+    bool memory_closed;         /* atomic; its memory is not for callers any more */
 };
 
 /**
@@ -82,6 +86,30 @@ struct sdb__space *sdb__process_space(struct sdb_process *process);
 
 /** Give it another address space, whose reference becomes the process's. */
 void sdb__process_set_space(struct sdb_process *process, struct sdb__space *space);
+
+/** @return whether it has ended, or was let go, as far as the caller knows */
+bool sdb__process_is_gone(const struct sdb_process *process);
+
+/** @return whether it is held, but not for the caller any more, or never was */
+bool sdb__process_is_hidden(const struct sdb_process *process);
+
+/** Have the kernel's options say what sdb__process_options() says.  @return 0 or a negative errno */
+int sdb__process_apply_options(struct sdb_process *process);
+/** It has gone, for the callers, or it was reaped: no other thread opens its memory from now on. */
+void sdb__process_close_memory(struct sdb_process *process);
+
+/**
+ * Open the memory that it has now for this space, which was its own just now; any thread.
+ *
+ * @return 0, -ESRCH: it has gone, or as sdb__procfs_open_memory()
+ */
+int sdb__process_open_space(struct sdb_process *process, struct sdb__space *space);
+
+/**
+ * @return whether a process whose memory is gone has another now: it has executed a program, and the
+ *         tracer thread has not seen that yet; any thread
+ */
+bool sdb__process_has_other_memory(struct sdb_process *process);
 
 /** @return what the kernel shall do by itself for its threads */
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);

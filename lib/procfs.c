@@ -28,7 +28,12 @@
 #define STATUS_MAX  ((size_t)2 << 20)
 
 /* Of stat: proc(5) counts from 1. */
+#define FLAGS_FIELD 9
 #define START_FIELD 22
+
+/* Of a task: it is one of the kernel's, with the memory of a process. */
+#define FLAG_IO_WORKER   UINT64_C(0x10)
+#define FLAG_USER_WORKER UINT64_C(0x4000)
 
 /* ---- opening and reading ---- */
 
@@ -148,6 +153,22 @@ static long number_of(const char *text, const char *name)
     return value ? strtol(value, NULL, 10) : 0;
 }
 
+static uint64_t signals_of(const char *text, const char *name)
+{
+    const char *value = find_value(text, name);
+
+    return value ? strtoull(value, NULL, 16) : 0;
+}
+
+/* @return whether a line has a word in it; none has one that is a part of another */
+static bool has_word(const char *text, const char *name, const char *word)
+{
+    const char *value = find_value(text, name);
+    const char *found = value ? strstr(value, word) : NULL;
+
+    return found && !memchr(value, '\n', (size_t)(found - value));
+}
+
 /* "Uid:" and "Gid:": real, effective, saved, file system. */
 static void find_ids(const char *text, const char *name, uint32_t *real, uint32_t *effective)
 {
@@ -201,6 +222,11 @@ static void parse_status(const char *text, struct sdb__procfs_status *status)
         .parent = (pid_t)number_of(text, "PPid"),
         .tracer = (pid_t)number_of(text, "TracerPid"),
         .has_memory = find_value(text, "VmSize") != NULL,
+        .seccomp = number_of(text, "Seccomp") != 0,
+        .shadow_stack = has_word(text, "x86_Thread_features", "shstk"),
+        .blocked_signals = signals_of(text, "SigBlk"),
+        .ignored_signals = signals_of(text, "SigIgn"),
+        .caught_signals = signals_of(text, "SigCgt"),
         .thread_count = number_of(text, "Threads"),
     };
     find_ids(text, "Uid", &status->uid, &status->effective_uid);
@@ -355,6 +381,16 @@ long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6])
         return -1;
     memcpy(arguments, read, sizeof(read));
     return number;
+}
+
+bool sdb__procfs_is_kernels(pid_t pid, pid_t tid)
+{
+    char path[SDB__PROCFS_PATH_SIZE];
+    char text[SDB__PROCFS_STAT_SIZE];
+
+    sdb__procfs_make_path(path, pid, tid, "stat");
+    return sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text)) >= 0 &&
+           (sdb__procfs_stat_field(text, FLAGS_FIELD) & (FLAG_IO_WORKER | FLAG_USER_WORKER)) != 0;
 }
 
 /*

@@ -27,7 +27,12 @@ struct sdb__procfs_status {
     uint32_t gid; /* real */
     uint32_t effective_gid;
     bool kernel_thread;
-    bool has_memory;                  /* not a kernel thread, and has not ended */
+    bool has_memory;          /* not a kernel thread, and has not ended */
+    bool seccomp;             /* it has a filter, or the strict mode */
+    bool shadow_stack;        /* the processor keeps its return addresses, too */
+    uint64_t blocked_signals; /* bit n-1 stands for signal n */
+    uint64_t ignored_signals;
+    uint64_t caught_signals;
     long thread_count;                /* of its process */
     char name[SDB__PROCFS_NAME_SIZE]; /* any bytes but NUL */
 };
@@ -70,6 +75,9 @@ int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *d
  * @return its number, or -1 if there is none or it cannot be told
  */
 long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6]);
+
+/** @return whether a thread is the kernel's own in this process, as io_uring's are */
+bool sdb__procfs_is_kernels(pid_t pid, pid_t tid);
 
 /**
  * @return whether the process is dumpable; true also where that cannot be told, as of root's own

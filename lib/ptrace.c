@@ -45,6 +45,8 @@ static const char *name_of(int what)
         return "step";
     case PTRACE_SYSCALL:
         return "continue to system call";
+    case PTRACE_SYSEMU:
+        return "continue to system call, which is skipped,";
     case PTRACE_LISTEN:
         return "listen";
     case PTRACE_DETACH:
@@ -143,6 +145,11 @@ int sdb__ptrace_resume(pid_t tid, enum sdb_resume how, int signal)
     return request(requests[how], tid, 0, (uintptr_t)signal);
 }
 
+int sdb__ptrace_resume_to_skip(pid_t tid)
+{
+    return request(PTRACE_SYSEMU, tid, 0, 0);
+}
+
 int sdb__ptrace_listen(pid_t tid)
 {
     return request(PTRACE_LISTEN, tid, 0, 0);
@@ -163,19 +170,40 @@ int sdb__ptrace_siginfo(pid_t tid, void *siginfo)
     return request(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)siginfo);
 }
 
-bool sdb__ptrace_has_pending(pid_t tid, int signal)
+/* Find a signal that waits to be delivered.  @param flags  PTRACE_PEEKSIGINFO_SHARED or 0 */
+static bool find_pending(pid_t tid, uint32_t flags, int signal, siginfo_t *info)
 {
-    struct __ptrace_peeksiginfo_args which = {.nr = 1};
-    siginfo_t info;
+    struct __ptrace_peeksiginfo_args which = {.flags = flags, .nr = 1};
 
     for (;; which.off++) {
-        long count = syscall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &which, &info);
+        long count = syscall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &which, info);
 
         if (count <= 0)
             return false;
-        if (info.si_signo == signal)
+        if (info->si_signo == signal)
             return true;
     }
+}
+
+bool sdb__ptrace_has_pending(pid_t tid, int signal)
+{
+    siginfo_t info;
+
+    return find_pending(tid, 0, signal, &info);
+}
+
+bool sdb__ptrace_has_shared_pending(pid_t tid, int signal)
+{
+    siginfo_t info;
+
+    return find_pending(tid, PTRACE_PEEKSIGINFO_SHARED, signal, &info);
+}
+
+int sdb__ptrace_pending_code(pid_t tid, int signal)
+{
+    siginfo_t info;
+
+    return find_pending(tid, 0, signal, &info) ? info.si_code : 0;
 }
 
 int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo)
@@ -218,6 +246,17 @@ int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers
     struct iovec room = {.iov_base = (void *)(uintptr_t)registers, .iov_len = size};
 
     return request(PTRACE_SETREGSET, tid, type, (uintptr_t)&room);
+}
+
+int sdb__ptrace_rseq(pid_t tid, uint64_t *address)
+{
+    struct __ptrace_rseq_configuration configuration = {0};
+    int rc = request(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(configuration),
+                     (uintptr_t)&configuration);
+
+    if (rc == 0)
+        *address = configuration.rseq_abi_pointer;
+    return rc;
 }
 
 int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word)
@@ -303,6 +342,19 @@ pid_t sdb__wait_peek(bool block, int *status)
     return info.si_pid;
 }
 
+int sdb__wait_peek_one(pid_t tid, int *status)
+{
+    siginfo_t info = {0};
+
+    if (syscall(SYS_waitid, P_PID, tid, &info,
+                (int)(WEXITED | WNOWAIT | __WCLONE | __WNOTHREAD) | WNOHANG, NULL) < 0)
+        return -errno;
+    if (info.si_pid == 0)
+        return -EAGAIN;
+    *status = status_of(&info);
+    return 0;
+}
+
 bool sdb__wait_take_stop(pid_t tid, int *status)
 {
     siginfo_t info = {0};
@@ -354,6 +406,11 @@ int sdb__send_signal(pid_t pid, int pidfd, int signal)
     if (pidfd >= 0 && errno != ENOSYS && errno != EPERM)
         return -errno;
     return kill(pid, signal) < 0 ? -errno : 0;
+}
+
+int sdb__signal_thread(pid_t pid, pid_t tid, int signal)
+{
+    return syscall(SYS_tgkill, pid, tid, signal) < 0 ? -errno : 0;
 }
 
 int sdb__kill_tracee(pid_t pid, int pidfd)

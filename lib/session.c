@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "breakpoint.h"
 #include "trace.h"
 #include "versioned.h"
 
@@ -33,6 +34,8 @@ static void free_session(struct sdb_session *session, bool in_fork)
     while (session->processes)
         sdb__session_remove(session->processes);
     sdb__watchpoint_free_all(session);
+    sdb__breakpoint_free_all(session);
+    sdb__breakpoint_disinherit(session->departed_space);
     sdb__thread_table_free(&session->threads);
     sdb__session_free_orphans(session);
     sdb__waiter_close(session->waiter, in_fork);
@@ -149,8 +152,7 @@ struct sdb_process *sdb_session_next_process(const struct sdb_session *session,
     if (!session)
         return NULL;
     process = after ? after->next : session->processes;
-    while (process &&
-           (process->ended || process->released || process->phase == SDB__PROCESS_LEAVING))
+    while (process && (process->ended || process->released || sdb__process_is_hidden(process)))
         process = process->next;
     return process;
 }
@@ -159,5 +161,5 @@ struct sdb_thread *sdb_session_find_thread(const struct sdb_session *session, in
 {
     struct sdb_thread *thread = session ? sdb__thread_table_find(&session->threads, tid) : NULL;
 
-    return thread && thread->process->phase != SDB__PROCESS_LEAVING ? thread : NULL;
+    return thread && !sdb__process_is_hidden(thread->process) ? thread : NULL;
 }

@@ -36,9 +36,10 @@ struct sdb_session {
     struct sdb_thread *told_end; /* whose end was told last: it goes at the next wait */
     bool some_departed;          /* `departed` is meant */
     struct sdb__policies
-        departed;                /* of the last process that has ended and had its newborns held */
-    struct sdb__orphan *orphans; /* statuses of threads that are not known, or not yet */
-    uint8_t signal_policies[NSIG]; /* enum sdb_signal_policy */
+        departed; /* of the last process that has ended and had its newborns held */
+    struct sdb__space *departed_space; /* what was planted in its memory, or NULL */
+    struct sdb__orphan *orphans;       /* statuses of threads that are not known, or not yet */
+    uint8_t signal_policies[NSIG];     /* enum sdb_signal_policy */
 
     pid_t stop_to_take; /* whose stop was looked at last, and is still there; or 0 */
     bool stolen;        /* that something was, is still to be told */
@@ -48,6 +49,7 @@ struct sdb_session {
     unsigned most_statuses; /* before the next */
 
     struct sdb_watchpoint *watchpoints;
+    struct sdb_breakpoint *breakpoints;
 
     struct sdb__session_thread *own; /* its own thread, or NULL */
     uint8_t *mark; /* a page that the kernel empties in a forked child: 1 where we were created */
@@ -153,6 +155,9 @@ void sdb__session_go_on(struct sdb_thread *thread);
 void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop);
 
+/** @return whether a process's newborns of this kind of event are held for the caller */
+bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind);
+
 /** Keep the status of a thread that is not known. */
 void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status,
                               const struct rusage *usage);
@@ -200,6 +205,9 @@ void sdb__session_lose(struct sdb_thread *thread);
 /** Let a process go, see sdb_process_detach(). */
 int sdb__session_detach(struct sdb_process *process, enum sdb_release how,
                         struct sdb_child **child);
+
+/** Let a process go, with each of its threads as soon as that stands still. */
+void sdb__session_begin_to_leave(struct sdb_process *process);
 
 /** Let a thread go that stands still, as its process is leaving. */
 void sdb__session_let_go(struct sdb_thread *thread);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "breakpoint.h"
 #include "child.h"
 #include "procfs.h"
 #include "session.h"
@@ -86,11 +87,38 @@ void sdb__session_let_go(struct sdb_thread *thread)
     sdb__session_remove_if_gone(process);
 }
 
+/* It is the caller's no more. */
+static void hide(struct sdb_process *process, enum sdb__process_phase phase)
+{
+    struct sdb_session *session = process->session;
+
+    sdb__session_unqueue(process);
+    if (session->told_end && session->told_end->process == process)
+        session->told_end = NULL;
+    process->phase = phase;
+    sdb__watchpoint_forget(process);
+    sdb__debug_drop_all(process);
+    sdb__process_close_memory(process);
+}
+
+/* Those that stand still; the process itself, too, if it has no other. */
+static void let_others_go(struct sdb_process *process)
+{
+    struct sdb_thread *next;
+
+    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
+        next = thread->next;
+        if (thread->ended && thread != process->thread)
+            sdb__thread_gone(thread); /* its end is not told any more */
+        else
+            (void)let_go(thread);
+    }
+    sdb__session_remove_if_gone(process);
+}
+
 /* Begin to let it go.  @return 0, or -ESRCH: it was killed just now, and is held until its end */
 static int leave(struct sdb_process *process, bool stopped)
 {
-    struct sdb_session *session = process->session;
-    struct sdb_thread *next;
     int rc;
 
     /* It is pending until a thread runs; a signal that was coming is delivered before it. */
@@ -100,19 +128,32 @@ static int leave(struct sdb_process *process, bool stopped)
     rc = let_go(process->thread);
     if (rc < 0)
         return rc;
-    sdb__session_unqueue(process);
-    if (session->told_end && session->told_end->process == process)
-        session->told_end = NULL;
-    process->phase = SDB__PROCESS_LEAVING;
-    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
-        next = thread->next;
-        if (thread->ended && thread != process->thread)
-            sdb__thread_gone(thread); /* its end is not told any more */
-        else
-            (void)let_go(thread);
-    }
-    sdb__session_remove_if_gone(process);
+    hide(process, SDB__PROCESS_LEAVING);
+    let_others_go(process);
     return 0;
+}
+
+void sdb__session_begin_to_leave(struct sdb_process *process)
+{
+    hide(process, SDB__PROCESS_LEAVING);
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state == SDB_THREAD_RUNNING)
+            (void)sdb__thread_ask_to_stop(thread);
+    }
+    let_others_go(process);
+}
+
+/* Let it go for the caller, and hold it on: it shares its memory with another that has breakpoints. */
+static void watch(struct sdb_process *process, bool stopped)
+{
+    if (stopped)
+        (void)sdb__send_signal(process->pid, process->pidfd, SIGSTOP);
+    hide(process, SDB__PROCESS_WATCHED);
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        thread->hold_wanted = false;
+        if (thread->state == SDB_THREAD_STOPPED)
+            (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
+    }
 }
 
 static bool some_die(const struct sdb_process *process)
@@ -146,16 +187,25 @@ static int reap_dying(struct sdb_process *process)
 static int detach(struct sdb_process *process, bool stopped)
 {
     const struct sdb__deadline never = sdb__deadline_in(-1);
+    struct sdb_session *session = process->session;
     int rc;
 
     sdb_process_retain(process);
     rc = sdb__session_gather(process, &never, false);
     if (rc == 0 && process->ended)
         rc = -ESRCH;
-    if (rc == 0)
+    if (rc == 0 && sdb__breakpoint_is_shared(process)) {
+        watch(process, stopped);
+        sdb_process_close(process);
+        return 0;
+    }
+    if (rc == 0) {
+        sdb__breakpoint_lift_all(process);
         rc = leave(process, stopped);
+    }
     if (rc == 0)
         (void)reap_dying(process); /* it has gone for the caller, whatever comes of this */
+    sdb__breakpoint_review(session);
     sdb_process_close(process);
     return rc;
 }
@@ -166,6 +216,7 @@ void sdb__session_give_up(struct sdb_process *process)
 
     sdb_process_retain(process);
     process->phase = SDB__PROCESS_LEAVING;
+    sdb__process_close_memory(process);
     for (struct sdb_thread *thread = process->threads; thread; thread = next) {
         next = thread->next;
         /* With its first thread gone, those that do not stand still are being killed. */
@@ -218,7 +269,7 @@ int sdb__session_detach(struct sdb_process *process, enum sdb_release how, struc
         return rc;
     }
     if (child && process->launched) {
-        if (has_dead_first_thread(process))
+        if (has_dead_first_thread(process) || sdb__breakpoint_is_shared(process))
             return -EBUSY;
         let_go = sdb__child_allocate();
         if (!let_go)
@@ -254,6 +305,7 @@ bool sdb__session_release_at_exec(struct sdb_process *process)
     sdb__thread_table_remove(&process->session->threads, thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     process->released = true;
+    sdb__process_close_memory(process);
     if (process->launched && process->child) {
         sdb__child_fill(process->child, process->pid, process->pidfd);
         process->pidfd = -1;
@@ -266,7 +318,7 @@ bool sdb__session_release_at_exec(struct sdb_process *process)
 
 static bool is_leaving(const struct sdb_process *process)
 {
-    return process->phase == SDB__PROCESS_LEAVING;
+    return sdb__process_is_hidden(process);
 }
 
 static bool is_here(const struct sdb_process *process)

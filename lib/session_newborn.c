@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "address_space.h"
+#include "breakpoint.h"
 #include "descriptor.h"
 #include "procfs.h"
 #include "session.h"
@@ -141,6 +142,15 @@ static bool is_thread(struct sdb_session *session, const struct sdb_thread *pare
            (orphan && sdb__status_is_end(orphan->status) && !sdb__task_is_in(tid, tid));
 }
 
+bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind)
+{
+    const uint32_t follow = process->policies.follow;
+
+    return (kind != SDB_EVENT_FORK || (follow & SDB_FOLLOW_FORK)) &&
+           ((kind != SDB_EVENT_VFORK && kind != SDB_EVENT_VFORK_DONE) ||
+            (follow & SDB_FOLLOW_VFORK));
+}
+
 void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop)
 {
@@ -157,13 +167,20 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
         if (!process)
             return;
         newborn = process->thread;
-        sdb__watchpoint_inherit(process, parent->process);
         if (sdb__tasks_share_memory(parent->process->pid, process->pid))
             sdb__process_set_space(process, sdb__space_retain(parent->process->space));
-        if (parent->process->phase == SDB__PROCESS_LEAVING)
-            process->phase = SDB__PROCESS_LEAVING;
+        if (sdb__process_is_hidden(parent->process))
+            process->phase = parent->process->phase;
+        else if (!sdb__session_wants_birth(parent->process, stop->kind))
+            process->phase = SDB__PROCESS_WATCHED;
+        if (process->phase == SDB__PROCESS_HELD)
+            sdb__watchpoint_inherit(process, parent->process);
+        sdb__breakpoint_inherit(process, parent->process->space,
+                                !parent->process->space->sites ||
+                                    parent->changes_seen == parent->process->space->sites->changes);
     }
     newborn->awaits_start = true;
+    newborn->displaced = parent->process->space->sites && parent->process->space->sites->scratch;
     parent->process->gathered = false;
     if (parent->state == SDB_THREAD_STOPPED)
         parent->newborn = sdb_thread_retain(newborn);
@@ -192,6 +209,7 @@ static bool is_left(const struct sdb_session *session, const struct sdb__orphan 
 static bool adopt(struct sdb_session *session, const struct sdb__policies *policies,
                   const struct sdb_process *executed)
 {
+    struct sdb__space *parent_space = executed ? executed->space : session->departed_space;
     struct sdb_process *process;
     bool adopted = false;
 
@@ -202,8 +220,12 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
         if (!is_left(session, orphan, executed)) {
             orphan = orphan->next;
         } else if ((process = create_with(session, tid, policies))) {
-            if (executed)
+            /* What the parent called it, nobody knows. */
+            if (!(policies->follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) && parent_space)
+                process->phase = SDB__PROCESS_WATCHED;
+            if (executed && process->phase == SDB__PROCESS_HELD)
                 sdb__watchpoint_inherit(process, executed);
+            sdb__breakpoint_inherit(process, parent_space, false);
             replay(session, tid);
             adopted = true;
             orphan = session->orphans; /* the list is another now */
@@ -218,12 +240,15 @@ void sdb__session_adopt(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
-    (void)adopt(session, &process->policies, process->ended ? NULL : process);
     /* Its newborns' stops may still be to come. */
-    if (process->ended && (process->policies.follow & FOLLOW_NEWBORNS)) {
+    if (process->ended &&
+        ((process->policies.follow & FOLLOW_NEWBORNS) || process->births_reported)) {
         session->departed = process->policies;
         session->some_departed = true;
+        sdb__breakpoint_disinherit(session->departed_space);
+        session->departed_space = sdb__breakpoint_bequeath(process);
     }
+    (void)adopt(session, &process->policies, process->ended ? NULL : process);
 }
 
 bool sdb__session_has_orphans(const struct sdb_session *session)
@@ -288,8 +313,10 @@ static void take_new_memory(struct sdb_process *process)
 {
     struct sdb__space *space = sdb__space_create();
 
+    sdb__breakpoint_leave_space(process);
     if (space)
         sdb__process_set_space(process, space);
+    sdb__breakpoint_review(process->session);
 }
 
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
@@ -302,6 +329,7 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
     sdb__session_adopt(thread->process);
     sdb__watchpoint_forget(thread->process);
     sdb__debug_forget(thread);
+    sdb__breakpoint_forget_thread(thread);
     take_new_memory(thread->process);
     return thread;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "breakpoint.h"
 #include "session.h"
 #include "trace.h"
 
@@ -43,6 +44,19 @@ static bool is_silent(const struct sdb_thread *thread, const struct sdb__stop *s
            (stop->kind == SDB_EVENT_GROUP_STOP && was_listening && thread->hold_wanted) ||
            (stop->kind == SDB_EVENT_GROUP_STOP && (was_listening || thread->against_stop) &&
             thread->pause_wanted);
+}
+
+/* A stop that nobody wants to know of: the thread stays if it shall, and goes on if not. */
+static void pass_stop(struct sdb_thread *thread)
+{
+    if (thread->interrupt_wanted || !(thread->hold_wanted || thread->pause_wanted)) {
+        pass_signal(thread, 0);
+        return;
+    }
+    if (!thread->hold_wanted)
+        sdb__session_go_on(thread);
+    thread->hold_wanted = false;
+    thread->pause_wanted = false;
 }
 
 static void take_held_stop(struct sdb_session *session, struct sdb_thread *thread,
@@ -93,31 +107,106 @@ static bool makes_newborn(uint32_t kind)
     return kind == SDB_EVENT_FORK || kind == SDB_EVENT_VFORK || kind == SDB_EVENT_CLONE;
 }
 
+/* By phase: an event, a step on the way into the session or out of it, or nothing. */
+static void place_stop(struct sdb_session *session, struct sdb_thread *thread,
+                       const struct sdb__stop *stop, bool was_listening)
+{
+    switch (thread->process->phase) {
+    case SDB__PROCESS_LAUNCHING:
+        pass_before_exec(thread, stop);
+        break;
+    case SDB__PROCESS_ATTACHING:
+        if (stop->kind == SDB_EVENT_SIGNAL)
+            pass_signal(thread, stop->signal);
+        else
+            thread->hold_wanted = false;
+        break;
+    case SDB__PROCESS_LEAVING:
+    case SDB__PROCESS_WATCHED:
+        break;
+    case SDB__PROCESS_HELD:
+        take_held_stop(session, thread, stop, was_listening);
+        break;
+    }
+}
+
+/* After the stop itself, which is told before what the newborn does. */
+static void finish_stop(struct sdb_session *session, struct sdb_thread *thread,
+                        const struct sdb__stop *stop)
+{
+    struct sdb_process *process = thread->process;
+
+    if (makes_newborn(stop->kind))
+        sdb__session_claim(session, thread, stop);
+    if (process->phase == SDB__PROCESS_WATCHED && !sdb__breakpoint_take_watched_stop(thread, stop))
+        return;
+    if (process->phase == SDB__PROCESS_LEAVING)
+        sdb__session_let_go(thread);
+}
+
+static void note_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    thread->stop = stop->kind;
+    thread->signal = stop->signal;
+    thread->awaits_start = false;
+    if (thread == thread->process->thread)
+        thread->process->first_not_held = false; /* another has its id, and is */
+    thread->in_group_stop = stop->in_group_stop;
+    thread->former_tid = stop->kind == SDB_EVENT_EXEC ? stop->other_tid : 0;
+}
+
+/*
+ * What a hit of watchpoints comes to, now that the thread shows its own place.
+ *
+ * @param seen  the stop as it was before that
+ * @return whether there is something left to be told
+ */
+static bool settle_hit(struct sdb_thread *thread, struct sdb__stop *stop,
+                       const struct sdb__stop *seen)
+{
+    const enum sdb__watch_result result = sdb__watchpoint_ask(thread, stop, seen);
+
+    if (thread->ended)
+        return false; /* it was killed while conditions were asked */
+    note_stop(thread, stop);
+    if (result == SDB__WATCH_PASS)
+        pass_stop(thread);
+    else if (result == SDB__WATCH_NOTHING && is_late_step(thread, stop))
+        pass_signal(thread, 0);
+    else
+        return true;
+    return false;
+}
+
 static void take_stop(struct sdb_session *session, struct sdb_thread *thread, int status)
 {
     const bool was_listening = thread->listening;
+    enum sdb__breakpoint_verdict verdict;
+    enum sdb__watch_result watch;
     struct sdb__stop stop;
+    struct sdb__stop seen;
 
     if (sdb__event_decode(thread, status, &stop) < 0)
         return; /* its end is what comes next */
     if (stop.kind == SDB_EVENT_EXEC)
         thread = sdb__session_take_exec(thread, &stop);
     sdb__thread_stopped(thread, stop.kind, stop.signal);
-    thread->awaits_start = false;
-    if (thread == thread->process->thread)
-        thread->process->first_not_held = false; /* another has its id, and is */
-    thread->in_group_stop = stop.in_group_stop;
-    thread->former_tid = stop.kind == SDB_EVENT_EXEC ? stop.other_tid : 0;
-
-    if (sdb__watchpoint_look(thread, &stop) == SDB__WATCH_PASS) {
-        if (!thread->ended)
-            pass_signal(thread, 0);
+    seen = stop;
+    watch = sdb__watchpoint_look(thread, &stop);
+    if (watch == SDB__WATCH_PASS) {
+        note_stop(thread, &stop);
+        pass_stop(thread);
         return;
     }
-    if (thread->ended)
-        return; /* it was killed while conditions were asked */
     if (is_late_step(thread, &stop)) {
+        note_stop(thread, &stop);
         pass_signal(thread, 0);
+        return;
+    }
+    verdict = sdb__breakpoint_look(session, thread, &stop);
+    note_stop(thread, &stop);
+    if (verdict == SDB__BREAKPOINT_AGAIN) {
+        (void)sdb__thread_go(thread, thread->how, 0);
         return;
     }
     /* The first step out of an exec only ends the system call; nothing of the program has run. */
@@ -125,26 +214,22 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         (void)sdb__thread_go(thread, SDB_RESUME_STEP, 0);
         return;
     }
-    switch (thread->process->phase) {
-    case SDB__PROCESS_LAUNCHING:
-        pass_before_exec(thread, &stop);
-        break;
-    case SDB__PROCESS_ATTACHING:
-        if (stop.kind == SDB_EVENT_SIGNAL)
-            pass_signal(thread, stop.signal);
-        else
-            thread->hold_wanted = false;
-        break;
-    case SDB__PROCESS_LEAVING:
-        break;
-    case SDB__PROCESS_HELD:
-        take_held_stop(session, thread, &stop, was_listening);
-        break;
+    if (thread->process->phase == SDB__PROCESS_HELD) {
+        if (watch == SDB__WATCH_HIT && !settle_hit(thread, &stop, &seen))
+            return;
+        if (verdict == SDB__BREAKPOINT_PASS) {
+            pass_stop(thread);
+            return;
+        }
+        if (!sdb__session_wants_birth(thread->process, stop.kind)) {
+            if (makes_newborn(stop.kind))
+                sdb__session_claim(session, thread, &stop);
+            pass_stop(thread);
+            return;
+        }
     }
-    if (makes_newborn(stop.kind))
-        sdb__session_claim(session, thread, &stop);
-    if (thread->process->phase == SDB__PROCESS_LEAVING)
-        sdb__session_let_go(thread);
+    place_stop(session, thread, &stop, was_listening);
+    finish_stop(session, thread, &stop);
 }
 
 /* ---- ends ---- */
@@ -175,6 +260,7 @@ static void end_with_last(struct sdb_session *session, struct sdb_process *proce
     }
     sdb__thread_ended(first, NULL);
     process->ended = true;
+    sdb__process_close_memory(process);
     if (process->phase == SDB__PROCESS_HELD)
         sdb__session_enqueue(session, first);
 }
@@ -193,6 +279,7 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
         if (process->phase == SDB__PROCESS_HELD)
             end_others(session, process);
         process->ended = true;
+        sdb__process_close_memory(process);
         sdb__session_adopt(process);
     }
     switch (process->phase) {
@@ -204,6 +291,7 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
         if (!is_last)
             sdb__thread_gone(thread);
         break;
+    case SDB__PROCESS_WATCHED:
     case SDB__PROCESS_LEAVING:
         if (is_last) {
             sdb__session_remove(process);
@@ -215,6 +303,8 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
     }
     if (!is_last && is_all)
         end_with_last(session, process);
+    if (process->ended)
+        sdb__breakpoint_review(session);
 }
 
 /* ---- statuses ---- */

@@ -11,6 +11,8 @@
  */
 #include <errno.h>
 
+#include <sdb/breakpoint.h>
+
 #include "process.h"
 #include "session.h"
 #include "trace.h"
@@ -162,6 +164,10 @@ static void tell(struct sdb_session *session, struct sdb_thread *thread, struct 
         told.new_process = thread->newborn ? thread->newborn->process : NULL;
         if (told.kind == SDB_EVENT_WATCHPOINT)
             sdb__watchpoint_tell(thread, &told);
+        if (told.kind == SDB_EVENT_BREAKPOINT) {
+            told.breakpoint = sdb_thread_next_breakpoint(thread, NULL);
+            (void)sdb_thread_pc(thread, &told.address);
+        }
     }
     if (thread->ended || tells_release(thread))
         session->told_end = thread;

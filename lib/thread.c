@@ -14,10 +14,11 @@
 
 #include <sdb/error.h>
 
-#include "arch.h"
+#include "breakpoint.h"
 #include "process.h"
 #include "ptrace.h"
 #include "session.h"
+#include "step.h"
 
 int sdb__thread_create(struct sdb_process *process, pid_t tid, struct sdb_thread **thread)
 {
@@ -56,6 +57,7 @@ void sdb__thread_gone(struct sdb_thread *thread)
     struct sdb_process *process = thread->process;
 
     forget_stop(thread);
+    sdb__step_cancel(thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
@@ -84,6 +86,7 @@ void sdb__thread_ended(struct sdb_thread *thread, const struct sdb_exit_status *
     /* Others may get its id from now on. */
     sdb__thread_table_remove(&thread->process->session->threads, thread);
     thread->ended = true;
+    sdb__step_cancel(thread);
     thread->status = status ? *status : unknown;
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
 }
@@ -105,6 +108,7 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->stop = stop;
     thread->signal = signal;
     thread->listening = false;
+    thread->group_stop_over = false;
     thread->in_vfork = false;
     thread->cannot_stop = false;
     thread->interrupt_asked = false;
@@ -121,8 +125,8 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     forget_stop(thread);
     thread->leaving_exec = thread->stop == SDB_EVENT_EXEC;
     /* Without the event of its end /proc has to tell. */
-    thread->in_vfork =
-        thread->stop == SDB_EVENT_VFORK && (thread->process->policies.follow & SDB_FOLLOW_VFORK);
+    thread->in_vfork = thread->stop == SDB_EVENT_VFORK &&
+                       (sdb__process_options(thread->process).follow & SDB_FOLLOW_VFORK);
     thread->came_from = thread->stop;
     thread->stop = SDB_EVENT_NONE;
     thread->how = how;
@@ -136,12 +140,56 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     thread->process->gathered = false;
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
+    thread->hit_count = 0;
+    if (thread->process->space->sites)
+        thread->changes_seen = thread->process->space->sites->changes;
     sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
+    return 0;
+}
+
+void sdb__thread_runs_unseen(struct sdb_thread *thread)
+{
+    (void)resumed(thread, thread->how, 0);
+}
+
+/* It has executed the instruction that it was to step over, without having been resumed for that. */
+static int finish_step(struct sdb_thread *thread)
+{
+    (void)sdb__registers_flush(thread);
+    (void)resumed(thread, SDB_RESUME_STEP, 0);
+    thread->step_trap_due = false;
+    sdb__thread_stopped(thread, SDB_EVENT_STEP, 0);
+    sdb__session_enqueue(thread->process->session, thread);
+    return 0;
+}
+
+/* It has come to an int3 of the program's own, whose signal is dealt with as any other is. */
+static int take_own_trap(struct sdb_thread *thread, enum sdb_resume how)
+{
+    const uint8_t policy = thread->process->session->signal_policies[SIGTRAP];
+
+    (void)sdb__registers_flush(thread);
+    if (policy != SDB_POLICY_REPORT)
+        return resumed(
+            thread, how,
+            sdb__ptrace_resume(thread->tid, how, policy == SDB_POLICY_PASS ? SIGTRAP : 0));
+    thread->hit_count = 0;
+    sdb__session_enqueue(thread->process->session, thread);
     return 0;
 }
 
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
+    switch (thread->at_site ? sdb__breakpoint_leave(thread, how, signal) : SDB__LEAVE_GO) {
+    case SDB__LEAVE_DONE:
+        return finish_step(thread);
+    case SDB__LEAVE_UNSEEN:
+        return resumed(thread, how, 0);
+    case SDB__LEAVE_OWN_TRAP:
+        return take_own_trap(thread, how);
+    case SDB__LEAVE_GO:
+        break;
+    }
     (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
     /* It was born since they were set, or could not stop then. */
     if (thread->debug.generation != thread->process->debug.generation)
@@ -152,6 +200,7 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
 {
     int taken;
+    int rc;
 
     if (!thread->in_group_stop || how != SDB_RESUME_CONTINUE)
         return sdb__thread_go(thread, how, sdb__thread_pending_signal(thread));
@@ -159,7 +208,11 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
     thread->listening = true;
     (void)sdb__wait_take_stop(thread->tid,
                               &taken); /* it stays in it: what comes next shall be told from it */
-    return resumed(thread, how, sdb__ptrace_listen(thread->tid));
+    rc = resumed(thread, how, sdb__ptrace_listen(thread->tid));
+    /* What the interrupt brings is told as the end of the group-stop that it listens for. */
+    if (rc == 0 && thread->group_stop_over)
+        rc = sdb__thread_ask_to_stop(thread);
+    return rc;
 }
 
 int sdb__thread_ask_to_stop(struct sdb_thread *thread)
@@ -192,7 +245,7 @@ static int check_caller(const struct sdb_thread *thread)
     return sdb_thread_state(thread) == SDB_THREAD_GONE ? -ESRCH : 0;
 }
 
-static int check_stopped(const struct sdb_thread *thread)
+int sdb__thread_check_stopped(const struct sdb_thread *thread)
 {
     int rc = check_caller(thread);
 
@@ -214,7 +267,7 @@ struct sdb_process *sdb_thread_process(const struct sdb_thread *thread)
 enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread)
 {
     /* One whose process was detached may not have gone yet, but has for the caller. */
-    if (!thread || thread->process->phase == SDB__PROCESS_LEAVING)
+    if (!thread || sdb__process_is_hidden(thread->process))
         return SDB_THREAD_GONE;
     /* For the caller it runs until its stop has been told, or the process was stopped as a whole. */
     if (thread->state == SDB_THREAD_STOPPED &&
@@ -230,7 +283,7 @@ bool sdb__resume_is_known(enum sdb_resume how)
 
 int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc == -ESRCH && thread->queued)
         return 0; /* it was killed since, and that is still to be told */
@@ -241,6 +294,8 @@ int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal
     if (!sdb__resume_is_known(how) || signal < SDB_SIGNAL_PASS || signal > SIGRTMAX ||
         (signal > 0 && thread->stop != SDB_EVENT_SIGNAL))
         return -EINVAL;
+    if (how != SDB_RESUME_CONTINUE)
+        sdb__step_cancel(thread);
     return signal == SDB_SIGNAL_PASS ? sdb__thread_go_on(thread, how)
                                      : sdb__thread_go(thread, how, signal);
 }
@@ -263,22 +318,18 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
 
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 {
-    struct user_regs_struct *registers;
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
     if (!address)
         return -EINVAL;
-    rc = sdb__registers_general(thread, &registers);
-    if (rc == 0)
-        *address = sdb__registers_pc(registers);
-    return rc;
+    return sdb__registers_get_pc(thread, address);
 }
 
 int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
@@ -309,6 +360,8 @@ void sdb_thread_close(struct sdb_thread *thread)
 {
     if (!thread || __atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    sdb__registers_forget(thread);
     sdb_process_close(thread->process);
+    free(thread->hits);
     free(thread);
 }

@@ -16,6 +16,9 @@
 #include "register_cache.h"
 #include "watchpoint.h"
 
+struct sdb_breakpoint;
+struct sdb__site;
+
 struct sdb_thread {
     struct sdb_process *process; /* retained */
     struct sdb_thread *next;     /* in the process's list */
@@ -36,6 +39,20 @@ struct sdb_thread {
     struct sdb__debug_state debug;
     struct sdb__watch_hits watch_hits; /* where it stands, if its stop is a WATCHPOINT */
 
+    /* Breakpoints, see breakpoint.h. */
+    struct sdb__site
+        *at_site;     /* whose instruction is executed when it goes on, and which was hit */
+    uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
+    struct sdb__site *repeats; /* it comes there again without a new hit, with this stack pointer */
+    uint64_t repeats_at;
+    bool displaced;                     /* it may stand in a scratch page when it stops */
+    unsigned changes_seen;              /* of what is planted, when it was resumed */
+    uint64_t rseq;                      /* its struct rseq, 0: not known */
+    struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
+    uint64_t step_frame;                /* and with a stack pointer above this */
+    struct sdb_breakpoint **hits;       /* that are told now */
+    unsigned hit_count;
+
     enum sdb_resume how; /* it was last resumed so */
     uint32_t came_from;  /* and out of this stop */
 
@@ -44,6 +61,7 @@ struct sdb_thread {
     bool ended;            /* and `status` says how; its id may belong to another by now */
     bool awaits_start;     /* a newborn, whose first stop is still to come */
     bool in_group_stop;    /* it stands still in the group-stop of its process */
+    bool group_stop_over;  /* and that has ended meanwhile, which the kernel will not tell again */
     bool listening;        /* it was left in its group-stop (PTRACE_LISTEN) */
     bool leaving_exec;     /* it was resumed out of its exec */
     bool step_trap_due;    /* it was resumed to step, and the SIGTRAP of that has not come yet */
@@ -98,8 +116,18 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how);
  */
 int sdb__thread_ask_to_stop(struct sdb_thread *thread);
 
+/**
+ * Whether the caller may ask something of a thread that stands still.
+ *
+ * @return 0, -EINVAL (NULL), -SDB_EWRONGTHREAD, -ESRCH (gone), or -EBUSY (it runs)
+ */
+int sdb__thread_check_stopped(const struct sdb_thread *thread);
+
 /** @return whether it is one of enum sdb_resume */
 bool sdb__resume_is_known(enum sdb_resume how);
+
+/** Note that it runs, in the way in which it was last resumed; its next stop may be there already. */
+void sdb__thread_runs_unseen(struct sdb_thread *thread);
 
 /** The signal that reaches it if nobody says otherwise, or 0. */
 int sdb__thread_pending_signal(const struct sdb_thread *thread);

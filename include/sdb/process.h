@@ -95,7 +95,8 @@ SDB_API int sdb_process_thread_count(const struct sdb_process *process);
  * @param follow  SDB_FOLLOW_... flags
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread
- *         -EINVAL  @p process is NULL, or an unknown flag
+ *         -EINVAL  @p process is NULL, or an unknown flag; or SDB_FOLLOW_CLONE is not among them, and
+ *                  the process has or had breakpoints
  *         -ESRCH   it is gone, or was killed just now
  *         -EBUSY   not all of its threads stand still: see sdb_process_stop()
  *         -ENOMEM  no memory
@@ -199,7 +200,8 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *         -EINVAL  @p process is NULL or @p how unknown
  *         -ESRCH   it is gone, or ended meanwhile; then its event is still told
  *         -EBUSY   @p child is wanted, and its first thread has ended while others run: until all
- *                  have, the kernel gives the end of the process to its session only
+ *                  have, the kernel gives the end of the process to its session only; or it shares
+ *                  its memory with another held process that has breakpoints there
  *         -ETIMEDOUT  with SDB_RELEASE_KILL: it hangs in the kernel; its end is still told
  *         -ENOMEM  no memory for the child; the process is held as before
  *         -EAGAIN  the means of waiting could not be had; the process is held as before

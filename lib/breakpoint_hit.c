@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stops of threads that have to do with breakpoints.
+ *
+ * Two things are found out about a stop.  Where the thread stands in a slot, the program's own place is
+ * shown instead, and put into its registers: no signal handler, and nobody who is let go there, sees a
+ * scratch page.  And where it has trapped on a planted byte, it is a hit, or nothing at all.
+ */
+#include "breakpoint.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "process.h"
+#include "ptrace.h"
+#include "register_cache.h"
+#include "scratch.h"
+#include "session.h"
+#include "step.h"
+#include "trap_signal.h"
+
+/* How many breakpoints one address usually has at most. */
+#define USUAL_COUNT 8
+
+/* ---- where it stands ---- */
+
+static const struct sdb__relocation_point *point_at(const struct sdb__scratch_slot *slot,
+                                                    uint64_t offset)
+{
+    for (unsigned i = 0; i < slot->relocation.point_count; i++) {
+        if (slot->relocation.points[i].offset == offset)
+            return &slot->relocation.points[i];
+    }
+    return NULL;
+}
+
+/* Whether the signal that it stands before comes from the very instruction: it would come again. */
+static bool stands_at_fault(const struct sdb_thread *thread)
+{
+    siginfo_t info;
+
+    if (sdb__ptrace_siginfo(thread->tid, &info) < 0)
+        return true; /* it is dying */
+    switch (info.si_signo) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGTRAP:
+    case SIGSYS:
+        return info.si_code > 0;
+    default:
+        return false;
+    }
+}
+
+/*
+ * A signal has come before the displaced instruction was executed.  If its handler ran now, it would
+ * return to the breakpoint, which would be hit a second time.  So the instruction is executed first; the
+ * stop of that step can deliver any signal, and gets this one.
+ *
+ * @return whether the instruction was executed
+ */
+static bool execute_first(struct sdb_thread *thread, uint64_t place)
+{
+    siginfo_t info;
+    int status;
+    int rc;
+
+    if (stands_at_fault(thread) || sdb__ptrace_siginfo(thread->tid, &info) < 0)
+        return false;
+    sdb__registers_set_pc(thread, place);
+    rc = sdb__step_alone(thread);
+    if (rc < 0)
+        return false;
+    /* A fault comes again when the handler has returned. */
+    (void)sdb__wait_take_stop(thread->tid, &status);
+    (void)sdb__ptrace_set_siginfo(thread->tid, &info);
+    return rc == 0;
+}
+
+/* Show the program's own place.  @return false if the thread is between two parts of an instruction */
+static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    const struct sdb__breakpoint_sites *sites = thread->process->space->sites;
+    const struct sdb__relocation_point *point;
+    const struct sdb__scratch_slot *slot;
+    struct user_regs_struct *registers;
+    uint64_t start;
+    uint64_t pc;
+
+    thread->displaced = false;
+    if (sdb__registers_get_pc(thread, &pc) < 0)
+        return true;
+    slot = sdb__scratch_find(sites, pc, &start);
+    point = slot ? point_at(slot, pc - start) : NULL;
+    if (!point)
+        return true;
+    if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
+        execute_first(thread, pc)) {
+        thread->displaced = true;
+        return show_own_place(thread, stop);
+    }
+    if (point->address == slot->site->address && point->offset > 0 &&
+        stop->kind == SDB_EVENT_STEP) {
+        thread->displaced = true;
+        return false;
+    }
+    if (sdb__registers_general(thread, &registers) < 0)
+        return true;
+    if (point->address == slot->site->address) {
+        thread->at_site = slot->site;
+        if (stop->kind == SDB_EVENT_SIGNAL && !stands_at_fault(thread))
+            sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
+    } else if (slot->site->is_syscall && (int64_t)registers->orig_rax >= 0) {
+        /* In the call still, which may be made again: that shall happen in the slot, without a hit. */
+        thread->at_site = slot->site;
+        thread->slot_pc = registers->rip;
+    }
+    (void)sdb__relocation_show(&slot->relocation, start, registers);
+    sdb__registers_changed(thread);
+    return true;
+}
+
+void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
+                                  uint64_t stack_pointer)
+{
+    thread->repeats = site;
+    thread->repeats_at = stack_pointer;
+}
+
+/* ---- hits ---- */
+
+static bool add_hit(struct sdb_thread *thread, struct sdb_breakpoint *breakpoint)
+{
+    struct sdb_breakpoint **hits =
+        realloc(thread->hits, (thread->hit_count + 1) * sizeof(struct sdb_breakpoint *));
+
+    if (!hits)
+        return false;
+    thread->hits = hits;
+    hits[thread->hit_count++] = breakpoint;
+    breakpoint->listed = true;
+    return true;
+}
+
+void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread)
+{
+    if (breakpoint->removed || !breakpoint->enabled ||
+        (breakpoint->thread && breakpoint->thread != thread))
+        return;
+    if (breakpoint->condition &&
+        (!breakpoint->condition(breakpoint, thread, breakpoint->condition_data) ||
+         breakpoint->removed))
+        return;
+    breakpoint->hit_count++;
+    if (breakpoint->ignore_count > 0) {
+        breakpoint->ignore_count--;
+        return;
+    }
+    if (add_hit(thread, breakpoint) && (breakpoint->flags & SDB_BREAKPOINT_ONE_SHOT))
+        (void)sdb_breakpoint_disable(breakpoint);
+}
+
+/* Ask all breakpoints of a site.  A condition may remove any of them. */
+static void ask_all(const struct sdb__site *site, struct sdb_thread *thread)
+{
+    struct sdb_breakpoint *usual[USUAL_COUNT];
+    struct sdb_breakpoint **all = usual;
+    size_t count = 0;
+
+    for (const struct sdb__location *location = site->locations; location;
+         location = location->next_at_site)
+        count++;
+    if (count > USUAL_COUNT)
+        all = calloc(count, sizeof(struct sdb_breakpoint *));
+    if (!all)
+        return;
+    count = 0;
+    for (const struct sdb__location *location = site->locations; location;
+         location = location->next_at_site) {
+        all[count] = location->breakpoint;
+        all[count++]->references++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        sdb__breakpoint_ask(all[i], thread);
+        sdb__breakpoint_close(all[i]);
+    }
+    if (all != usual)
+        free(all);
+}
+
+static bool is_trap(const struct sdb_thread *thread)
+{
+    siginfo_t info;
+
+    return sdb__ptrace_siginfo(thread->tid, &info) == 0 && info.si_code == SI_KERNEL;
+}
+
+/* A byte that was lifted after the thread had trapped on it. */
+static bool was_lifted(const struct sdb__site *site, const struct sdb_thread *thread)
+{
+    uint8_t byte = SDB__TRAP_BYTE;
+
+    return sdb__space_read(site->sites->space, thread->process->pid, site->address, &byte, 1) ==
+               1 &&
+           byte != SDB__TRAP_BYTE;
+}
+
+/* Whether it was here before, and has only been sent back by a signal's handler. */
+static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+
+    if (thread->repeats != site || sdb__registers_general(thread, &registers) < 0 ||
+        registers->rsp < thread->repeats_at)
+        return false;
+    thread->repeats = NULL;
+    return registers->rsp == thread->repeats_at;
+}
+
+static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
+                                                 struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    const struct sdb__breakpoint_sites *sites = thread->process->space->sites;
+    struct sdb__site *site;
+    uint64_t pc;
+
+    if (sdb__registers_get_pc(thread, &pc) < 0)
+        return SDB__BREAKPOINT_NONE;
+    site = sdb__site_find(sites, pc - 1);
+    if (!site)
+        return SDB__BREAKPOINT_NONE;
+    sdb__site_decode(site, thread->process->pid);
+    if (site->is_ambiguous && !is_trap(thread))
+        return SDB__BREAKPOINT_NONE;
+    if (site->enabled == 0 && !was_lifted(site, thread))
+        return SDB__BREAKPOINT_NONE;
+
+    sdb__registers_set_pc(thread, site->address);
+    *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
+    thread->stop = SDB_EVENT_BREAKPOINT; /* its signal is none of the program's */
+    thread->signal = 0;
+    sdb__trap_signal_restore(thread);
+    if (site->enabled == 0)
+        return SDB__BREAKPOINT_PASS;
+    thread->at_site = site;
+    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site))
+        return SDB__BREAKPOINT_PASS;
+    thread->hit_count = 0;
+    ask_all(site, thread);
+    if (sdb__step_arrived(session, thread, stop) || thread->hit_count > 0)
+        return SDB__BREAKPOINT_TOLD;
+    if (!site->own_trap)
+        return SDB__BREAKPOINT_PASS;
+    /* Nobody wants to know, but the program's own trap is its own affair. */
+    if (sdb__registers_get_pc(thread, &pc) == 0 && pc == site->address)
+        sdb__registers_set_pc(thread, site->address + 1);
+    thread->at_site = NULL;
+    *stop = (struct sdb__stop){.kind = SDB_EVENT_SIGNAL, .signal = SIGTRAP};
+    return SDB__BREAKPOINT_NONE;
+}
+
+/*
+ * A thread that is interrupted just as it has trapped stops for the interrupt first, behind the planted
+ * byte, and its SIGTRAP waits.  So the trap is taken first.
+ */
+static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    uint64_t pc;
+
+    if (stop->kind != SDB_EVENT_INTERRUPT && stop->kind != SDB_EVENT_GROUP_STOP &&
+        stop->kind != SDB_EVENT_GROUP_CONTINUE)
+        return false;
+    if (sdb__registers_get_pc(thread, &pc) < 0 ||
+        !sdb__site_find(thread->process->space->sites, pc - 1) ||
+        !sdb__ptrace_has_pending(thread->tid, SIGTRAP))
+        return false;
+    /* Its trap would have it leave a group-stop. */
+    if (stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE)
+        (void)sdb__ptrace_interrupt(thread->tid);
+    return true;
+}
+
+enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
+                                                  struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    thread->at_site = NULL;
+    thread->slot_pc = 0;
+    if (!thread->process->space->sites)
+        return SDB__BREAKPOINT_NONE;
+    if (thread->displaced && !show_own_place(thread, stop))
+        return SDB__BREAKPOINT_PASS;
+    if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP)
+        return look_for_hit(session, thread, stop);
+    return has_trapped(thread, stop) ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
+}
+
+void sdb__breakpoint_forget_thread(struct sdb_thread *thread)
+{
+    thread->at_site = NULL;
+    thread->slot_pc = 0;
+    thread->repeats = NULL;
+    thread->displaced = false;
+    thread->rseq = 0;
+    thread->hit_count = 0;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Going on from a breakpoint.
+ *
+ * Usually the displaced instruction runs in its slot, while the planted byte stays and all other
+ * threads run.  Where that cannot be, it is executed in its own place, with the byte lifted and all
+ * others that share the memory standing still: an instruction that cannot be moved, and one inside a
+ * restartable sequence (rseq), which has to be aborted, as it was interrupted; out of its place it would
+ * be completed.
+ */
+#include "breakpoint.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "await.h"
+#include "process.h"
+#include "ptrace.h"
+#include "register_cache.h"
+#include "scratch.h"
+#include "session.h"
+#include "trace.h"
+
+/* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
+#define BIT(signal) (UINT64_C(1) << ((signal)-1))
+#define FAULT_SIGNALS                                                                              \
+    (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
+
+/* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
+#define FIRST_RESTART (-516)
+#define LAST_RESTART  (-512)
+
+/* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
+#define RSEQ_SECTION_OFFSET 8
+struct rseq_section {
+    uint32_t version;
+    uint32_t flags;
+    uint64_t start;
+    uint64_t length;
+    uint64_t abort;
+};
+
+/* ---- one instruction, and nothing else ---- */
+
+/* What has to be done again after a step, because the step has used it up. */
+struct used_up {
+    bool interrupt;
+    bool stop_signal;
+};
+
+static bool is_step_trap(pid_t tid)
+{
+    siginfo_t info;
+
+    return sdb__ptrace_siginfo(tid, &info) == 0 &&
+           (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK);
+}
+
+/*
+ * @return 0: stepped; 1: stopped for something else; 2: not yet; or -ESRCH
+ */
+static int step_once(struct sdb_thread *thread, struct used_up *used_up)
+{
+    int status;
+    int signal;
+    int rc = sdb__registers_flush(thread);
+
+    if (rc == 0)
+        rc = sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, 0);
+    if (rc < 0)
+        return -ESRCH;
+    if (sdb__await(thread, thread->tid, &status) < 0)
+        return -ESRCH;
+    if (sdb__tracing())
+        sdb__event_trace_status(thread->tid, status);
+    switch (sdb__status_kind(status, &signal)) {
+    case SDB__STATUS_STOP:
+        used_up->interrupt = true;
+        return 2;
+    case SDB__STATUS_SIGNAL:
+        used_up->stop_signal = used_up->stop_signal || signal == SIGSTOP;
+        if (signal == SIGSTOP)
+            return 2;
+        return signal == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
+    case SDB__STATUS_END:
+    case SDB__STATUS_EXEC: /* of another thread, which has its id now */
+        return -ESRCH;
+    default:
+        return 1;
+    }
+}
+
+int sdb__step_alone(struct sdb_thread *thread)
+{
+    struct sdb_session *session = thread->process->session;
+    struct used_up used_up = {0};
+    uint64_t mask = 0;
+    int status;
+    int rc = sdb__ptrace_signal_mask(thread->tid, &mask);
+
+    if (session->stop_to_take == thread->tid)
+        sdb__session_take_last_stop(session);
+    if (rc == 0)
+        rc = sdb__ptrace_set_signal_mask(thread->tid, ~FAULT_SIGNALS);
+    if (rc < 0)
+        return -ESRCH;
+    do {
+        rc = step_once(thread, &used_up);
+    } while (rc == 2);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        (void)sdb__wait_take_stop(thread->tid, &status);
+    (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
+    if (used_up.stop_signal)
+        (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
+    if (used_up.interrupt)
+        (void)sdb__ptrace_interrupt(thread->tid);
+    return rc;
+}
+
+/* ---- in its own place ---- */
+
+/* A thread registers its struct rseq, if it does, soon after it has begun. */
+static bool is_in_rseq_section(struct sdb_thread *thread, uint64_t pc)
+{
+    struct sdb__space *space = thread->process->space;
+    struct rseq_section section;
+    uint64_t address = 0;
+
+    if (thread->rseq == 0 && sdb__ptrace_rseq(thread->tid, &thread->rseq) < 0)
+        return false;
+    if (thread->rseq == 0 ||
+        sdb__space_read(space, thread->process->pid, thread->rseq + RSEQ_SECTION_OFFSET, &address,
+                        sizeof(address)) != (ssize_t)sizeof(address) ||
+        address == 0)
+        return false;
+    return sdb__space_read(space, thread->process->pid, address, &section, sizeof(section)) ==
+               (ssize_t)sizeof(section) &&
+           pc - section.start < section.length;
+}
+
+static bool needs_own_place(struct sdb_thread *thread, struct sdb__site *site)
+{
+    sdb__site_decode(site, thread->process->pid);
+    if (is_in_rseq_section(thread, site->address) || site->kind == SDB__RELOCATION_NONE)
+        return true;
+    return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
+}
+
+static void plant_around(struct sdb__site *site, pid_t pid, bool plant)
+{
+    for (uint64_t address = site->address; address <= site->address + site->length; address++) {
+        struct sdb__site *other = sdb__site_find(site->sites, address);
+
+        if (!other)
+            continue;
+        if (!plant)
+            sdb__site_lift(other, pid);
+        else if (other->enabled > 0)
+            (void)sdb__site_update(other, pid);
+    }
+}
+
+/* @return as sdb__step_alone() */
+static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
+{
+    int rc;
+
+    plant_around(site, thread->process->pid, false);
+    rc = sdb__step_alone(thread);
+    plant_around(site, thread->process->pid, true);
+    thread->at_site = NULL;
+    return rc;
+}
+
+/*
+ * The others that stand at such a place, too, step now.  Otherwise each of them would stop all when they
+ * are resumed.
+ */
+static void step_others(struct sdb_process *process)
+{
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->paused && thread->state == SDB_THREAD_STOPPED && thread->at_site &&
+            thread->slot_pc == 0 && needs_own_place(thread, thread->at_site) &&
+            step_in_place(thread, thread->at_site) == 1)
+            sdb__thread_runs_unseen(thread);
+    }
+}
+
+static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *site)
+{
+    struct sdb_session *session = thread->process->session;
+    const struct sdb__space *space = thread->process->space;
+    int rc;
+
+    for (struct sdb_process *process = session->processes; process; process = process->next) {
+        if (process->space == space)
+            (void)sdb__session_pause(process);
+    }
+    rc = step_in_place(thread, site);
+    for (struct sdb_process *process = session->processes; process; process = process->next) {
+        if (process->space == space)
+            step_others(process);
+    }
+    for (struct sdb_process *process = session->processes; process; process = process->next) {
+        if (process->space == space)
+            sdb__session_unpause(process);
+    }
+    return rc;
+}
+
+/* ---- where to ---- */
+
+/* The program's own trap is what comes next. */
+static enum sdb__leave_verdict tell_own_trap(struct sdb_thread *thread, uint64_t pc)
+{
+    sdb__registers_set_pc(thread, pc + 1);
+    thread->stop = SDB_EVENT_SIGNAL;
+    thread->signal = SIGTRAP;
+    return SDB__LEAVE_OWN_TRAP;
+}
+
+static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct sdb__site *site,
+                                              enum sdb_resume how)
+{
+    const int rc = step_with_others_held(thread, site);
+
+    if (rc == 1)
+        return SDB__LEAVE_UNSEEN;
+    return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
+}
+
+static bool will_restart(const struct user_regs_struct *registers)
+{
+    const int64_t result = (int64_t)registers->rax;
+
+    return (int64_t)registers->orig_rax >= 0 && result >= FIRST_RESTART && result <= LAST_RESTART;
+}
+
+/*
+ * Go on in a system call that was interrupted in a slot: the kernel may make it again there; or, if a
+ * signal's handler comes first, from the program's own place.
+ */
+static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc,
+                           int signal)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
+        return;
+    if (signal > 0) {
+        if (will_restart(registers))
+            sdb__breakpoint_expect_again(thread, site, registers->rsp);
+    } else {
+        sdb__registers_set_pc(thread, slot_pc);
+        thread->displaced = true;
+    }
+}
+
+enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
+                                              int signal)
+{
+    struct sdb__site *site = thread->at_site;
+    const uint64_t slot_pc = thread->slot_pc;
+    uint64_t pc;
+
+    thread->at_site = NULL;
+    thread->slot_pc = 0;
+    if (slot_pc != 0) {
+        return_to_call(thread, site, slot_pc, signal);
+        return SDB__LEAVE_GO;
+    }
+    if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
+        site->enabled == 0)
+        return SDB__LEAVE_GO;
+    if (site->own_trap)
+        return tell_own_trap(thread, pc);
+    if (needs_own_place(thread, site)) {
+        thread->at_site = site;
+        return leave_in_place(thread, site, how);
+    }
+    /* Placing it may have run a system call in the thread. */
+    if (sdb__registers_get_pc(thread, &pc) < 0)
+        return SDB__LEAVE_GO;
+    sdb__registers_set_pc(thread, site->kind == SDB__RELOCATION_SLOT ? site->slot : site->next);
+    if (site->kind == SDB__RELOCATION_SLOT) {
+        thread->displaced = true;
+        return SDB__LEAVE_GO;
+    }
+    return how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
+}

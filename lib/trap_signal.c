@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SIGTRAP as the program has it.
+ *
+ * The kernel forces the signal of an int3 on the thread: if it is blocked or ignored, it is unblocked,
+ * and its disposition becomes the default, which kills.  What the disposition was is asked for when a
+ * process gets its first breakpoint.  That the signal was blocked can be seen afterwards only where all
+ * others are: so does every program that blocks signals for a moment, the C library when it makes a
+ * thread among them.
+ */
+#include "trap_signal.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "breakpoint_site.h"
+#include "inject.h"
+#include "process.h"
+#include "procfs.h"
+#include "ptrace.h"
+#include "register_cache.h"
+#include "thread.h"
+
+#define BIT(signal) (UINT64_C(1) << ((signal)-1))
+
+/* What never is in a mask, and what the C library keeps for itself and may leave out. */
+#define NEVER_BLOCKED (BIT(SIGKILL) | BIT(SIGSTOP))
+#define OWN_OF_LIBC   (BIT(32) | BIT(33))
+
+/* The kernel's idea of how large a mask is, and how far below the stack pointer memory is in use. */
+#define MASK_SIZE 8
+#define RED_ZONE  128
+
+/* Run rt_sigaction(2) with the action in memory that is lent from the stack. */
+static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action, bool set)
+{
+    struct sdb__space *space = thread->process->space;
+    const pid_t pid = thread->process->pid;
+    struct user_regs_struct *registers;
+    struct sdb__signal_action saved;
+    uint64_t arguments[6] = {SIGTRAP, 0, 0, MASK_SIZE};
+    int64_t result = 0;
+    uint64_t address;
+    int rc = sdb__registers_general(thread, &registers);
+
+    if (rc < 0)
+        return rc;
+    address = (registers->rsp - RED_ZONE - sizeof(saved)) & ~UINT64_C(15);
+    arguments[set ? 1 : 2] = address;
+    if (sdb__space_read(space, pid, address, &saved, sizeof(saved)) != (ssize_t)sizeof(saved))
+        return -1;
+    if (set)
+        (void)sdb__space_write(space, pid, address, action, sizeof(*action));
+    rc = sdb__inject(thread, SYS_rt_sigaction, arguments, &result);
+    if (rc == 0 && !set && result == 0 &&
+        sdb__space_read(space, pid, address, action, sizeof(*action)) != (ssize_t)sizeof(*action))
+        rc = -1;
+    (void)sdb__space_write(space, pid, address, &saved, sizeof(saved));
+    return rc < 0 || result < 0 ? -1 : 0;
+}
+
+static struct sdb_thread *find_stopped(struct sdb_process *process)
+{
+    struct sdb_thread *thread = process->threads;
+
+    while (thread && thread->state != SDB_THREAD_STOPPED)
+        thread = thread->next;
+    return thread;
+}
+
+void sdb__trap_signal_note(struct sdb_process *process)
+{
+    struct sdb__breakpoint_sites *sites = sdb__sites_of(process->space);
+    struct sdb_thread *thread = find_stopped(process);
+    struct sdb__trap_signal *known;
+    struct sdb__procfs_status status;
+
+    if (!sites)
+        return;
+    known = &sites->trap_signal;
+    *known = (struct sdb__trap_signal){0};
+    if (!thread || sdb__procfs_status(process->pid, &status) < 0 ||
+        !((status.ignored_signals | status.caught_signals) & BIT(SIGTRAP)))
+        return;
+    known->is_ignored = (status.ignored_signals & BIT(SIGTRAP)) != 0;
+    known->is_set = exchange(thread, &known->action, false) == 0;
+}
+
+void sdb__trap_signal_restore(struct sdb_thread *thread)
+{
+    struct sdb__trap_signal *known = &thread->process->space->sites->trap_signal;
+    uint64_t mask = 0;
+    bool was_blocked;
+
+    if (sdb__ptrace_signal_mask(thread->tid, &mask) < 0)
+        return;
+    was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | BIT(SIGTRAP)) == ~UINT64_C(0);
+    if (was_blocked)
+        (void)sdb__ptrace_set_signal_mask(thread->tid, mask | BIT(SIGTRAP));
+    if (known->is_set && (was_blocked || known->is_ignored))
+        (void)exchange(thread, &known->action, true);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SIGTRAP as the program has it.
+ *
+ * A planted byte that is hit while SIGTRAP is blocked or ignored has the kernel unblock it in the thread
+ * and reset its disposition in the process.  Here that is noticed, as far as it can be, and undone.
+ */
+#ifndef SDB_LIB_TRAP_SIGNAL_H
+#define SDB_LIB_TRAP_SIGNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sdb_process;
+struct sdb_thread;
+
+/* The kernel's struct sigaction. */
+struct sdb__signal_action {
+    uint64_t handler;
+    uint64_t flags;
+    uint64_t restorer;
+    uint64_t mask;
+};
+
+/* What the program has set for SIGTRAP, as far as it is known. */
+struct sdb__trap_signal {
+    bool is_set; /* not the default */
+    bool is_ignored;
+    struct sdb__signal_action action;
+};
+
+/** Find out what the program has set, while it stands still and nothing has been hit. */
+void sdb__trap_signal_note(struct sdb_process *process);
+
+/** A thread has hit a planted byte: undo what that has done. */
+void sdb__trap_signal_restore(struct sdb_thread *thread);
+
+#endif
