@@ -245,7 +245,7 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
     if (sdb__process_is_gone(process))
         return -ESRCH;
     rc = check_options(process, &ours);
-    if (rc == 0)
+    if (rc == 0 && !(ours.flags & SDB_BREAKPOINT_HARDWARE))
         rc = sdb__breakpoint_prepare(process);
     if (rc < 0)
         return rc;

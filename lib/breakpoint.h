@@ -19,6 +19,7 @@
 #include "breakpoint_site.h"
 #include "event.h"
 
+struct sdb__hardware_place;
 struct sdb_session;
 struct sdb_process;
 
@@ -38,6 +39,7 @@ struct sdb_breakpoint {
     uint64_t ignore_count;
     uint64_t hit_count;
     struct sdb__location *locations;
+    struct sdb__hardware_place *places; /* with SDB_BREAKPOINT_HARDWARE */
     void *data;
 };
 

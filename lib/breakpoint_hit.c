@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hardware.h"
 #include "process.h"
 #include "ptrace.h"
 #include "register_cache.h"
@@ -290,11 +291,16 @@ enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
     thread->at_site = NULL;
     thread->slot_pc = 0;
     if (!thread->process->space->sites)
-        return SDB__BREAKPOINT_NONE;
+        return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP
+                   ? sdb__hardware_look(thread, stop)
+                   : SDB__BREAKPOINT_NONE;
     if (thread->displaced && !show_own_place(thread, stop))
         return SDB__BREAKPOINT_PASS;
-    if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP)
-        return look_for_hit(session, thread, stop);
+    if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP) {
+        const enum sdb__breakpoint_verdict verdict = look_for_hit(session, thread, stop);
+
+        return verdict == SDB__BREAKPOINT_NONE ? sdb__hardware_look(thread, stop) : verdict;
+    }
     return has_trapped(thread, stop) ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
 }
 

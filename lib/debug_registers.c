@@ -136,12 +136,8 @@ void sdb__debug_clear(struct sdb_thread *thread)
 
 void sdb__debug_forget(struct sdb_thread *thread)
 {
-    struct sdb__debug_slots *slots = &thread->process->debug;
-
-    if (slots->generation == 0)
-        return;
-    memset(slots->slots, 0, sizeof(slots->slots));
-    thread->debug = (struct sdb__debug_state){.generation = ++slots->generation};
+    sdb__debug_drop_all(thread->process);
+    thread->debug = (struct sdb__debug_state){.generation = thread->process->debug.generation};
 }
 
 int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots)
@@ -277,6 +273,16 @@ int sdb__debug_acquire(struct sdb_process *process, uint64_t address, size_t len
 void sdb__debug_drop(struct sdb_process *process, const void *owner)
 {
     (void)give_back(&process->debug, owner);
+}
+
+void sdb__debug_drop_all(struct sdb_process *process)
+{
+    struct sdb__debug_slots *slots = &process->debug;
+
+    if (slots->generation == 0)
+        return;
+    memset(slots->slots, 0, sizeof(slots->slots));
+    slots->generation++;
 }
 
 void sdb__debug_release(struct sdb_process *process, const void *owner)

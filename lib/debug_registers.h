@@ -69,6 +69,9 @@ void sdb__debug_release(struct sdb_process *process, const void *owner);
 /** The same without stopping any: their registers are cleared when they stop the next time. */
 void sdb__debug_drop(struct sdb_process *process, const void *owner);
 
+/** The same of all owners: the process is let go. */
+void sdb__debug_drop_all(struct sdb_process *process);
+
 /** Give a newborn process, which has not run yet, for one owner the slots that another has in its parent. */
 void sdb__debug_inherit(struct sdb_process *child, void *owner, const struct sdb_process *parent,
                         const void *owner_there);

@@ -14,6 +14,7 @@
 #include "breakpoint.h"
 #include "child.h"
 #include "descriptor.h"
+#include "hardware.h"
 #include "procfs.h"
 #include "session.h"
 #include "step.h"
@@ -58,6 +59,7 @@ void sdb__process_gone(struct sdb_process *process)
         sdb__thread_gone(process->threads);
     process->thread = NULL;
     sdb__watchpoint_forget(process);
+    sdb__hardware_forget(process);
     if (process->previous)
         process->previous->next = process->next;
     else

@@ -66,6 +66,7 @@ struct sdb_process {
 
     struct sdb__debug_slots debug;
     struct sdb__watch_site *watch_sites; /* oldest first */
+    struct sdb__hardware_place *hardware_places;
 };
 
 /**

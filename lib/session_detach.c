@@ -12,6 +12,7 @@
 
 #include "breakpoint.h"
 #include "child.h"
+#include "hardware.h"
 #include "procfs.h"
 #include "session.h"
 
@@ -96,6 +97,9 @@ static void hide(struct sdb_process *process, enum sdb__process_phase phase)
     if (session->told_end && session->told_end->process == process)
         session->told_end = NULL;
     process->phase = phase;
+    sdb__watchpoint_forget(process);
+    sdb__hardware_forget(process);
+    sdb__debug_drop_all(process);
     sdb__process_close_memory(process);
 }
 

@@ -16,6 +16,7 @@
 #include "address_space.h"
 #include "breakpoint.h"
 #include "descriptor.h"
+#include "hardware.h"
 #include "procfs.h"
 #include "session.h"
 #include "trace.h"
@@ -167,13 +168,16 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
         if (!process)
             return;
         newborn = process->thread;
-        sdb__watchpoint_inherit(process, parent->process);
         if (sdb__tasks_share_memory(parent->process->pid, process->pid))
             sdb__process_set_space(process, sdb__space_retain(parent->process->space));
         if (sdb__process_is_hidden(parent->process))
             process->phase = parent->process->phase;
         else if (!sdb__session_wants_birth(parent->process, stop->kind))
             process->phase = SDB__PROCESS_WATCHED;
+        if (process->phase == SDB__PROCESS_HELD) {
+            sdb__watchpoint_inherit(process, parent->process);
+            sdb__hardware_inherit(process, parent->process);
+        }
         sdb__breakpoint_inherit(process, parent->process->space,
                                 !parent->process->space->sites ||
                                     parent->changes_seen == parent->process->space->sites->changes);
@@ -222,9 +226,11 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
             /* What the parent called it, nobody knows. */
             if (!(policies->follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) && parent_space)
                 process->phase = SDB__PROCESS_WATCHED;
-            sdb__breakpoint_inherit(process, parent_space, false);
-            if (executed)
+            if (executed && process->phase == SDB__PROCESS_HELD) {
                 sdb__watchpoint_inherit(process, executed);
+                sdb__hardware_inherit(process, executed);
+            }
+            sdb__breakpoint_inherit(process, parent_space, false);
             replay(session, tid);
             adopted = true;
             orphan = session->orphans; /* the list is another now */
@@ -328,6 +334,7 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
     sdb__session_adopt(thread->process);
     sdb__breakpoint_forget_thread(thread);
     sdb__watchpoint_forget(thread->process);
+    sdb__hardware_forget(thread->process);
     sdb__debug_forget(thread);
     take_new_memory(thread->process);
     return thread;

@@ -155,30 +155,58 @@ static void note_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
     thread->former_tid = stop->kind == SDB_EVENT_EXEC ? stop->other_tid : 0;
 }
 
+/*
+ * What a hit of watchpoints comes to, now that the thread shows its own place.
+ *
+ * @param seen  the stop as it was before that
+ * @return whether there is something left to be told
+ */
+static bool settle_hit(struct sdb_thread *thread, struct sdb__stop *stop,
+                       const struct sdb__stop *seen)
+{
+    const enum sdb__watch_result result = sdb__watchpoint_ask(thread, stop, seen);
+
+    if (thread->ended)
+        return false; /* it was killed while conditions were asked */
+    note_stop(thread, stop);
+    if (result == SDB__WATCH_PASS)
+        pass_stop(thread);
+    else if (result == SDB__WATCH_NOTHING && is_late_step(thread, stop))
+        pass_signal(thread, 0);
+    else
+        return true;
+    return false;
+}
+
 static void take_stop(struct sdb_session *session, struct sdb_thread *thread, int status)
 {
     const bool was_listening = thread->listening;
     enum sdb__breakpoint_verdict verdict;
-    enum sdb__watch_result watched;
+    enum sdb__watch_result watch;
     struct sdb__stop stop;
+    struct sdb__stop seen;
 
     if (sdb__event_decode(thread, status, &stop) < 0)
         return; /* its end is what comes next */
     if (stop.kind == SDB_EVENT_EXEC)
         thread = sdb__session_take_exec(thread, &stop);
     sdb__thread_stopped(thread, stop.kind, stop.signal);
-    verdict = sdb__breakpoint_look(session, thread, &stop);
-    watched = verdict == SDB__BREAKPOINT_NONE ? sdb__watchpoint_look(thread, &stop)
-                                              : SDB__WATCH_NOTHING;
-    if (watched == SDB__WATCH_PASS) /* its signal is none of the program's */
-        stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT};
-    note_stop(thread, &stop);
-    if (thread->ended)
-        return; /* it was killed while conditions were asked */
-    if (watched == SDB__WATCH_NOTHING && is_late_step(thread, &stop)) {
+    seen = stop;
+    watch = sdb__watchpoint_look(thread, &stop);
+    if (watch == SDB__WATCH_PASS) {
+        stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT}; /* as it may stay */
+        (void)sdb__breakpoint_look(session, thread, &stop);
+        note_stop(thread, &stop);
+        pass_stop(thread);
+        return;
+    }
+    if (is_late_step(thread, &stop)) {
+        note_stop(thread, &stop);
         pass_signal(thread, 0);
         return;
     }
+    verdict = sdb__breakpoint_look(session, thread, &stop);
+    note_stop(thread, &stop);
     if (verdict == SDB__BREAKPOINT_AGAIN) {
         (void)sdb__thread_go(thread, thread->how, 0);
         return;
@@ -189,7 +217,9 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         return;
     }
     if (thread->process->phase == SDB__PROCESS_HELD) {
-        if (verdict == SDB__BREAKPOINT_PASS || watched == SDB__WATCH_PASS) {
+        if (watch == SDB__WATCH_HIT && !settle_hit(thread, &stop, &seen))
+            return;
+        if (verdict == SDB__BREAKPOINT_PASS) {
             pass_stop(thread);
             return;
         }

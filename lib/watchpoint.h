@@ -39,10 +39,20 @@ enum sdb__watch_result {
 };
 
 /**
- * Look whether a thread that has just stopped has hit a watchpoint.  Conditions are asked, and may see
- * the thread's end.
+ * Look whether a thread that has just stopped has hit watchpoints.  Where its process is let go, a hit
+ * is one of none.
  */
 enum sdb__watch_result sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__stop *stop);
+
+/**
+ * After SDB__WATCH_HIT, when the thread shows the program's own place: ask whether the hits are to be
+ * told.  Conditions may see the thread's end.
+ *
+ * @param stop  the hit; becomes what it was if none is, and that is something
+ * @param seen  what it was
+ */
+enum sdb__watch_result sdb__watchpoint_ask(struct sdb_thread *thread, struct sdb__stop *stop,
+                                           const struct sdb__stop *seen);
 
 /** Fill in what an SDB_EVENT_WATCHPOINT of the thread tells. */
 void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *event);
@@ -50,7 +60,7 @@ void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *eve
 /** Give a newborn process, which has not run yet, the watchpoints of its parent. */
 void sdb__watchpoint_inherit(struct sdb_process *child, const struct sdb_process *parent);
 
-/** Take all watchpoints from a process: it has executed another program, or is gone. */
+/** Take all watchpoints from a process: it has executed another program, or is let go, or gone. */
 void sdb__watchpoint_forget(struct sdb_process *process);
 
 /** The session ends; it has no processes any more. */

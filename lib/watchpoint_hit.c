@@ -173,24 +173,34 @@ static void become_hit(struct sdb_thread *thread, struct sdb__stop *stop, int co
 
 enum sdb__watch_result sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__stop *stop)
 {
-    const bool is_held = thread->process->phase == SDB__PROCESS_HELD;
+    const enum sdb__process_phase phase = thread->process->phase;
     unsigned slots = 0;
     int code;
 
     if (!can_be_hit(thread, stop, &code) || sdb__debug_fired(thread, &slots) <= 0)
         return SDB__WATCH_NOTHING;
-    if (is_held) {
+    if (phase == SDB__PROCESS_HELD)
         note_hits(thread, slots);
-        sift_hits(thread);
-    }
     if (thread->watch_hits.count == 0) {
         if (code != TRAP_HWBKPT || some_execute(thread->process, slots))
             return SDB__WATCH_NOTHING;
-        if (is_held)
+        if (phase != SDB__PROCESS_LEAVING)
             return SDB__WATCH_PASS;
     }
     become_hit(thread, stop, code);
     return SDB__WATCH_HIT;
+}
+
+enum sdb__watch_result sdb__watchpoint_ask(struct sdb_thread *thread, struct sdb__stop *stop,
+                                           const struct sdb__stop *seen)
+{
+    sift_hits(thread);
+    if (thread->watch_hits.count > 0)
+        return SDB__WATCH_HIT;
+    if (seen->kind != SDB_EVENT_STEP && stop->signal == 0)
+        return SDB__WATCH_PASS;
+    *stop = *seen; /* the end of a step, or of one of the program's own, is left */
+    return SDB__WATCH_NOTHING;
 }
 
 /* ---- telling ---- */
@@ -208,7 +218,6 @@ void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *eve
     event->new_value = hits->new_values + hits->offsets[0];
 }
 
-/* While conditions are asked, its stop is not a WATCHPOINT yet. */
 static const struct sdb__watch_hits *hits_of(const struct sdb_thread *thread)
 {
     return thread && thread->state == SDB_THREAD_STOPPED ? &thread->watch_hits : NULL;
