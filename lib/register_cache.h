@@ -31,6 +31,7 @@ struct sdb__xsave {
 struct sdb__register_cache {
     struct user_regs_struct general;
     enum sdb__register_cache_state state;
+    bool is_programs;         /* it is known not to be a thread of the kernel's own */
     struct sdb__xsave *xsave; /* NULL: unread */
 };
 
