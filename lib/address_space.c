@@ -16,8 +16,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
+#include "arch/x86_64/raw_syscall.h"
 #include "descriptor.h"
 #include "procfs.h"
 
@@ -220,17 +221,23 @@ static size_t without_wrap(uint64_t address, size_t len)
     return len < most ? len : most;
 }
 
-/* Copy a piece out to @p to, or else in from @p from.  @return how much, or as sdb__space_read() */
-static ssize_t move(int fd, uint64_t address, void *to, const void *from, size_t len)
+/*
+ * Copy a piece out to @p to, or else in from @p from.  The lock may be held, so this must not be where a
+ * thread of the host is cancelled.
+ *
+ * @return how much, or as sdb__space_read()
+ */
+static inline ssize_t move(int fd, uint64_t address, void *to, const void *from, size_t len)
 {
-    ssize_t count;
+    long count;
 
     do {
-        count = to ? pread(fd, to, len, (off_t)address) : pwrite(fd, from, len, (off_t)address);
-    } while (count < 0 && errno == EINTR);
+        count = to ? sdb__raw_syscall(SYS_pread64, fd, to, len, address)
+                   : sdb__raw_syscall(SYS_pwrite64, fd, from, len, address);
+    } while (count == -EINTR);
     if (count < 0)
         /* What lies beyond what a file can be long is no memory. */
-        return errno == EIO || errno == EINVAL || errno == EOVERFLOW ? -EFAULT : -errno;
+        return count == -EIO || count == -EINVAL || count == -EOVERFLOW ? -EFAULT : count;
     return count == 0 && len > 0 ? -ESRCH : count;
 }
 
@@ -240,8 +247,8 @@ static void hide(struct sdb__planted *planted, size_t offset, void *data)
 }
 
 /* @return whether what was read counts; planted bytes are hidden then.  The lock is not held. */
-static bool is_consistent(struct sdb__space *space, unsigned before, uint64_t address, void *buffer,
-                          size_t len)
+static inline bool is_consistent(struct sdb__space *space, unsigned before, uint64_t address,
+                                 void *buffer, size_t len)
 {
     bool consistent;
 
@@ -256,8 +263,8 @@ static bool is_consistent(struct sdb__space *space, unsigned before, uint64_t ad
     return consistent;
 }
 
-static ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, void *buffer,
-                          size_t len)
+static inline ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, void *buffer,
+                                 size_t len)
 {
     ssize_t count;
 

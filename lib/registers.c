@@ -476,21 +476,20 @@ static struct user_regs_struct to_kernel(const struct sdb_registers *from)
 int sdb_thread_get_registers(struct sdb_thread *thread, struct sdb_registers *registers)
 {
     struct user_regs_struct *general;
-    struct sdb_registers ours = SDB_REGISTERS_INIT;
     int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
     if (!registers)
         return -EINVAL;
-    rc = sdb__struct_check(registers, sizeof(ours), SIZE_OF_VERSION_0_1);
+    /* There has been no smaller version. */
+    if (registers->size != sizeof(*registers))
+        rc = sdb__struct_check(registers, sizeof(*registers), SIZE_OF_VERSION_0_1);
     if (rc == 0)
         rc = general_of(thread, &general);
-    if (rc < 0)
-        return rc;
-    to_public(general, &ours);
-    sdb__struct_export(registers, &ours, sizeof(ours));
-    return 0;
+    if (rc == 0)
+        to_public(general, registers);
+    return rc;
 }
 
 int sdb_thread_set_registers(struct sdb_thread *thread, const struct sdb_registers *registers)

@@ -25,6 +25,7 @@ double bare_read_large(void);
 double sdb_read_small(void);
 double sdb_read_small_elsewhere(void);
 double bare_read_small(void);
+double bare_read_small_elsewhere(void);
 
 /* ---- look_registers.c ---- */
 

@@ -17,7 +17,7 @@
 #include "look_measures.h"
 
 size_t look_large = (size_t)64 << 20;
-size_t look_small = 10000;
+size_t look_small = 1000; /* a round is soon over, so that most are not interrupted */
 size_t look_stops = 2000;
 
 static void be_target(uint8_t *large, int ready, pid_t parent)
