@@ -24,7 +24,10 @@
 
 #define FIRST_SIZE 16
 
-/* What is moved at once: little enough to be moved again, or while others wait for the lock. */
+/* The kernel moves no more at once. */
+#define MOST_AT_ONCE ((size_t)0x7ffff000)
+
+/* What is moved while others wait for the lock, or again because something was changed meanwhile. */
 #define PIECE ((size_t)1 << 20)
 
 /* The same where bytes are planted, and what is written is put together first. */
@@ -263,18 +266,25 @@ static inline bool is_consistent(struct sdb__space *space, unsigned before, uint
     return consistent;
 }
 
-static inline ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, void *buffer,
-                                 size_t len)
+/* @return whether what was read counts: @p count bytes, or as sdb__space_read() */
+static inline bool read_once(struct sdb__space *space, int fd, uint64_t address, void *buffer,
+                             size_t len, ssize_t *count)
+{
+    const unsigned before = __atomic_load_n(&space->changes, __ATOMIC_ACQUIRE);
+
+    if (before % 2 != 0)
+        return false;
+    *count = move(fd, address, buffer, NULL, len);
+    return *count <= 0 || is_consistent(space, before, address, buffer, (size_t)*count);
+}
+
+static ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, void *buffer,
+                          size_t len)
 {
     ssize_t count;
 
     for (int tries = 0; tries < MOST_TRIES; tries++) {
-        const unsigned before = __atomic_load_n(&space->changes, __ATOMIC_ACQUIRE);
-
-        if (before % 2 != 0)
-            break; /* the lock is the way to wait for the end of that */
-        count = move(fd, address, buffer, NULL, len);
-        if (count <= 0 || is_consistent(space, before, address, buffer, (size_t)count))
+        if (read_once(space, fd, address, buffer, len, &count))
             return count;
     }
     pthread_mutex_lock(&space->lock);
@@ -285,18 +295,14 @@ static inline ssize_t read_piece(struct sdb__space *space, int fd, uint64_t addr
     return count;
 }
 
-ssize_t sdb__space_read(struct sdb__space *space, pid_t pid, uint64_t address, void *buffer,
-                        size_t len)
+static ssize_t read_pieces(struct sdb__space *space, int fd, uint64_t address, uint8_t *buffer,
+                           size_t len)
 {
-    const int fd = memory_of(space, pid);
     size_t done = 0;
 
-    if (fd < 0)
-        return fd;
-    len = without_wrap(address, len);
     while (done < len) {
         const size_t part = len - done < PIECE ? len - done : PIECE;
-        const ssize_t count = read_piece(space, fd, address + done, (uint8_t *)buffer + done, part);
+        const ssize_t count = read_piece(space, fd, address + done, buffer + done, part);
 
         if (count < 0)
             return done > 0 ? (ssize_t)done : count;
@@ -305,6 +311,21 @@ ssize_t sdb__space_read(struct sdb__space *space, pid_t pid, uint64_t address, v
             break;
     }
     return (ssize_t)done;
+}
+
+ssize_t sdb__space_read(struct sdb__space *space, pid_t pid, uint64_t address, void *buffer,
+                        size_t len)
+{
+    const int fd = memory_of(space, pid);
+    ssize_t count;
+
+    if (fd < 0)
+        return fd;
+    len = without_wrap(address, len);
+    /* Nearly always nothing is changed meanwhile, and it is done. */
+    if (len <= MOST_AT_ONCE && read_once(space, fd, address, buffer, len, &count))
+        return count;
+    return read_pieces(space, fd, address, buffer, len);
 }
 
 static void note_one(struct sdb__planted *planted, size_t offset, void *data)

@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -54,9 +54,10 @@ static uint8_t *room(void)
     static uint8_t *bytes;
 
     if (!bytes) {
-        bytes = malloc(look_large);
-        if (!bytes)
+        bytes = mmap(NULL, look_large, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (bytes == MAP_FAILED)
             bench_die("no memory");
+        (void)madvise(bytes, look_large, MADV_NOHUGEPAGE); /* as in the target */
         memset(bytes, 1, look_large);
     }
     return bytes;

@@ -44,6 +44,8 @@ struct look_target look_target_start(void)
 
     if (large == MAP_FAILED || pipe2(ready, O_CLOEXEC) < 0)
         bench_die("a target: %s", strerror(errno));
+    /* Whether there are huge pages is chance, and would decide who is faster. */
+    (void)madvise(large, look_large, MADV_NOHUGEPAGE);
     target.pid = fork();
     if (target.pid < 0)
         bench_die("fork: %s", strerror(errno));
