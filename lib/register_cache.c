@@ -77,7 +77,7 @@ static int read_set(pid_t tid, unsigned type, size_t room, struct sdb__xsave **x
 
     for (;; room *= 2) {
         free(read);
-        read = calloc(1, sizeof(*read) + room);
+        read = malloc(sizeof(*read) + room);
         if (!read)
             return -ENOMEM;
         size = room;
@@ -86,6 +86,7 @@ static int read_set(pid_t tid, unsigned type, size_t room, struct sdb__xsave **x
             break;
         if (size < room) {
             read->type = type;
+            read->changed = false;
             read->size = size;
             *xsave = read;
             return 0;

@@ -8,6 +8,7 @@
 #include <sdb/registers.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,9 @@
 /* The bits of rflags that the kernel lets a tracer change; it ignores the others without a word. */
 #define CHANGEABLE_FLAGS UINT64_C(0x54dd5)
 
+/* Of the table of names: a power of two, and twice as many as there are registers. */
+#define NAMES 512
+
 _Static_assert(sizeof(struct sdb_registers) == 28 * 8, "padding");
 
 /* ---- the table ---- */
@@ -49,13 +53,38 @@ const struct sdb__register_entry *sdb__register_entry(const struct sdb_register 
     return &sdb__register_table[at / sizeof(sdb__register_table[0])];
 }
 
+/* Names are looked up often, and there are many: the first use makes a table of them. */
+static uint16_t by_name[NAMES]; /* indices, plus 1 */
+static pthread_once_t names_once = PTHREAD_ONCE_INIT;
+
+/* Where a name is, or would be. */
+static uint16_t *place_of(const char *name)
+{
+    uint32_t at = 0;
+
+    for (const char *letter = name; *letter; letter++)
+        at = at * 31 + (unsigned char)*letter;
+    while (by_name[at % NAMES] != 0 &&
+           strcmp(sdb__register_table[by_name[at % NAMES] - 1].shown.name, name) != 0)
+        at++;
+    return &by_name[at % NAMES];
+}
+
+static void fill_names(void)
+{
+    for (size_t i = 0; i < sdb__register_table_count; i++)
+        *place_of(sdb__register_table[i].shown.name) = (uint16_t)(i + 1);
+}
+
 const struct sdb_register *sdb_register_find(const char *name)
 {
-    for (size_t i = 0; name && i < sdb__register_table_count; i++) {
-        if (strcmp(sdb__register_table[i].shown.name, name) == 0)
-            return &sdb__register_table[i].shown;
-    }
-    return NULL;
+    uint16_t found;
+
+    if (!name)
+        return NULL;
+    pthread_once(&names_once, fill_names);
+    found = *place_of(name);
+    return found > 0 ? &sdb__register_table[found - 1].shown : NULL;
 }
 
 const struct sdb_register *sdb_register_find_dwarf(int32_t number)
@@ -85,14 +114,24 @@ const struct sdb_register *sdb_register_at(size_t index)
  */
 static int general_of(struct sdb_thread *thread, struct user_regs_struct **registers)
 {
+    struct sdb__register_cache *cache = &thread->registers;
     int rc = sdb__registers_general(thread, registers);
 
     if (rc < 0)
         return rc == -ESRCH ? rc : -ENOTSUP;
-    if ((*registers)->rip == 0 && (*registers)->rsp == 0 &&
+    if (!cache->is_programs && cache->general.rip == 0 && cache->general.rsp == 0 &&
         sdb__procfs_is_kernels(thread->process->pid, thread->tid))
         return -ENODATA;
+    cache->is_programs = true;
     return 0;
+}
+
+/* The same for those who need no general ones. */
+static int check_is_programs(struct sdb_thread *thread)
+{
+    struct user_regs_struct *unused;
+
+    return thread->registers.is_programs ? 0 : general_of(thread, &unused);
 }
 
 /* A system call that was interrupted, and that the kernel restarts when the thread goes on. */
@@ -176,9 +215,8 @@ static size_t offset_of_debug(const struct sdb__register_entry *entry)
 static int read_debug(struct sdb_thread *thread, const struct sdb__register_entry *entry,
                       void *value)
 {
-    struct user_regs_struct *registers;
     uint64_t word = 0;
-    int rc = general_of(thread, &registers);
+    int rc = check_is_programs(thread);
 
     if (rc == 0)
         rc = sdb__ptrace_peek_user(thread->tid, offset_of_debug(entry), &word);
@@ -191,9 +229,8 @@ static int read_debug(struct sdb_thread *thread, const struct sdb__register_entr
 static int write_debug(struct sdb_thread *thread, const struct sdb__register_entry *entry,
                        const void *value)
 {
-    struct user_regs_struct *registers;
     uint64_t word;
-    int rc = general_of(thread, &registers);
+    int rc = check_is_programs(thread);
 
     if (rc < 0)
         return rc;
@@ -208,8 +245,7 @@ static int write_debug(struct sdb_thread *thread, const struct sdb__register_ent
 
 static int xsave_of(struct sdb_thread *thread, struct sdb__xsave **xsave)
 {
-    struct user_regs_struct *registers;
-    int rc = general_of(thread, &registers);
+    int rc = check_is_programs(thread);
 
     return rc < 0 ? rc : sdb__registers_xsave(thread, xsave);
 }
@@ -440,21 +476,20 @@ static struct user_regs_struct to_kernel(const struct sdb_registers *from)
 int sdb_thread_get_registers(struct sdb_thread *thread, struct sdb_registers *registers)
 {
     struct user_regs_struct *general;
-    struct sdb_registers ours = SDB_REGISTERS_INIT;
     int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
     if (!registers)
         return -EINVAL;
-    rc = sdb__struct_check(registers, sizeof(ours), SIZE_OF_VERSION_0_1);
+    /* There has been no smaller version. */
+    if (registers->size != sizeof(*registers))
+        rc = sdb__struct_check(registers, sizeof(*registers), SIZE_OF_VERSION_0_1);
     if (rc == 0)
         rc = general_of(thread, &general);
-    if (rc < 0)
-        return rc;
-    to_public(general, &ours);
-    sdb__struct_export(registers, &ours, sizeof(ours));
-    return 0;
+    if (rc == 0)
+        to_public(general, registers);
+    return rc;
 }
 
 int sdb_thread_set_registers(struct sdb_thread *thread, const struct sdb_registers *registers)
