@@ -98,6 +98,8 @@ SDB_API int sdb_process_thread_count(const struct sdb_process *process);
  *         -EINVAL  @p process is NULL, or an unknown flag
  *         -ESRCH   it is gone, or was killed just now
  *         -EBUSY   not all of its threads stand still: see sdb_process_stop()
+ *         -EPERM   it has the filter of `caught_syscalls`, and a newborn would be let go
+ *                  (sdb_process_permit_release())
  *         -ENOMEM  no memory
  *
  * Tracer thread only.  Since 0.1.
@@ -111,7 +113,8 @@ SDB_API int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
  * When the tracer thread ends without ending its session, as when the host is killed, the kernel
  * keeps SDB_RELEASE_KILL too, and lets all others run.
  *
- * @return as sdb_process_set_follow(); -EINVAL also for an unknown @p release
+ * @return as sdb_process_set_follow(); -EINVAL also for an unknown @p release, -EPERM if it would be let
+ *         go
  *
  * Tracer thread only.  Since 0.1.
  */
@@ -198,6 +201,7 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *         -SDB_EWRONGTHREAD  not the tracer thread
  *         -EINVAL  @p process is NULL or @p how unknown
  *         -ESRCH   it is gone, or ended meanwhile; then its event is still told
+ *         -EPERM   it has the filter of `caught_syscalls` (sdb_process_permit_release())
  *         -EBUSY   @p child is wanted, and its first thread has ended while others run: until all
  *                  have, the kernel gives the end of the process to its session only
  *         -ETIMEDOUT  with SDB_RELEASE_KILL: it hangs in the kernel; its end is still told

@@ -13,6 +13,7 @@
 #include <sdb/pipe.h>
 #include <sdb/process.h>
 #include <sdb/session.h>
+#include <sdb/syscall.h>
 #include <sdb/thread.h>
 #include <sdb/trace.h>
 #include <sdb/version.h>
