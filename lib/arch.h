@@ -32,6 +32,23 @@ long sdb__clone_calling(unsigned long flags, void *stack_top, int *pidfd, uint32
 /** @return whether this program runs under valgrind, which has its own idea of clone */
 bool sdb__on_valgrind(void);
 
+/* ---- system calls; the architecture is how a call is made, SDB_ARCH_... of <sdb/syscall.h> ---- */
+
+/** Say which call a thread makes, or has made. */
+void sdb__registers_call(const struct user_regs_struct *registers, uint32_t architecture,
+                         int64_t *number, uint64_t arguments[6]);
+
+/** Have it make another one.  @param arguments  all six, or NULL: as they are */
+void sdb__registers_set_call(struct user_regs_struct *registers, uint32_t architecture,
+                             int64_t number, const uint64_t *arguments);
+
+/** Have it make none, which returns @p result. */
+void sdb__registers_skip_call(struct user_regs_struct *registers, int64_t result);
+
+/** What the call has returned. */
+int64_t sdb__registers_result(const struct user_regs_struct *registers, uint32_t architecture);
+void sdb__registers_set_result(struct user_regs_struct *registers, int64_t result);
+
 /** @return the program counter among a thread's general registers */
 static inline uint64_t sdb__registers_pc(const struct user_regs_struct *registers)
 {

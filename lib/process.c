@@ -96,10 +96,11 @@ struct sdb__ptrace_options sdb__process_options(const struct sdb_process *proces
     return (struct sdb__ptrace_options){
         .follow = process->policies.follow,
         .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
+        .at_filter = process->policies.catching.has_filter,
     };
 }
 
-static bool is_gone(const struct sdb_process *process)
+bool sdb__process_is_gone(const struct sdb_process *process)
 {
     return !process->session || process->ended || process->released ||
            process->phase == SDB__PROCESS_LEAVING;
@@ -111,7 +112,7 @@ static int check_caller(const struct sdb_process *process)
         return -EINVAL;
     if (!sdb__process_is_ours(process))
         return -SDB_EWRONGTHREAD;
-    return is_gone(process) ? -ESRCH : 0;
+    return sdb__process_is_gone(process) ? -ESRCH : 0;
 }
 
 int32_t sdb_process_pid(const struct sdb_process *process)
@@ -175,6 +176,8 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         return rc;
     if (follow & ~SDB_FOLLOW_ALL)
         return -EINVAL;
+    if (follow != SDB_FOLLOW_ALL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     if (process->running_count > 0)
         return -EBUSY;
     if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
@@ -204,6 +207,8 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return rc;
     if (!release_is_known(release))
         return -EINVAL;
+    if (release != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     if (process->running_count > 0)
         return -EBUSY;
     before = process->policies.release;
@@ -237,7 +242,7 @@ int sdb_process_stop(struct sdb_process *process, int timeout_ms)
         return rc;
     sdb_process_retain(process);
     rc = sdb__session_gather(process, &deadline, false);
-    if (rc == 0 && is_gone(process))
+    if (rc == 0 && sdb__process_is_gone(process))
         rc = -ESRCH;
     sdb_process_close(process);
     return rc;
@@ -283,6 +288,8 @@ int sdb_process_detach(struct sdb_process *process, enum sdb_release how, struct
         return rc;
     if (!release_is_known(how))
         return -EINVAL;
+    if (how != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     return sdb__session_detach(process, how, child);
 }
 

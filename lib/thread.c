@@ -108,6 +108,7 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->in_vfork = false;
     thread->cannot_stop = false;
     thread->interrupt_asked = false;
+    thread->calls.stop_known = false;
     sdb__registers_forget(thread);
 }
 
@@ -136,8 +137,10 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
 
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
+    const enum sdb_resume request = sdb__calls_resume(thread, how);
+
     (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
-    return resumed(thread, how, sdb__ptrace_resume(thread->tid, how, signal));
+    return resumed(thread, how, sdb__ptrace_resume(thread->tid, request, signal));
 }
 
 int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
@@ -182,7 +185,7 @@ static int check_caller(const struct sdb_thread *thread)
     return sdb_thread_state(thread) == SDB_THREAD_GONE ? -ESRCH : 0;
 }
 
-static int check_stopped(const struct sdb_thread *thread)
+int sdb__thread_check_stopped(const struct sdb_thread *thread)
 {
     int rc = check_caller(thread);
 
@@ -219,7 +222,7 @@ bool sdb__resume_is_known(enum sdb_resume how)
 
 int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc == -ESRCH && thread->queued)
         return 0; /* it was killed since, and that is still to be told */
@@ -251,7 +254,7 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 {
     struct user_regs_struct *registers;
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
@@ -265,7 +268,7 @@ int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 
 int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;

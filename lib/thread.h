@@ -12,6 +12,7 @@
 #include <sdb/event.h>
 #include <sdb/thread.h>
 
+#include "calls.h"
 #include "register_cache.h"
 
 struct sdb_thread {
@@ -31,6 +32,7 @@ struct sdb_thread {
     struct sdb_thread *newborn; /* that it has made, retained */
 
     struct sdb__register_cache registers;
+    struct sdb__calls calls;
 
     enum sdb_resume how; /* it was last resumed so */
     uint32_t came_from;  /* and out of this stop */
@@ -90,6 +92,9 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how);
  * stopped for another reason, so one that is under way is not made again.
  */
 int sdb__thread_ask_to_stop(struct sdb_thread *thread);
+
+/** @return 0 if the caller may ask something of a thread that stands still, or what it is told */
+int sdb__thread_check_stopped(const struct sdb_thread *thread);
 
 /** @return whether it is one of enum sdb_resume */
 bool sdb__resume_is_known(enum sdb_resume how);
