@@ -118,6 +118,8 @@ static bool pass_beginning(struct sdb_thread *thread, bool by_filter)
 
     calls->before_filter = !by_filter && catching_of(thread)->has_filter;
     if (by_filter && is_of_other_filter(thread)) {
+        if (!was_seen)
+            calls->caught = false;
         fail_as_untraced(thread);
         return true;
     }
