@@ -8,8 +8,12 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "call_set.h"
+
+/* Where libseccomp's table ends, or later. */
+#define HIGHEST_ON_I386 511
 
 static const uint32_t tokens[SDB__CALL_WAYS] = {
     [SDB__CALLS_NATIVE] = SCMP_ARCH_X86_64,
@@ -56,6 +60,21 @@ const char *sdb_syscall_name(uint32_t architecture, int64_t number)
     return first;
 }
 
+/*
+ * libseccomp's number of a call that i386 also has in socketcall or ipc is a negative one, although it
+ * knows the name of the real one.
+ */
+static int64_t find_on_i386(const char *wanted)
+{
+    for (int number = 0; number <= HIGHEST_ON_I386; number++) {
+        const char *name = sdb_syscall_name(SDB_ARCH_I386, number);
+
+        if (name && strcmp(name, wanted) == 0)
+            return number;
+    }
+    return -ENOENT;
+}
+
 int64_t sdb_syscall_number(uint32_t architecture, const char *name)
 {
     uint32_t token;
@@ -73,5 +92,8 @@ int64_t sdb_syscall_number(uint32_t architecture, const char *name)
         return -EINVAL;
     /* A negative number stands for a call that another architecture has. */
     number = seccomp_syscall_resolve_name_arch(token, name);
-    return number < 0 ? -ENOENT : number;
+    if (number >= 0)
+        return number;
+    return number != __NR_SCMP_ERROR && architecture == SDB_ARCH_I386 ? find_on_i386(name)
+                                                                      : -ENOENT;
 }
