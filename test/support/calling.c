@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MOST_STEPS 32
@@ -67,6 +68,11 @@ struct target launch_filtered(const char *const *steps, const int32_t *numbers, 
 int64_t result_of(const struct target *target, int step)
 {
     return (int64_t)target->board->turns[step];
+}
+
+int64_t own_priority(void)
+{
+    return syscall(SYS_getpriority, 0, 0);
 }
 
 struct sdb_syscall call_of(struct sdb_thread *thread)

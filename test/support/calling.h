@@ -25,6 +25,9 @@ struct target launch_filtered(const char *const *steps, const int32_t *numbers, 
 /** @return what the call of a step has returned, the first one being 1 */
 int64_t result_of(const struct target *target, int step);
 
+/** @return what getpriority(2) gives to this process, and to what it launches */
+int64_t own_priority(void);
+
 /** @return the call that a thread stands in; there must be one */
 struct sdb_syscall call_of(struct sdb_thread *thread);
 

@@ -98,7 +98,7 @@ START_TEST(less_than_the_filter_can_be_caught)
     resume_process(target.process);
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
-    ck_assert_int_eq(result_of(&target, 1), 20);
+    ck_assert_int_eq(result_of(&target, 1), own_priority());
     close_target(&target);
 
     target = launch_filtered(STEPS("140", "121"), NUMBERS(SYS_getpgid, SYS_getpriority));
