@@ -5,6 +5,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@
 
 #include "child.h"
 #include "descriptor.h"
+#include "procfs.h"
 #include "session.h"
 
 struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, int pidfd)
@@ -48,6 +50,7 @@ void sdb__process_gone(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
+    sdb__process_close_memory(process);
     while (process->threads)
         sdb__thread_gone(process->threads);
     process->thread = NULL;
@@ -57,12 +60,14 @@ void sdb__process_gone(struct sdb_process *process)
         session->processes = process->next;
     if (process->next)
         process->next->previous = process->previous;
-    process->session = NULL;
+    __atomic_store_n(&process->session, NULL, __ATOMIC_RELAXED);
     sdb__fd_close(&process->pidfd);
     sdb__child_free(process->child);
     process->child = NULL;
     sdb_process_close(process);
 }
+
+/* ---- its memory ---- */
 
 struct sdb__space *sdb__process_space(struct sdb_process *process)
 {
@@ -83,6 +88,59 @@ void sdb__process_set_space(struct sdb_process *process, struct sdb__space *spac
     process->space = space;
     pthread_mutex_unlock(&process->space_lock);
     sdb__space_close(before);
+}
+
+void sdb__process_close_memory(struct sdb_process *process)
+{
+    pthread_mutex_lock(&process->space_lock);
+    __atomic_store_n(&process->memory_closed, true, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&process->space_lock);
+}
+
+/* One whose id may belong to another by now. */
+static bool has_ended(const struct sdb_process *process)
+{
+    struct pollfd polled = {.fd = process->pidfd, .events = POLLIN};
+
+    return process->pidfd >= 0 && poll(&polled, 1, 0) == 1;
+}
+
+/*
+ * Other threads open memory while the tracer thread reaps.  If the process has not ended after that, what
+ * was opened is its own.
+ */
+static int open_memory(struct sdb_process *process)
+{
+    int fd = -ESRCH;
+
+    pthread_mutex_lock(&process->space_lock);
+    if (!process->memory_closed)
+        fd = sdb__procfs_open_memory(process->pid);
+    if (fd >= 0 && has_ended(process)) {
+        sdb__fd_close(&fd);
+        fd = -ESRCH;
+    }
+    pthread_mutex_unlock(&process->space_lock);
+    return fd;
+}
+
+int sdb__process_open_space(struct sdb_process *process, struct sdb__space *space)
+{
+    int fd = open_memory(process);
+
+    if (fd < 0)
+        return fd;
+    sdb__space_take_fd(space, fd);
+    return 0;
+}
+
+bool sdb__process_has_other_memory(struct sdb_process *process)
+{
+    int fd = open_memory(process);
+    const bool has_other = fd >= 0;
+
+    sdb__fd_close(&fd);
+    return has_other;
 }
 
 bool sdb__process_is_ours(const struct sdb_process *process)

@@ -58,6 +58,7 @@ struct sdb_process {
     pthread_mutex_t space_lock; /* of the pointer: other threads read memory while the tracer thread
                                    sees an exec */
     struct sdb__space *space;   /* retained */
+    bool memory_closed;         /* atomic; its memory is not for callers any more */
 };
 
 /**
@@ -81,6 +82,22 @@ struct sdb__space *sdb__process_space(struct sdb_process *process);
 
 /** Give it another address space, whose reference becomes the process's. */
 void sdb__process_set_space(struct sdb_process *process, struct sdb__space *space);
+
+/** It has gone, for the callers, or it was reaped: no other thread opens its memory from now on. */
+void sdb__process_close_memory(struct sdb_process *process);
+
+/**
+ * Open the memory that it has now for this space, which was its own just now; any thread.
+ *
+ * @return 0, -ESRCH: it has gone, or as sdb__procfs_open_memory()
+ */
+int sdb__process_open_space(struct sdb_process *process, struct sdb__space *space);
+
+/**
+ * @return whether a process whose memory is gone has another now: it has executed a program, and the
+ *         tracer thread has not seen that yet; any thread
+ */
+bool sdb__process_has_other_memory(struct sdb_process *process);
 
 /** @return what the kernel shall do by itself for its threads */
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);

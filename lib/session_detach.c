@@ -100,6 +100,7 @@ static int leave(struct sdb_process *process, bool stopped)
     if (session->told_end && session->told_end->process == process)
         session->told_end = NULL;
     process->phase = SDB__PROCESS_LEAVING;
+    sdb__process_close_memory(process);
     for (struct sdb_thread *thread = process->threads; thread; thread = next) {
         next = thread->next;
         if (thread->ended && thread != process->thread)
@@ -162,6 +163,7 @@ void sdb__session_give_up(struct sdb_process *process)
 
     sdb_process_retain(process);
     process->phase = SDB__PROCESS_LEAVING;
+    sdb__process_close_memory(process);
     for (struct sdb_thread *thread = process->threads; thread; thread = next) {
         next = thread->next;
         /* With its first thread gone, those that do not stand still are being killed. */
@@ -250,6 +252,7 @@ bool sdb__session_release_at_exec(struct sdb_process *process)
     sdb__thread_table_remove(&process->session->threads, thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     process->released = true;
+    sdb__process_close_memory(process);
     if (process->launched && process->child) {
         sdb__child_fill(process->child, process->pid, process->pidfd);
         process->pidfd = -1;

@@ -168,6 +168,7 @@ static void end_with_last(struct sdb_session *session, struct sdb_process *proce
     }
     sdb__thread_ended(first, NULL);
     process->ended = true;
+    sdb__process_close_memory(process);
     if (process->phase == SDB__PROCESS_HELD)
         sdb__session_enqueue(session, first);
 }
@@ -186,6 +187,7 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
         if (process->phase == SDB__PROCESS_HELD)
             end_others(session, process);
         process->ended = true;
+        sdb__process_close_memory(process);
         sdb__session_adopt(process);
     }
     switch (process->phase) {

@@ -57,7 +57,7 @@ static int fill_beginning(const struct sdb_thread *thread, struct sdb_syscall *c
     for (int i = 0; i < 6; i++)
         call->arguments[i] = thread->calls.stop.arguments[i];
     call->entry_seen = 1;
-    if (thread->registers.state == SDB__REGISTERS_CHANGED)
+    if (thread->registers.state != SDB__REGISTERS_UNREAD)
         sdb__registers_call(&thread->registers.general, call->architecture, &call->number,
                             call->arguments);
     return 0;
@@ -83,7 +83,7 @@ static int fill_end(struct sdb_thread *thread, struct sdb_syscall *call)
             return rc;
         sdb__registers_call(registers, call->architecture, &call->number, call->arguments);
     }
-    if (thread->registers.state == SDB__REGISTERS_CHANGED) {
+    if (thread->registers.state != SDB__REGISTERS_UNREAD) {
         call->result = sdb__registers_result(&thread->registers.general, call->architecture);
         call->is_error = is_error(call->result);
     }

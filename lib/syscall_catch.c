@@ -188,13 +188,13 @@ static bool must_watch(const struct sdb_thread *thread)
            calls->refused != 0 || wants_end(thread);
 }
 
-/* What the call is made with, if that was changed. */
+/* What the call is made with, if the registers were looked at: they may have been changed. */
 static void note_changes(struct sdb_thread *thread)
 {
     struct sdb__calls *calls = &thread->calls;
 
     if (thread->stop == SDB_EVENT_SYSCALL_ENTRY && calls->entry_known && calls->refused == 0 &&
-        thread->registers.state == SDB__REGISTERS_CHANGED)
+        thread->registers.state != SDB__REGISTERS_UNREAD)
         sdb__registers_call(&thread->registers.general, calls->entry.architecture,
                             &calls->entry.number, calls->entry.arguments);
 }

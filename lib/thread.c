@@ -299,6 +299,7 @@ void sdb_thread_close(struct sdb_thread *thread)
 {
     if (!thread || __atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    sdb__registers_forget(thread);
     sdb_process_close(thread->process);
     free(thread);
 }

@@ -93,7 +93,10 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how);
  */
 int sdb__thread_ask_to_stop(struct sdb_thread *thread);
 
-/** @return 0 if the caller may ask something of a thread that stands still, or what it is told */
+/**
+ * @return 0 if the caller may ask something of it that needs a thread that stands still; else -EINVAL
+ *         (NULL), -SDB_EWRONGTHREAD, -ESRCH or -EBUSY
+ */
 int sdb__thread_check_stopped(const struct sdb_thread *thread);
 
 /** @return whether it is one of enum sdb_resume */

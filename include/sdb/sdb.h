@@ -10,8 +10,10 @@
 #include <sdb/export.h>
 #include <sdb/facts.h>
 #include <sdb/launch.h>
+#include <sdb/memory.h>
 #include <sdb/pipe.h>
 #include <sdb/process.h>
+#include <sdb/registers.h>
 #include <sdb/session.h>
 #include <sdb/syscall.h>
 #include <sdb/thread.h>

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What looking into held programs costs, beside bare system calls: the rows of the table.
+ */
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "bench.h"
+#include "in_turn.h"
+#include "look_measures.h"
+
+#define ROUNDS      200
+#define LARGE_QUICK ((size_t)1 << 20)
+#define SMALL_QUICK 100
+#define STOPS_QUICK 20
+
+struct line {
+    const char *what;
+    const char *beside;
+    bench_measure *ours;
+    bench_measure *reference;
+    enum bench_unit unit;
+    enum bench_goal goal;
+    double limit;
+};
+
+/* clang-format off */
+static const struct line lines[] = {
+    {"64 MiB of memory read at once", "pread of /proc/PID/mem",
+     sdb_read_large, bare_read_large, BENCH_MILLISECONDS, BENCH_SPEEDUP_AT_LEAST, 0.95},
+    {"8 bytes of memory read", "pread of /proc/PID/mem",
+     sdb_read_small, bare_read_small, BENCH_MICROSECONDS, BENCH_RATIO_AT_MOST, 1.15},
+    {"8 bytes of memory read, by another thread", "pread of /proc/PID/mem",
+     sdb_read_small_elsewhere, bare_read_small, BENCH_MICROSECONDS, BENCH_NO_GOAL, 0},
+    {"registers of a stop, first read", "PTRACE_GETREGS",
+     sdb_read_registers, bare_read_registers, BENCH_MICROSECONDS, BENCH_RATIO_AT_MOST, 1.15},
+    {"vector register of a stop, first read", "PTRACE_GETREGSET of it all",
+     sdb_read_vector, bare_read_vector, BENCH_MICROSECONDS, BENCH_NO_GOAL, 0},
+};
+/* clang-format on */
+
+static void measure_line(struct bench_report *report, const struct line *line)
+{
+    bench_measure *const measures[] = {line->ours, line->reference};
+    struct bench_row row = {.unit = line->unit, .goal = line->goal, .limit = line->limit};
+    double medians[2];
+
+    bench_measure_in_turn(report, measures, 2, medians);
+    (void)snprintf(row.what, sizeof(row.what), "%s", line->what);
+    (void)snprintf(row.beside, sizeof(row.beside), "%s", line->beside);
+    row.value = medians[0];
+    row.reference = medians[1];
+    bench_add_row(report, &row);
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench_report report = {.name = "look", .all_pinned = true};
+    const struct bench_options options = bench_read_command_line(argc, argv, ROUNDS);
+
+    report.options = &options;
+    if (options.quick) {
+        look_large = LARGE_QUICK;
+        look_small = SMALL_QUICK;
+        look_stops = STOPS_QUICK;
+    }
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        measure_line(&report, &lines[i]);
+    bench_write_json(&report);
+    (void)bench_print(&report);
+    return 0;
+}
