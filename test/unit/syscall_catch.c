@@ -37,7 +37,7 @@ START_TEST(one_among_many_is_told)
 
     begin(_i);
     use_cpus(1);
-    target = launch_catching(STEPS("many:100000", "121", "many:1000"), 0, NUMBERS(SYS_getpgid));
+    target = launch_catching(STEPS("many:20000", "121", "many:1000"), 0, NUMBERS(SYS_getpgid));
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     finish();
