@@ -85,8 +85,8 @@ SDB_API struct sdb_thread *sdb_process_next_thread(const struct sdb_process *pro
 SDB_API int sdb_process_thread_count(const struct sdb_process *process);
 
 /**
- * Say which newborns shall be held.  At first that is SDB_FOLLOW_DEFAULT; a newborn process begins
- * with what its parent has.
+ * Say which newborns shall be held.  At first that is SDB_FOLLOW_DEFAULT, or for a program that was
+ * launched with `caught_syscalls` SDB_FOLLOW_ALL; a newborn process begins with what its parent has.
  *
  * Without SDB_FOLLOW_EXEC the process is let go when it executes another program, which an
  * SDB_EVENT_RELEASED tells.  Without SDB_FOLLOW_CLONE it is lost to its session when a thread that is

@@ -450,6 +450,35 @@ START_TEST(calls_are_changed_and_refused_at_the_filter)
 }
 END_TEST
 
+START_TEST(registers_say_the_same)
+{
+    struct target target;
+    struct sdb_event event;
+    uint64_t value;
+
+    begin(_i);
+    target = run_filtered(STEPS("121:4194305:7"));
+    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
+    ck_assert_int_eq(sdb_thread_set_register(event.thread, "rdi", 0), 0);
+    ck_assert_uint_eq(call_of(event.thread).arguments[0], 0);
+    ck_assert_uint_eq(call_of(event.thread).arguments[1], 7);
+    resume(&event);
+    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
+    ck_assert_uint_eq(call_of(event.thread).arguments[0], 0);
+    ck_assert_int_eq(call_of(event.thread).result, getpgid(0));
+    ck_assert_int_eq(sdb_thread_set_register(event.thread, "rax", 77), 0);
+    ck_assert_int_eq(call_of(event.thread).result, 77);
+    ck_assert_int_eq(sdb_thread_set_syscall_result(event.thread, -EXFULL), 0);
+    ck_assert_int_eq(sdb_thread_get_register(event.thread, "rax", &value), 0);
+    ck_assert_int_eq((int64_t)value, -EXFULL);
+    resume(&event);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 1), -EXFULL);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const telling[] = {
@@ -465,9 +494,13 @@ int main(void)
         failed_launch_says_why,
     };
     const TTest *const newborns[] = {
-        newborns_have_the_filter_and_are_held, births_that_are_picked_are_within_their_calls,
-        threads_storm_and_none_is_missed,      interrupts_come_at_caught_calls,
-        restart_of_a_caught_call_is_caught,    calls_are_changed_and_refused_at_the_filter,
+        newborns_have_the_filter_and_are_held,
+        births_that_are_picked_are_within_their_calls,
+        threads_storm_and_none_is_missed,
+        interrupts_come_at_caught_calls,
+        restart_of_a_caught_call_is_caught,
+        calls_are_changed_and_refused_at_the_filter,
+        registers_say_the_same,
     };
     Suite *suite = suite_create("syscall_filter");
 

@@ -18,6 +18,8 @@
 #include "calling.h"
 #include "host.h"
 
+#define NOBODY 65534
+
 /* getpgid(2) fails with EXFULL; anything else passes, but that no other filter may be installed. */
 static const struct sock_filter callers_filter[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -239,6 +241,27 @@ START_TEST(wrong_wishes_are_refused)
 }
 END_TEST
 
+START_TEST(filter_takes_privileges_or_their_renunciation)
+{
+    const int32_t caught = SYS_getpgid;
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process;
+
+    if (geteuid() != 0)
+        return;
+    begin(_i);
+    options.path = CALLS;
+    options.flags = SDB_LAUNCH_SET_UID;
+    options.uid = NOBODY;
+    options.caught_syscalls = &caught;
+    options.caught_syscall_count = 1;
+    ck_assert_int_eq(sdb_session_launch(session, &options, &process, &error), -EACCES);
+    ck_assert_uint_eq(error.stage, SDB_STAGE_SECCOMP);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const filters[] = {
@@ -251,6 +274,7 @@ int main(void)
         letting_go_can_be_permitted,
         end_of_the_session_kills_all_that_have_the_filter,
         wrong_wishes_are_refused,
+        filter_takes_privileges_or_their_renunciation,
     };
     Suite *suite = suite_create("syscall_filters");
 
