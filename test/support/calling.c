@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "calling.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "host.h"
 
 #define MOST_STEPS 32
 
@@ -102,6 +104,20 @@ void expect_whole_call(int64_t number)
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, number);
     resume(&event);
+}
+
+void await_sleep_held(const struct target *target)
+{
+    const int64_t end = host_now_ms() + PATIENCE_MS;
+
+    while (state_of(target->pid) != 'S') {
+        struct sdb_event event = SDB_EVENT_INIT;
+        int rc = sdb_session_wait(session, 1, &event);
+
+        ck_assert_msg(rc == -ETIMEDOUT, "%s of %d came (%d)", sdb_event_name(event.kind),
+                      sdb_thread_tid(event.thread), rc);
+        ck_assert_int_lt(host_now_ms(), end);
+    }
 }
 
 void catch_calls(struct sdb_process *process, uint32_t flags, const int32_t *numbers, size_t count)

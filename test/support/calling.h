@@ -37,6 +37,9 @@ struct sdb_event expect_call(uint32_t end, int64_t number);
 /** Both ends of a call must be the next events; they are resumed. */
 void expect_whole_call(int64_t number);
 
+/** Wait until a process sleeps, while the session lets its calls pass; no event may come meanwhile. */
+void await_sleep_held(const struct target *target);
+
 /** Catch calls, which must work. */
 void catch_calls(struct sdb_process *process, uint32_t flags, const int32_t *numbers, size_t count);
 

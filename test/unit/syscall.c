@@ -159,6 +159,39 @@ START_TEST(beginning_that_was_asked_for_is_remembered)
 }
 END_TEST
 
+START_TEST(beginning_of_another_call_is_not_remembered)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+    struct sdb_syscall call;
+
+    begin(_i);
+    target = launch_calls(STEPS("121", "fork", "110"));
+    thread = sdb_process_thread(target.process);
+    set_follow(target.process, SDB_FOLLOW_ALL);
+    do {
+        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        event = next_event();
+        call = call_of(thread);
+    } while (call.number != SYS_getpgid || event.kind != SDB_EVENT_SYSCALL_ENTRY);
+    resume(&event);
+    do {
+        event = next_event();
+    } while (event.kind != SDB_EVENT_FORK);
+    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    do {
+        event = next_event();
+    } while (event.thread != thread);
+    ck_assert_uint_eq(event.kind, SDB_EVENT_SYSCALL_EXIT);
+    call = call_of(thread);
+    ck_assert_int_eq(call.number, SYS_clone);
+    ck_assert_uint_eq(call.entry_seen, 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
 /* ---- changing it ---- */
 
 START_TEST(arguments_and_number_can_be_changed)
@@ -569,6 +602,7 @@ int main(void)
         call_of_i386_is_told_as_such,
         end_without_a_beginning_has_what_the_registers_have,
         beginning_that_was_asked_for_is_remembered,
+        beginning_of_another_call_is_not_remembered,
     };
     const TTest *const changing[] = {
         arguments_and_number_can_be_changed,

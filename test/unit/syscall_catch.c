@@ -331,7 +331,7 @@ START_TEST(restart_of_another_call_is_not_told)
     begin(_i);
     target = launch_catching(STEPS("ignore", "ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
     wait_ready_held(&target);
-    await_state(target.pid, 'S');
+    await_sleep_held(&target);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     event = expect_signal(SIGUSR1);
     resume(&event);
@@ -428,7 +428,7 @@ START_TEST(stopped_process_stays_stopped)
     begin(_i);
     target = launch_catching(STEPS("ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
     wait_ready_held(&target);
-    await_state(target.pid, 'S');
+    await_sleep_held(&target);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
     event = expect_signal(SIGSTOP);
     resume(&event);
