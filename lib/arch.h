@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <linux/sched.h>
+#include <sys/user.h>
 
 #if !defined(__x86_64__) || defined(__ILP32__)
 #error "libsdb is for x86-64 so far"
@@ -70,5 +71,22 @@ unsigned sdb__debug_status_slots(uint64_t status);
  * @param length  of the range, at least 1
  */
 uint8_t sdb__debug_first_piece(uint64_t address, size_t length);
+/* ---- system calls; the architecture is how a call is made, SDB_ARCH_... of <sdb/syscall.h> ---- */
+
+/** Say which call a thread makes, or has made. */
+void sdb__registers_call(const struct user_regs_struct *registers, uint32_t architecture,
+                         int64_t *number, uint64_t arguments[6]);
+
+/** Have it make another one.  @param arguments  all six, or NULL: as they are */
+void sdb__registers_set_call(struct user_regs_struct *registers, uint32_t architecture,
+                             int64_t number, const uint64_t *arguments);
+
+/** Have it make none, which returns @p result. */
+void sdb__registers_skip_call(struct user_regs_struct *registers, int64_t result);
+
+/** What the call has returned. */
+int64_t sdb__registers_result(const struct user_regs_struct *registers, uint32_t architecture);
+void sdb__registers_set_result(struct user_regs_struct *registers, int64_t result);
+
 
 #endif

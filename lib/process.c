@@ -161,6 +161,7 @@ struct sdb__ptrace_options sdb__process_options(const struct sdb_process *proces
         .follow = process->policies.follow |
                   (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
         .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
+        .at_filter = process->policies.catching.has_filter,
     };
 }
 
@@ -245,6 +246,8 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         return -EINVAL;
     if (process->births_reported && !(follow & SDB_FOLLOW_CLONE))
         return -EINVAL; /* a thread that is not held would die of a breakpoint */
+    if (follow != SDB_FOLLOW_ALL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     if (process->running_count > 0)
         return -EBUSY;
     if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
@@ -274,6 +277,8 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return rc;
     if (!release_is_known(release))
         return -EINVAL;
+    if (release != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     if (process->running_count > 0)
         return -EBUSY;
     before = process->policies.release;
@@ -355,6 +360,8 @@ int sdb_process_detach(struct sdb_process *process, enum sdb_release how, struct
         return rc;
     if (!release_is_known(how))
         return -EINVAL;
+    if (how != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     return sdb__session_detach(process, how, child);
 }
 

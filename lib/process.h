@@ -30,6 +30,7 @@ struct sdb__policies {
     uint32_t follow; /* SDB_FOLLOW_... */
     enum sdb_release release;
     enum sdb_stop_mode stop_mode;
+    struct sdb__catching catching;
 };
 
 struct sdb_process {
@@ -81,6 +82,9 @@ void sdb__process_gone(struct sdb_process *process);
 
 /** @return whether the process is held and the caller is its session's tracer thread */
 bool sdb__process_is_ours(const struct sdb_process *process);
+
+/** @return whether it has ended, was let go, or is leaving */
+bool sdb__process_is_gone(const struct sdb_process *process);
 
 /** @return its address space as it is now, retained; any thread */
 struct sdb__space *sdb__process_space(struct sdb_process *process);

@@ -29,6 +29,7 @@ struct sdb__register_cache {
     bool is_whole;
     bool pc_changed;          /* to be written back */
     bool changed;             /* all of them are */
+    bool is_programs;         /* it is known not to be a thread of the kernel's own */
     struct sdb__xsave *xsave; /* NULL: unread */
 };
 

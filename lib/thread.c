@@ -114,6 +114,7 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->interrupt_asked = false;
     thread->watch_hits.count = 0;
     thread->debug.fired_known = false;
+    thread->calls.stop_known = false;
     sdb__registers_forget(thread);
 }
 
@@ -180,6 +181,8 @@ static int take_own_trap(struct sdb_thread *thread, enum sdb_resume how)
 
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
+    enum sdb_resume request;
+
     switch (thread->at_site ? sdb__breakpoint_leave(thread, how, signal) : SDB__LEAVE_GO) {
     case SDB__LEAVE_DONE:
         return finish_step(thread);
@@ -190,11 +193,12 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
     case SDB__LEAVE_GO:
         break;
     }
-    (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
     /* It was born since they were set, or could not stop then. */
     if (thread->debug.generation != thread->process->debug.generation)
         (void)sdb__debug_update(thread);
-    return resumed(thread, how, sdb__ptrace_resume(thread->tid, how, signal));
+    request = sdb__calls_resume(thread, how);
+    (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
+    return resumed(thread, how, sdb__ptrace_resume(thread->tid, request, signal));
 }
 
 int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)

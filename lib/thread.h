@@ -13,6 +13,7 @@
 #include <sdb/thread.h>
 
 #include "debug_registers.h"
+#include "calls.h"
 #include "register_cache.h"
 #include "watchpoint.h"
 
@@ -52,6 +53,7 @@ struct sdb_thread {
     uint64_t step_frame;                /* and with a stack pointer above this */
     struct sdb_breakpoint **hits;       /* that are told now */
     unsigned hit_count;
+    struct sdb__calls calls;
 
     enum sdb_resume how; /* it was last resumed so */
     uint32_t came_from;  /* and out of this stop */

@@ -51,7 +51,8 @@ enum sdb_event_kind {
     /* One instruction was executed (SDB_RESUME_STEP), or the thread has arrived (<sdb/step.h>). */
     SDB_EVENT_STEP = 5,
 
-    /* The thread stands at the beginning of a system call, or at its end (SDB_RESUME_SYSCALL). */
+    /* The thread stands at the beginning of a system call, or at its end (SDB_RESUME_SYSCALL, or a
+     * call that is caught: <sdb/syscall.h>). */
     SDB_EVENT_SYSCALL_ENTRY = 6,
     SDB_EVENT_SYSCALL_EXIT = 7,
 

@@ -18,6 +18,7 @@
 #include <sdb/registers.h>
 #include <sdb/session.h>
 #include <sdb/step.h>
+#include <sdb/syscall.h>
 #include <sdb/thread.h>
 #include <sdb/trace.h>
 #include <sdb/version.h>

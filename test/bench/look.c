@@ -14,6 +14,7 @@
 #define LARGE_QUICK ((size_t)1 << 20)
 #define SMALL_QUICK 100
 #define STOPS_QUICK 20
+#define CALLS_QUICK 1000
 
 struct line {
     const char *what;
@@ -41,6 +42,11 @@ static const struct line lines[] = {
      false},
     {"vector register of a stop, first read", "PTRACE_GETREGSET of it all",
      sdb_read_vector, bare_read_vector, BENCH_MICROSECONDS, BENCH_NO_GOAL, 0, false},
+    {"a million system calls and one that is caught", "the program alone with the same filter",
+     sdb_program_with_one_caught, bare_program_with_filter, BENCH_MILLISECONDS, BENCH_RATIO_AT_MOST,
+     1.1, false},
+    {"ends of system calls, all caught", "PTRACE_SYSCALL, wait4",
+     sdb_ends_of_caught_calls, bare_ends_of_calls, BENCH_PER_SECOND, BENCH_RATIO_AT_LEAST, 0.8, false},
 };
 /* clang-format on */
 
@@ -61,6 +67,22 @@ static void measure_line(struct bench_report *report, const struct line *line)
     bench_add_row(report, &row);
 }
 
+static void measure_beside_strace(struct bench_report *report)
+{
+    static const struct line line = {"20,000 system calls, all caught",
+                                     "strace -o /dev/null",
+                                     sdb_program_with_all_caught,
+                                     strace_program,
+                                     BENCH_MILLISECONDS,
+                                     BENCH_SPEEDUP_AT_LEAST,
+                                     1};
+
+    if (look_has_strace())
+        measure_line(report, &line);
+    else
+        (void)fputs("no strace here, and no row for all calls caught beside it\n", stderr);
+}
+
 int main(int argc, char **argv)
 {
     static struct bench_report report = {.name = "look", .all_pinned = true};
@@ -71,10 +93,12 @@ int main(int argc, char **argv)
         look_large = LARGE_QUICK;
         look_small = SMALL_QUICK;
         look_stops = STOPS_QUICK;
+        look_calls = CALLS_QUICK;
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         measure_line(&report, &lines[i]);
+    measure_beside_strace(&report);
     bench_write_json(&report);
     (void)bench_print(&report);
     return 0;

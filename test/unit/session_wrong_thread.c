@@ -81,6 +81,8 @@ static void try_process(const struct subject *subject, struct verdict *verdict)
     JUDGE(verdict, sdb_process_set_stop_mode(subject->process, SDB_ALL_STOP));
     JUDGE(verdict, sdb_process_stop(subject->process, 0));
     JUDGE(verdict, sdb_process_resume(subject->process, SDB_RESUME_CONTINUE));
+    JUDGE(verdict, sdb_process_catch_syscalls(subject->process, SDB_CATCH_ALL, NULL, 0));
+    JUDGE(verdict, sdb_process_permit_release(subject->process));
     JUDGE(verdict, sdb_process_kill(subject->process));
     JUDGE(verdict, sdb_process_detach(subject->process, SDB_RELEASE_RUN, &child));
     JUDGE(verdict, sdb_process_detach(subject->process, SDB_RELEASE_KILL, NULL));
@@ -90,11 +92,16 @@ static void try_threads(const struct subject *subject, struct verdict *verdict)
 {
     uint64_t address = 0;
     siginfo_t info;
+    struct sdb_syscall call = SDB_SYSCALL_INIT;
 
     JUDGE(verdict, sdb_thread_resume(subject->stopped, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS));
     JUDGE(verdict, sdb_thread_interrupt(subject->running));
     JUDGE(verdict, sdb_thread_pc(subject->stopped, &address));
     JUDGE(verdict, sdb_thread_siginfo(subject->stopped, &info, sizeof(info)));
+    JUDGE(verdict, sdb_thread_syscall(subject->stopped, &call));
+    JUDGE(verdict, sdb_thread_set_syscall(subject->stopped, SYS_getppid, NULL));
+    JUDGE(verdict, sdb_thread_set_syscall_result(subject->stopped, 0));
+    JUDGE(verdict, sdb_thread_refuse_syscall(subject->stopped, EPERM));
 }
 
 static void try_all(const struct subject *subject, struct verdict *verdict)
