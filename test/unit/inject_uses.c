@@ -309,6 +309,26 @@ START_TEST(a_filter_of_the_programs_own_traps)
 }
 END_TEST
 
+START_TEST(a_filter_of_the_programs_own_asks)
+{
+    const unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+    struct target target;
+    struct sdb_thread *thread;
+
+    begin(_i);
+    target = launch_calling("traced", NULL);
+    thread = run_into(&target, SYS_read);
+    stop_thread(thread);
+    ck_assert_int_eq(inject(thread, SYS_getppid, none), -ENOSYS); /* nobody answers */
+    ck_assert_int_eq(
+        syscall(SYS_ptrace, PTRACE_SETOPTIONS, target.pid, 0, options | PTRACE_O_TRACESECCOMP), 0);
+    ck_assert_int_eq(inject(thread, SYS_getppid, none), getpid());
+    inject_unseen(thread);
+    ck_assert_int_eq(syscall(SYS_ptrace, PTRACE_SETOPTIONS, target.pid, 0, options), 0);
+    end_reader(&target);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 START_TEST(what_cannot_be_injected_is_refused)
@@ -369,6 +389,7 @@ int main(void)
         an_exit_of_a_first_thread_is_told_with_the_last,
         a_filter_of_the_programs_own_refuses,
         a_filter_of_the_programs_own_traps,
+        a_filter_of_the_programs_own_asks,
         what_cannot_be_injected_is_refused,
     };
     Suite *suite = suite_create("inject_uses");
