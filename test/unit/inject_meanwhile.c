@@ -36,9 +36,13 @@ static void *send_and_write(void *data)
     const struct sender *sender = data;
     int fd;
 
-    while (syscall_of(sender->tid) != SYS_read)
+    while (state_of(sender->tid) != 'S' || syscall_of(sender->tid) != SYS_read)
         sched_yield();
     (void)kill(sender->pid, sender->signal);
+    /* A SIGSTOP cannot be blocked: it interrupts the read. */
+    while (sender->signal == SIGSTOP &&
+           (status_of(sender->tid, "ShdPnd", 16) & (1 << (SIGSTOP - 1))) != 0)
+        sched_yield();
     if (sender->signal != SIGKILL) {
         fd = open(sender->path, O_WRONLY | O_CLOEXEC);
         (void)!write(fd, "y", 1);
