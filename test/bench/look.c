@@ -75,7 +75,8 @@ static void measure_beside_strace(struct bench_report *report)
                                      strace_program,
                                      BENCH_MILLISECONDS,
                                      BENCH_SPEEDUP_AT_LEAST,
-                                     1};
+                                     1,
+                                     false};
 
     if (look_has_strace())
         measure_line(report, &line);
