@@ -62,10 +62,10 @@ struct sdb_process {
     pthread_mutex_t space_lock; /* of the pointer: other threads read memory while the tracer thread
                                    sees an exec */
     struct sdb__space *space;   /* retained */
+    bool memory_closed;         /* atomic; its memory is not for callers any more */
 
     struct sdb__debug_slots debug;
     struct sdb__watch_site *watch_sites; /* oldest first */
-    bool memory_closed;         /* atomic; its memory is not for callers any more */
 };
 
 /**

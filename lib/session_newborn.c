@@ -327,9 +327,9 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
     if (executing && executing != thread && executing->process == thread->process)
         thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
+    sdb__breakpoint_forget_thread(thread);
     sdb__watchpoint_forget(thread->process);
     sdb__debug_forget(thread);
-    sdb__breakpoint_forget_thread(thread);
     take_new_memory(thread->process);
     return thread;
 }

@@ -162,12 +162,12 @@ static void tell(struct sdb_session *session, struct sdb_thread *thread, struct 
         told.former_tid = thread->former_tid;
         told.new_thread = thread->newborn;
         told.new_process = thread->newborn ? thread->newborn->process : NULL;
-        if (told.kind == SDB_EVENT_WATCHPOINT)
-            sdb__watchpoint_tell(thread, &told);
         if (told.kind == SDB_EVENT_BREAKPOINT) {
             told.breakpoint = sdb_thread_next_breakpoint(thread, NULL);
             (void)sdb_thread_pc(thread, &told.address);
         }
+        if (told.kind == SDB_EVENT_WATCHPOINT)
+            sdb__watchpoint_tell(thread, &told);
     }
     if (thread->ended || tells_release(thread))
         session->told_end = thread;
