@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <string.h>
 
 #include "watching.h"
 
@@ -292,6 +293,43 @@ START_TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
 }
 END_TEST
 
+START_TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
+{
+    struct sdb_breakpoint_options place = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_watchpoint *watchpoint;
+    struct sdb_breakpoint *breakpoint;
+    struct watched_target target;
+    struct sdb_event event;
+    unsigned hits = 0;
+    uint8_t last[8] = {0};
+
+    begin(_i);
+    target = launch_watched();
+    watchpoint = watch(&target, BYTES(16), 8);
+    give(&target, 'm', 64);
+    event = expect_hit(watchpoint);
+    ck_assert_int_eq(sdb_thread_pc(event.thread, &place.address), 0); /* in the midst of it */
+    ck_assert_int_eq(sdb_watchpoint_disable(watchpoint), 0);
+    resume(&event);
+    (void)wait_quietly(&target);
+    ck_assert_int_eq(sdb_breakpoint_create(target.process, &place, &breakpoint), 0);
+    ck_assert_int_eq(sdb_watchpoint_enable(watchpoint), 0);
+    give(&target, 'm', 64);
+    event = expect(SDB_EVENT_BREAKPOINT);
+    do {
+        resume(&event);
+        event = expect_hit(watchpoint);
+        memcpy(last, event.new_value, sizeof(last));
+        ck_assert_uint_le(++hits, 8);
+    } while (last[7] != 2);
+    resume(&event);
+    (void)wait_quietly(&target);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 1);
+    finish();
+    close_watched(&target);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const choices[] = {
@@ -306,6 +344,7 @@ int main(void)
     };
     const TTest *const beside[] = {
         a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place,
+        a_string_instruction_that_has_a_breakpoint_hits_as_it_goes,
     };
     Suite *suite = suite_create("watchpoint_choices");
 
