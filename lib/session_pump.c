@@ -65,10 +65,6 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     const uint8_t policy = stop->kind == SDB_EVENT_SIGNAL ? session->signal_policies[stop->signal]
                                                           : (uint8_t)SDB_POLICY_REPORT;
 
-    if (sdb__calls_take_stop(thread, stop)) {
-        pass_signal(thread, 0);
-        return;
-    }
     if (policy != SDB_POLICY_REPORT) {
         pass_signal(thread, policy == SDB_POLICY_PASS ? stop->signal : 0);
         return;
@@ -198,19 +194,17 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     seen = stop;
     watch = sdb__watchpoint_look(thread, &stop);
     if (watch == SDB__WATCH_PASS) {
-        stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT}; /* as it may stay */
-        (void)sdb__breakpoint_look(session, thread, &stop);
-        note_stop(thread, &stop);
-        pass_stop(thread);
-        return;
-    }
-    if (is_late_step(thread, &stop)) {
+        stop = (struct sdb__stop){
+            .kind = SDB_EVENT_INTERRUPT}; /* its signal is none of the program's */
+    } else if (is_late_step(thread, &stop)) {
         note_stop(thread, &stop);
         pass_signal(thread, 0);
         return;
     }
     verdict = sdb__breakpoint_look(session, thread, &stop);
     note_stop(thread, &stop);
+    if (thread->ended)
+        return; /* it was killed while conditions were asked */
     if (verdict == SDB__BREAKPOINT_AGAIN) {
         (void)sdb__thread_go(thread, thread->how, 0);
         return;
@@ -223,7 +217,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     if (thread->process->phase == SDB__PROCESS_HELD) {
         if (watch == SDB__WATCH_HIT && !settle_hit(thread, &stop, &seen))
             return;
-        if (verdict == SDB__BREAKPOINT_PASS) {
+        if (verdict == SDB__BREAKPOINT_PASS || watch == SDB__WATCH_PASS) {
             pass_stop(thread);
             return;
         }

@@ -13,6 +13,7 @@
 #include "process.h"
 #include "ptrace.h"
 #include "session.h"
+#include "trap_signal.h"
 #include "watch_site.h"
 
 #ifndef TRAP_HWBKPT
@@ -194,6 +195,9 @@ enum sdb__watch_result sdb__watchpoint_look(struct sdb_thread *thread, struct sd
 enum sdb__watch_result sdb__watchpoint_ask(struct sdb_thread *thread, struct sdb__stop *stop,
                                            const struct sdb__stop *seen)
 {
+    /* The signal was forced on the thread; what the program has set is known if it has breakpoints. */
+    if (thread->process->space->sites)
+        sdb__trap_signal_restore(thread);
     sift_hits(thread);
     if (thread->watch_hits.count > 0)
         return SDB__WATCH_HIT;

@@ -35,8 +35,8 @@ struct watched_order {
  *     x  execute itself anew, with a new first thing written
  *     h  raise SIGUSR1, whose handler adds 1       i  send itself a SIGTRAP, whose handler counts it
  *     p  step itself over adding 1; the answer is how many SIGTRAPs that made
- *     a  have SIGTRAP blocked and handled, add 1; the answer: bit 0, it is blocked still, bit 1, it
- *        is handled still
+ *     a  have SIGTRAP handled, and blocked, with all others if the number is not 0, and add 1; the
+ *        answer: bit 0, it was blocked still, bit 1, it is handled still
  *     u  unmap a page and map it again: write to it; the answer is its address (0 makes the page)
  *     z  sleep so many milliseconds; the answer is how many passed
  *     e  exit with this code

@@ -108,17 +108,20 @@ static uint64_t step_over_adding(void)
     return traps - before;
 }
 
-static uint64_t add_with_trap_blocked(void)
+static uint64_t add_with_trap_blocked(uint64_t blocks_all)
 {
     struct sigaction action;
     uint64_t result = 0;
+    sigset_t before;
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGTRAP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (blocks_all)
+        sigfillset(&set);
+    sigprocmask(SIG_BLOCK, &set, &before);
     add_one(&watched.counter);
-    sigprocmask(SIG_BLOCK, NULL, &set);
+    sigprocmask(SIG_SETMASK, &before, &set);
     if (sigismember(&set, SIGTRAP))
         result |= 1;
     sigaction(SIGTRAP, NULL, &action);
@@ -214,7 +217,7 @@ static uint64_t obey_signals(const struct watched_order *order)
     case 'p':
         return step_over_adding();
     case 'a':
-        return add_with_trap_blocked();
+        return add_with_trap_blocked(order->number);
     case 'u':
         return use_page(order->number);
     case 'z':

@@ -6,6 +6,7 @@
 #include <sdb/sdb.h>
 
 #include <check.h>
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,7 +25,9 @@ struct subject {
     struct sdb_thread *stopped;
     struct sdb_thread *running;
     struct sdb_event event; /* a stop of `stopped` */
-    pid_t other;            /* a process that could be attached to */
+    struct sdb_watchpoint *watchpoint;
+    uint64_t address; /* that is mapped */
+    pid_t other;      /* a process that could be attached to */
 };
 
 /* What the calls have returned, and the name of the first that was not refused. */
@@ -104,11 +107,40 @@ static void try_threads(const struct subject *subject, struct verdict *verdict)
     JUDGE(verdict, sdb_thread_refuse_syscall(subject->stopped, EPERM));
 }
 
+static void try_watchpoints(const struct subject *subject, struct verdict *verdict)
+{
+    struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
+    struct sdb_watchpoint *watchpoint = NULL;
+
+    options.address = subject->address;
+    options.length = 1;
+    JUDGE(verdict, sdb_watchpoint_create(subject->process, &options, &watchpoint));
+    JUDGE(verdict, sdb_watchpoint_remove(subject->watchpoint));
+    JUDGE(verdict, sdb_watchpoint_enable(subject->watchpoint));
+    JUDGE(verdict, sdb_watchpoint_disable(subject->watchpoint));
+    JUDGE(verdict, sdb_watchpoint_set_ignore_count(subject->watchpoint, 1));
+}
+
 static void try_all(const struct subject *subject, struct verdict *verdict)
 {
     try_session(subject, verdict);
     try_process(subject, verdict);
     try_threads(subject, verdict);
+    try_watchpoints(subject, verdict);
+}
+
+/* The program's headers, which nobody touches. */
+static void watch_headers(struct subject *subject)
+{
+    struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
+    struct sdb_facts_auxv *auxv = NULL;
+
+    ck_assert_int_eq(sdb_facts_read_auxv(sdb_process_pid(subject->process), &auxv), 0);
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_PHDR, &subject->address), 0);
+    sdb_facts_free(auxv);
+    options.address = subject->address;
+    options.length = 1;
+    ck_assert_int_eq(sdb_watchpoint_create(subject->process, &options, &subject->watchpoint), 0);
 }
 
 /* A crew of which place 1 stands with a signal, and the rest turns; and somebody else. */
@@ -122,6 +154,7 @@ static struct target make_subject(struct subject *subject)
     subject->stopped = crew_thread(&target, 1);
     subject->running = crew_thread(&target, 2);
     subject->other = fork_waiting();
+    watch_headers(subject);
     return target;
 }
 

@@ -6,6 +6,7 @@
 #include <sdb/sdb.h>
 
 #include <check.h>
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -143,6 +144,30 @@ START_TEST(a_sigtrap_that_somebody_sends_is_no_hit)
         expect_hits(&target, 'w', 1, 1);
     }
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
+    finish();
+    close_watched(&target);
+}
+END_TEST
+
+/* As the C library blocks all signals while it makes a thread. */
+START_TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_had)
+{
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_facts_auxv *auxv = NULL;
+    struct sdb_breakpoint *breakpoint;
+    struct watched_target target;
+
+    begin(_i);
+    target = launch_watched();
+    ck_assert_int_eq(sdb_facts_read_auxv(target.target.pid, &auxv), 0);
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_ENTRY, &options.address), 0);
+    sdb_facts_free(auxv);
+    ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
+    watch(&target, COUNTER, 8);
+    for (int i = 0; i < 5; i++)
+        ck_assert_uint_eq(expect_hits(&target, 'a', 1, 1), 3);
+    expect_hits(&target, 'i', 0, 0);
+    ck_assert_uint_eq(seen_traps(), 1);
     finish();
     close_watched(&target);
 }
@@ -521,6 +546,7 @@ int main(void)
         what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next,
         a_hit_in_a_signal_handler_is_told,
         a_sigtrap_that_somebody_sends_is_no_hit,
+        sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_had,
         hits_between_system_calls_are_told,
         a_hit_on_the_way_to_a_system_call_is_told,
         a_step_that_touches_it_is_told_as_a_hit,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The choices of a watchpoint: conditions, counts, once only, changes only, enabled or not; and its end.
+ * The choices of a watchpoint: conditions, counts, once only, changes only, enabled or not; its end, and
+ * breakpoints beside it.
  */
 #include <sdb/sdb.h>
 
 #include <check.h>
 #include <errno.h>
+#include <string.h>
 
 #include "watching.h"
 
@@ -216,6 +218,118 @@ START_TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
 }
 END_TEST
 
+/* ---- beside breakpoints ---- */
+
+/* @param behind  gets the address of the instruction after it; @return that of the one that writes */
+static uint64_t find_writer(const struct watched_target *target, uint64_t *behind)
+{
+    struct sdb_watchpoint *watchpoint = watch(target, COUNTER, 8);
+    struct sdb_event event;
+    uint64_t before = 0;
+
+    give(target, 'w', 2);
+    event = expect_hit(watchpoint);
+    *behind = 0;
+    do {
+        before = *behind;
+        ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+        event = next_event();
+        ck_assert_int_eq(sdb_thread_pc(event.thread, behind), 0);
+    } while (event.kind == SDB_EVENT_STEP);
+    ck_assert_uint_eq(event.kind, SDB_EVENT_WATCHPOINT);
+    ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
+    resume(&event);
+    (void)answer_of(target);
+    return before;
+}
+
+static int ask_where(struct sdb_watchpoint *watchpoint, struct sdb_thread *thread, void *data)
+{
+    (void)watchpoint;
+    ck_assert_int_eq(sdb_thread_pc(thread, data), 0);
+    return 1;
+}
+
+/* The instruction of a breakpoint is executed elsewhere, which nobody sees. */
+START_TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
+{
+    struct sdb_breakpoint_options place = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_watchpoint_options options;
+    struct sdb_watchpoint *watchpoint;
+    struct sdb_breakpoint *breakpoint;
+    struct watched_target target;
+    struct sdb_event event;
+    uint64_t asked_at = 0;
+    uint64_t behind = 0;
+    uint64_t pc = 0;
+
+    begin(_i);
+    target = launch_watched();
+    place.address = find_writer(&target, &behind);
+    ck_assert_int_eq(sdb_breakpoint_create(target.process, &place, &breakpoint), 0);
+    options = watch_options(&target, COUNTER, 8);
+    options.condition = ask_where;
+    options.condition_data = &asked_at;
+    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    give(&target, 'w', TURNS);
+    for (uint64_t i = 0; i < TURNS; i++) {
+        event = expect(SDB_EVENT_BREAKPOINT);
+        ck_assert_ptr_null(event.watchpoint);
+        ck_assert_uint_eq(event.address, place.address);
+        resume(&event);
+        event = expect_hit(watchpoint);
+        ck_assert_uint_eq(value_of(event.new_value), value_of(event.old_value) + 1);
+        ck_assert_int_eq(sdb_thread_pc(event.thread, &pc), 0);
+        ck_assert_uint_eq(pc, behind);
+        ck_assert_uint_eq(asked_at, behind);
+        resume(&event);
+    }
+    (void)answer_of(&target);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), TURNS);
+    ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
+    expect_nothing();
+    finish();
+    close_watched(&target);
+}
+END_TEST
+
+START_TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
+{
+    struct sdb_breakpoint_options place = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_watchpoint *watchpoint;
+    struct sdb_breakpoint *breakpoint;
+    struct watched_target target;
+    struct sdb_event event;
+    unsigned hits = 0;
+    uint8_t last[8] = {0};
+
+    begin(_i);
+    target = launch_watched();
+    watchpoint = watch(&target, BYTES(16), 8);
+    give(&target, 'm', 64);
+    event = expect_hit(watchpoint);
+    ck_assert_int_eq(sdb_thread_pc(event.thread, &place.address), 0); /* in the midst of it */
+    ck_assert_int_eq(sdb_watchpoint_disable(watchpoint), 0);
+    resume(&event);
+    (void)wait_quietly(&target);
+    ck_assert_int_eq(sdb_breakpoint_create(target.process, &place, &breakpoint), 0);
+    ck_assert_int_eq(sdb_watchpoint_enable(watchpoint), 0);
+    give(&target, 'm', 64);
+    event = expect(SDB_EVENT_BREAKPOINT);
+    do {
+        resume(&event);
+        event = expect_hit(watchpoint);
+        memcpy(last, event.new_value, sizeof(last));
+        ck_assert_uint_le(++hits, 8);
+    } while (last[7] != 2);
+    resume(&event);
+    (void)wait_quietly(&target);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 1);
+    finish();
+    close_watched(&target);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const choices[] = {
@@ -228,8 +342,13 @@ int main(void)
         data_is_kept_and_everything_is_freed,
         a_hit_that_was_not_told_goes_with_its_watchpoint,
     };
+    const TTest *const beside[] = {
+        a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place,
+        a_string_instruction_that_has_a_breakpoint_hits_as_it_goes,
+    };
     Suite *suite = suite_create("watchpoint_choices");
 
     HOLDING_CASE(suite, choices);
+    HOLDING_CASE(suite, beside);
     return holding_run_suite(suite);
 }
