@@ -62,7 +62,11 @@ static void look_at_running(struct sdb_process *process)
             else
                 thread->missing = true;
         } else if (status.tracer == tracer || (process->first_not_held && status.state == 'Z')) {
+            thread->missing = false;
             thread->cannot_stop = cannot_stop(thread, &status);
+        } else if ((status.state == 'Z' || status.state == 'X') && !thread->missing) {
+            /* It may be whoever had this id before an exec, seen as the kernel does away with it. */
+            thread->missing = true;
         } else {
             sdb__session_lose(thread);
         }
