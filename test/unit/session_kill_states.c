@@ -41,8 +41,7 @@ static const struct {
     {SDB_EVENT_EXEC, "vforks", SDB_RESUME_CONTINUE},
 };
 
-#define STOP_THREADS 3 /* of a life that stops itself */
-#define INSTANTS     (sizeof(instants) / sizeof(instants[0]))
+#define INSTANTS (sizeof(instants) / sizeof(instants[0]))
 
 static struct target launch_life(const char *what)
 {
@@ -97,9 +96,8 @@ static void kill_at(size_t instant, bool all_stop)
             witness_resume_how(&witness, &event, instants[instant].how);
         else
             witness_resume(&witness, &event);
-        /* Not before all have stopped: the first one would run to its end, and nobody tell more. */
-        if (event.kind == SDB_EVENT_GROUP_STOP &&
-            witness.told[SDB_EVENT_GROUP_STOP] == STOP_THREADS)
+        /* Its first thread would run to its end, if it had not stopped yet, and nobody tell more. */
+        if (event.kind == SDB_EVENT_GROUP_STOP && event.thread == sdb_process_thread(event.process))
             kill(sdb_process_pid(event.process), SIGCONT);
     }
     ck_assert_msg(killed != 0, "it never came to instant %zu", instant);
