@@ -246,6 +246,29 @@ static bool first_was_replaced(struct sdb_process *process)
     return true;
 }
 
+/* @return whether the first thread is another that is not held, or was not */
+static bool first_was_not_held(struct attaching *attaching)
+{
+    struct sdb_process *process = attaching->process;
+    struct sdb__procfs_status status;
+
+    if (!process->first_replaced)
+        return false;
+    process->first_replaced = false;
+    if (seize_sibling(attaching, process->pid) == 0) {
+        hold_another_first(process);
+    } else if (attaching->rc == 0) {
+        look_at_refused(attaching, process->pid);
+        hold_another_first(process);
+        if (sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
+            status.thread_count > 1)
+            process->first_not_held = true;
+    }
+    if (attaching->rc < 0)
+        sdb__session_lose(process->thread);
+    return true;
+}
+
 /* Seize and stop all threads but the first. */
 static int seize_others(struct attaching *attaching)
 {
@@ -263,9 +286,9 @@ static int seize_others(struct attaching *attaching)
         rc = sdb__session_gather(process, &never, false);
         if (rc < 0)
             return refuse(attaching->error, rc, SDB_STAGE_STOP, process->pid, "");
-    } while (!process->ended &&
-             (first_was_replaced(process) || attaching->found || some_are_left(attaching)));
-    return 0;
+    } while (!process->ended && (first_was_not_held(attaching) || first_was_replaced(process) ||
+                                 attaching->found || some_are_left(attaching)));
+    return attaching->rc;
 }
 
 /*
