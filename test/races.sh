@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # usage: races.sh program... -- program...
-# The tests of races, more often than a gate has time for, and on a busy machine: ten times as often
+# The tests of races, more often than a gate has time for, and on a busy machine: five times as often
 # (or SDB_TEST_ROUNDS times), beside as many idle loops as there are processors.  The first programs
 # know of rounds themselves, the others are run so often.  It tells of each how many tests were run, how
 # many of them failed, and how long it took.
-rounds=${SDB_TEST_ROUNDS:-10}
+rounds=${SDB_TEST_ROUNDS:-5}
 unset CI # there, some have fewer rounds
 export CK_DEFAULT_TIMEOUT=$((60 * rounds))
 
