@@ -277,7 +277,10 @@ static void connect_to(struct blocked *blocked)
 
 static long by_futex(struct blocked *blocked)
 {
-    return syscall(SYS_futex, &blocked->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    long rc = syscall(SYS_futex, &blocked->word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+
+    /* It was on its way back into the call when it was woken. */
+    return rc < 0 && errno == EAGAIN && blocked->word == 1 ? 0 : rc;
 }
 
 static void wake(struct blocked *blocked)
