@@ -66,7 +66,8 @@ static void expect_end(const struct sdb_event *event, int killed)
     }
 }
 
-static void kill_at(size_t instant, bool all_stop)
+/* @return whether that event came */
+static bool kill_at(size_t instant, bool all_stop)
 {
     struct target life = launch_life(instants[instant].life);
     struct sdb_event event = SDB_EVENT_INIT;
@@ -100,18 +101,23 @@ static void kill_at(size_t instant, bool all_stop)
         if (event.kind == SDB_EVENT_GROUP_STOP && event.thread == sdb_process_thread(event.process))
             kill(sdb_process_pid(event.process), SIGCONT);
     }
-    ck_assert_msg(killed != 0, "it never came to instant %zu", instant);
-    ck_assert_uint_eq(witness.killed, 1);
+    ck_assert_uint_eq(witness.killed, killed != 0);
     witness_end(&witness);
     close_target(&life);
+    return killed != 0;
 }
 
 START_TEST(a_process_can_be_killed_at_every_event)
 {
     begin(_i);
     for (int round = 0; round < rounds(4); round++) {
-        for (size_t instant = 0; instant < INSTANTS; instant++)
-            kill_at(instant, round % 2 == 1);
+        for (size_t instant = 0; instant < INSTANTS; instant++) {
+            int tries = 0;
+
+            /* One thread may take the SIGSTOP, and the first end the process before it stops. */
+            while (!kill_at(instant, round % 2 == 1))
+                ck_assert_msg(++tries < 20, "it never comes to instant %zu", instant);
+        }
     }
     finish();
 }
