@@ -102,6 +102,9 @@ bool sdb__tasks_share_memory(pid_t a, pid_t b);
 /** @return whether the task exists and is a thread of the process */
 bool sdb__task_is_in(pid_t pid, pid_t tid);
 
+/** @return whether there is such a task, of any process; one that has ended is until it is reaped */
+bool sdb__task_exists(pid_t tid);
+
 /** How sdb__wait_child() shall wait. */
 enum sdb__wait_how {
     SDB__WAIT_TAKE,  /* return at once */
