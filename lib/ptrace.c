@@ -348,6 +348,11 @@ bool sdb__task_is_in(pid_t pid, pid_t tid)
     return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH;
 }
 
+bool sdb__task_exists(pid_t tid)
+{
+    return syscall(SYS_tkill, tid, 0) == 0 || errno != ESRCH;
+}
+
 /* What wait4() would have said. */
 static int status_of(const siginfo_t *info)
 {

@@ -140,6 +140,8 @@ bool sdb__task_is_in(pid_t pid, pid_t tid);
 
 /** Send a signal to one thread.  @return 0 or a negative errno */
 int sdb__signal_thread(pid_t pid, pid_t tid, int signal);
+/** @return whether there is such a task, of any process; one that has ended is until it is reaped */
+bool sdb__task_exists(pid_t tid);
 
 /** How sdb__wait_child() shall wait. */
 enum sdb__wait_how {

@@ -224,8 +224,10 @@ void sdb__session_give_up(struct sdb_process *process)
         /* With its first thread gone, those that do not stand still are being killed. */
         if (thread->state == SDB_THREAD_STOPPED)
             (void)let_go(thread);
-        else if (thread->state == SDB_THREAD_RUNNING)
+        else if (thread->state == SDB_THREAD_RUNNING) {
             thread->dying = true;
+            (void)sdb__thread_ask_to_stop(thread); /* or goes when it stops */
+        }
     }
     sdb__session_remove_if_gone(process);
     (void)reap_dying(process);

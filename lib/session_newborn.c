@@ -108,7 +108,7 @@ static void replay(struct sdb_session *session, pid_t tid)
     orphan = **at;
     forget_orphan(at);
     /* An end that was kept for long may be that of another task, whose id the newborn has got. */
-    if (sdb__status_is_end(orphan.status) && sdb__task_is_in(tid, tid))
+    if (sdb__status_is_end(orphan.status) && sdb__task_exists(tid))
         return;
     sdb__session_take(session, tid, orphan.status, &orphan.usage);
 }
@@ -140,7 +140,7 @@ static bool is_thread(struct sdb_session *session, const struct sdb_thread *pare
 
     /* One that has ended already cannot be asked; nearly always it was one. */
     return sdb__task_is_in(parent->process->pid, tid) ||
-           (orphan && sdb__status_is_end(orphan->status) && !sdb__task_is_in(tid, tid));
+           (orphan && sdb__status_is_end(orphan->status) && !sdb__task_exists(tid));
 }
 
 bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind)

@@ -284,6 +284,8 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
     }
     switch (process->phase) {
     case SDB__PROCESS_HELD:
+        /* Not in the turn of a stop that is not told any more: the others' ends come first. */
+        sdb__session_unqueue_thread(thread);
         sdb__session_enqueue(session, thread);
         break;
     case SDB__PROCESS_LAUNCHING: /* whoever launches or attaches sees it */
