@@ -31,6 +31,9 @@ struct sdb__space {
     size_t planted_size;          /* a power of two, or 0 */
     size_t planted_count;         /* atomic */
 
+    uint64_t
+        system_call; /* the tracer thread's (inject_place.c): an instruction that makes one, or 0 */
+
     struct sdb__breakpoint_sites *sites; /* the tracer thread's (breakpoint_site.c), or NULL */
 };
 

@@ -115,8 +115,19 @@ int sdb__step_alone(struct sdb_thread *thread);
 /** Before a process gets its first breakpoint.  @return 0, -ESRCH, or as sdb__session_pause() */
 int sdb__breakpoint_prepare(struct sdb_process *process);
 
-/** Have a newborn process have the same breakpoints, if it is wanted, or know of the planted bytes. */
-void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *parent);
+/**
+ * Have a newborn process have the same breakpoints, if it is wanted, or know of the planted bytes.
+ *
+ * @param is_settled  nothing was planted or lifted since it may have been born
+ */
+void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb__space *parent,
+                             bool is_settled);
+
+/** @return what the newborns of a process that has ended may have in their memory, or NULL: nothing */
+struct sdb__space *sdb__breakpoint_bequeath(const struct sdb_process *process);
+
+/** Free that; NULL is allowed. */
+void sdb__breakpoint_disinherit(struct sdb__space *space);
 
 /** Lift all that is planted in a process's memory, and give its scratch pages back. */
 void sdb__breakpoint_lift_all(struct sdb_process *process);

@@ -77,17 +77,22 @@ static int share_locations(struct sdb__space *space, const struct sdb__breakpoin
     return 0;
 }
 
-void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *parent)
+void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb__space *parent,
+                             bool is_settled)
 {
-    const struct sdb__breakpoint_sites *from = parent->space->sites;
+    const struct sdb__breakpoint_sites *from = parent ? parent->sites : NULL;
+    int rc;
 
-    newborn->births_reported = parent->births_reported;
-    newborn->trap_signal = parent->trap_signal;
+    newborn->births_reported = from != NULL;
     newborn->thread->displaced = from && from->scratch;
-    if (!from || newborn->space == parent->space)
+    if (!from || newborn->space == parent)
         return;
-    if (sdb__sites_copy(newborn->space, from) == 0 && newborn->phase == SDB__PROCESS_HELD &&
-        share_locations(newborn->space, from) < 0)
+    rc = sdb__sites_copy(newborn->space, from);
+    if (rc == 0 && newborn->phase == SDB__PROCESS_HELD)
+        rc = share_locations(newborn->space, from);
+    if (rc == 0 && !is_settled)
+        sdb__sites_settle(newborn->space->sites, newborn->pid);
+    if (rc < 0)
         sdb__breakpoint_lift_all(newborn); /* no memory: then it has none */
 }
 
@@ -118,15 +123,6 @@ static struct sdb_thread *find_stopped(struct sdb_process *process)
     return thread;
 }
 
-static bool all_stand_outside(const struct sdb_process *process)
-{
-    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (thread->state == SDB_THREAD_RUNNING || thread->slot_pc != 0)
-            return false;
-    }
-    return true;
-}
-
 void sdb__breakpoint_lift_all(struct sdb_process *process)
 {
     struct sdb__breakpoint_sites *sites = process->space->sites;
@@ -143,9 +139,28 @@ void sdb__breakpoint_lift_all(struct sdb_process *process)
              location = location->next_at_site)
             location->enabled = false;
     }
-    /* A call that was interrupted in a slot would be made again there. */
-    if (sites->scratch && stopped && all_stand_outside(process))
+    /* Those that stand still are in the program's own text; one that runs may be in a slot. */
+    if (sites->scratch && stopped && process->running_count == 0)
         sdb__scratch_give_back(sites, stopped);
+}
+
+struct sdb__space *sdb__breakpoint_bequeath(const struct sdb_process *process)
+{
+    struct sdb__space *space = process->space->sites ? sdb__space_create() : NULL;
+
+    if (space && sdb__sites_copy(space, process->space->sites) < 0) {
+        sdb__breakpoint_disinherit(space);
+        space = NULL;
+    }
+    return space;
+}
+
+void sdb__breakpoint_disinherit(struct sdb__space *space)
+{
+    if (!space)
+        return;
+    sdb__sites_free(space);
+    sdb__space_close(space);
 }
 
 void sdb__breakpoint_leave_space(struct sdb_process *process)

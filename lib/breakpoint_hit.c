@@ -24,40 +24,33 @@
 /* How many breakpoints one address usually has at most. */
 #define USUAL_COUNT 8
 
-/* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
-#define FIRST_RESTART (-516)
-#define LAST_RESTART  (-512)
-
 /* ---- where it stands ---- */
 
 static const struct sdb__relocation_point *point_at(const struct sdb__scratch_slot *slot,
                                                     uint64_t offset)
 {
-    for (unsigned i = 0; i < slot->point_count; i++) {
-        if (slot->points[i].offset == offset)
-            return &slot->points[i];
+    for (unsigned i = 0; i < slot->relocation.point_count; i++) {
+        if (slot->relocation.points[i].offset == offset)
+            return &slot->relocation.points[i];
     }
     return NULL;
 }
 
-static bool will_restart(const struct user_regs_struct *registers)
+/* Whether the signal that it stands before comes from the very instruction: it would come again. */
+static bool stands_at_fault(const struct sdb_thread *thread)
 {
-    const int64_t result = (int64_t)registers->rax;
+    siginfo_t info;
 
-    return (int64_t)registers->orig_rax >= 0 && result >= FIRST_RESTART && result <= LAST_RESTART;
-}
-
-/* Whether a signal comes from the very instruction: it would come again. */
-static bool is_fault(int signal, const siginfo_t *info)
-{
-    switch (signal) {
+    if (sdb__ptrace_siginfo(thread->tid, &info) < 0)
+        return true; /* it is dying */
+    switch (info.si_signo) {
     case SIGSEGV:
     case SIGBUS:
     case SIGILL:
     case SIGFPE:
     case SIGTRAP:
     case SIGSYS:
-        return info->si_code > 0;
+        return info.si_code > 0;
     default:
         return false;
     }
@@ -76,7 +69,7 @@ static bool execute_first(struct sdb_thread *thread, uint64_t place)
     int status;
     int rc;
 
-    if (sdb__ptrace_siginfo(thread->tid, &info) < 0 || is_fault(thread->signal, &info))
+    if (stands_at_fault(thread) || sdb__ptrace_siginfo(thread->tid, &info) < 0)
         return false;
     sdb__registers_set_pc(thread, place);
     rc = sdb__step_alone(thread);
@@ -119,14 +112,14 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
         return true;
     if (point->address == slot->site->address) {
         thread->at_site = slot->site;
-        if (stop->kind == SDB_EVENT_SIGNAL)
+        if (stop->kind == SDB_EVENT_SIGNAL && !stands_at_fault(thread))
             sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
-    } else if (slot->site->is_syscall && will_restart(registers)) {
+    } else if (slot->site->is_syscall && (int64_t)registers->orig_rax >= 0) {
+        /* In the call still, which may be made again: that shall happen in the slot, without a hit. */
         thread->at_site = slot->site;
         thread->slot_pc = registers->rip;
     }
-    registers->rip = point->address;
-    registers->rsp += (unsigned long long)(long long)point->stack_adjust;
+    (void)sdb__relocation_show(&slot->relocation, start, registers);
     sdb__registers_changed(thread);
     return true;
 }
@@ -248,6 +241,8 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
 
     sdb__registers_set_pc(thread, site->address);
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
+    thread->stop = SDB_EVENT_BREAKPOINT; /* its signal is none of the program's */
+    thread->signal = 0;
     sdb__trap_signal_restore(thread);
     if (site->enabled == 0)
         return SDB__BREAKPOINT_PASS;

@@ -13,16 +13,22 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "await.h"
 #include "process.h"
 #include "ptrace.h"
 #include "register_cache.h"
 #include "scratch.h"
 #include "session.h"
+#include "trace.h"
 
 /* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
 #define FAULT_SIGNALS                                                                              \
     (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
+
+/* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
+#define FIRST_RESTART (-516)
+#define LAST_RESTART  (-512)
 
 /* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
 #define RSEQ_SECTION_OFFSET 8
@@ -56,24 +62,32 @@ static bool is_step_trap(pid_t tid)
 static int step_once(struct sdb_thread *thread, struct used_up *used_up)
 {
     int status;
+    int signal;
     int rc = sdb__registers_flush(thread);
 
     if (rc == 0)
         rc = sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, 0);
     if (rc < 0)
         return -ESRCH;
-    rc = sdb__wait_for_stop(thread->tid, &status);
-    if (rc < 0)
+    if (sdb__await(thread, thread->tid, &status) < 0)
         return -ESRCH;
-    if (sdb__status_is_event_stop(status)) {
+    if (sdb__tracing())
+        sdb__event_trace_status(thread->tid, status);
+    switch (sdb__status_kind(status, &signal)) {
+    case SDB__STATUS_STOP:
         used_up->interrupt = true;
         return 2;
+    case SDB__STATUS_SIGNAL:
+        used_up->stop_signal = used_up->stop_signal || signal == SIGSTOP;
+        if (signal == SIGSTOP)
+            return 2;
+        return signal == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
+    case SDB__STATUS_END:
+    case SDB__STATUS_EXEC: /* of another thread, which has its id now */
+        return -ESRCH;
+    default:
+        return 1;
     }
-    if (sdb__status_signal(status) == SIGSTOP) {
-        used_up->stop_signal = true;
-        return 2;
-    }
-    return sdb__status_signal(status) == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
 }
 
 int sdb__step_alone(struct sdb_thread *thread)
@@ -217,6 +231,13 @@ static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct 
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
 }
 
+static bool will_restart(const struct user_regs_struct *registers)
+{
+    const int64_t result = (int64_t)registers->rax;
+
+    return (int64_t)registers->orig_rax >= 0 && result >= FIRST_RESTART && result <= LAST_RESTART;
+}
+
 /*
  * Go on in a system call that was interrupted in a slot: the kernel may make it again there; or, if a
  * signal's handler comes first, from the program's own place.
@@ -229,7 +250,8 @@ static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, ui
     if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
         return;
     if (signal > 0) {
-        sdb__breakpoint_expect_again(thread, site, registers->rsp);
+        if (will_restart(registers))
+            sdb__breakpoint_expect_again(thread, site, registers->rsp);
     } else {
         sdb__registers_set_pc(thread, slot_pc);
         thread->displaced = true;

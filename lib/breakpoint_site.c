@@ -12,6 +12,7 @@
 
 #include "procfs.h"
 #include "scratch.h"
+#include "trace.h"
 
 #define FIRST_BUCKETS 16
 
@@ -181,7 +182,7 @@ int sdb__site_update(struct sdb__site *site, pid_t pid)
     int rc;
 
     if (site->enabled == 0) {
-        (void)sdb__space_lift(space, pid, site->address, SDB__TRAP_BYTE);
+        sdb__site_lift(site, pid);
         return 0;
     }
     if (sdb__space_is_planted(space, site->address, NULL))
@@ -189,7 +190,12 @@ int sdb__site_update(struct sdb__site *site, pid_t pid)
     rc = sdb__space_plant(space, pid, site->address, SDB__TRAP_BYTE);
     if (rc < 0)
         return rc;
+    if (sdb__tracing())
+        sdb__trace("plant a breakpoint at %#llx in %d", (unsigned long long)site->address,
+                   (int)pid);
     (void)sdb__space_is_planted(space, site->address, &original);
+    site->sites->changes++;
+    site->original = original;
     site->own_trap = original == SDB__TRAP_BYTE;
     site->decoded = false; /* the program may have changed since */
     return 0;
@@ -197,6 +203,12 @@ int sdb__site_update(struct sdb__site *site, pid_t pid)
 
 void sdb__site_lift(struct sdb__site *site, pid_t pid)
 {
+    if (!sdb__space_is_planted(site->sites->space, site->address, NULL))
+        return;
+    if (sdb__tracing())
+        sdb__trace("lift the breakpoint at %#llx in %d", (unsigned long long)site->address,
+                   (int)pid);
+    site->sites->changes++;
     (void)sdb__space_lift(site->sites->space, pid, site->address, SDB__TRAP_BYTE);
 }
 
@@ -275,8 +287,31 @@ int sdb__sites_copy(struct sdb__space *copy, const struct sdb__breakpoint_sites 
         sites->looked_at = from->looked_at;
         sites->shadow_stack = from->shadow_stack;
         sites->filtered = from->filtered;
+        sites->trap_signal = from->trap_signal;
     }
     return rc;
+}
+
+void sdb__sites_settle(struct sdb__breakpoint_sites *sites, pid_t pid)
+{
+    struct sdb__space *space = sites->space;
+    struct sdb__site *site = NULL;
+    size_t at = 0;
+
+    while ((site = sdb__site_next(sites, &at, site))) {
+        const bool planted = sdb__space_is_planted(space, site->address, NULL);
+
+        if (planted) {
+            /* Once more, in case that the copy was made before it was planted. */
+            (void)sdb__space_lift(space, pid, site->address, SDB__TRAP_BYTE);
+            (void)sdb__space_plant(space, pid, site->address, SDB__TRAP_BYTE);
+        } else if (!site->own_trap) {
+            uint8_t byte;
+
+            if (sdb__space_read(space, pid, site->address, &byte, 1) == 1 && byte == SDB__TRAP_BYTE)
+                (void)sdb__space_write(space, pid, site->address, &site->original, 1);
+        }
+    }
 }
 
 void sdb__sites_free(struct sdb__space *space)

@@ -15,6 +15,7 @@
 
 #include "address_space.h"
 #include "arch/x86_64/relocate.h"
+#include "trap_signal.h"
 
 struct sdb_breakpoint;
 struct sdb_thread;
@@ -38,6 +39,7 @@ struct sdb__site {
     uint64_t address;
     struct sdb__location *locations;
     unsigned enabled; /* of them */
+    uint8_t original; /* the program's own byte, when it was planted last */
     bool own_trap;    /* the program has an int3 of its own there */
     bool decoded;     /* `bytes` and what follows it say what the instruction is */
     bool placed;      /* its slot was looked for, and `slot` is it, or 0 */
@@ -63,6 +65,9 @@ struct sdb__breakpoint_sites {
     struct sdb__site **buckets;
     size_t bucket_count; /* 0 or a power of two */
     size_t count;
+    unsigned changes; /* counts what was planted and lifted */
+
+    struct sdb__trap_signal trap_signal;
 
     struct sdb__executable_range *ranges; /* as they were when they were looked at */
     size_t range_count;
@@ -107,6 +112,9 @@ void sdb__site_decode(struct sdb__site *site, pid_t pid);
  * @return 0 or -ENOMEM
  */
 int sdb__sites_copy(struct sdb__space *copy, const struct sdb__breakpoint_sites *from);
+
+/** Have the bytes of a copy be as its sites say, where they were changed while it was made. */
+void sdb__sites_settle(struct sdb__breakpoint_sites *sites, pid_t pid);
 
 /** Free those of an address space that nobody is held with any more; there are no locations left. */
 void sdb__sites_free(struct sdb__space *space);

@@ -28,21 +28,33 @@ bool sdb__status_is_exec(int status)
     return EVENT_OF(status) == PTRACE_EVENT_EXEC;
 }
 
-bool sdb__status_is_event_stop(int status)
-{
-    return EVENT_OF(status) == PTRACE_EVENT_STOP;
-}
-
-int sdb__status_signal(int status)
-{
-    return WIFSTOPPED(status) && EVENT_OF(status) == 0 && WSTOPSIG(status) != SYSCALL_TRAP
-               ? WSTOPSIG(status)
-               : 0;
-}
-
 bool sdb__status_is_end(int status)
 {
     return WIFEXITED(status) || WIFSIGNALED(status);
+}
+
+enum sdb__status_kind sdb__status_kind(int status, int *signal)
+{
+    *signal = 0;
+    if (sdb__status_is_end(status))
+        return SDB__STATUS_END;
+    *signal = WSTOPSIG(status);
+    switch (EVENT_OF(status)) {
+    case 0:
+        return *signal == SYSCALL_TRAP ? SDB__STATUS_SYSTEM_CALL : SDB__STATUS_SIGNAL;
+    case PTRACE_EVENT_STOP:
+        return SDB__STATUS_STOP;
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+    case PTRACE_EVENT_CLONE:
+        return SDB__STATUS_NEWBORN;
+    case PTRACE_EVENT_EXEC:
+        return SDB__STATUS_EXEC;
+    case PTRACE_EVENT_SECCOMP:
+        return SDB__STATUS_SECCOMP;
+    default:
+        return SDB__STATUS_OTHER;
+    }
 }
 
 /*

@@ -20,14 +20,23 @@ struct sdb__stop {
     bool in_group_stop; /* the process is in its group-stop */
 };
 
+/* What a wait status is, as far as the kernel itself says it. */
+enum sdb__status_kind {
+    SDB__STATUS_END,
+    SDB__STATUS_SIGNAL,      /* a signal has come */
+    SDB__STATUS_SYSTEM_CALL, /* the beginning or the end of one */
+    SDB__STATUS_STOP,        /* an interrupt, a group-stop, a newborn's first */
+    SDB__STATUS_NEWBORN,     /* fork, vfork, clone */
+    SDB__STATUS_EXEC,
+    SDB__STATUS_SECCOMP,
+    SDB__STATUS_OTHER,
+};
+
+/** @param signal  gets the signal that goes with it */
+enum sdb__status_kind sdb__status_kind(int status, int *signal);
+
 /** @return whether a wait status says that the process has executed a program */
 bool sdb__status_is_exec(int status);
-
-/** @return whether a wait status is one of the stops of PTRACE_SEIZE: an interrupt, a group-stop */
-bool sdb__status_is_event_stop(int status);
-
-/** @return the signal that a wait status says the thread stands before, or 0: it is another kind of stop */
-int sdb__status_signal(int status);
 
 /** @return whether a wait status says that the thread has ended */
 bool sdb__status_is_end(int status);

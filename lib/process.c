@@ -182,6 +182,8 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         return rc;
     if (follow & ~SDB_FOLLOW_ALL)
         return -EINVAL;
+    if (process->births_reported && !(follow & SDB_FOLLOW_CLONE))
+        return -EINVAL; /* a thread that is not held would die of a breakpoint */
     if (process->running_count > 0)
         return -EBUSY;
     if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {

@@ -14,7 +14,6 @@
 #include "address_space.h"
 #include "ptrace.h"
 #include "thread.h"
-#include "trap_signal.h"
 
 /* What is being done with a process, which says what becomes of the stops of its threads. */
 enum sdb__process_phase {
@@ -52,7 +51,6 @@ struct sdb_process {
     unsigned pauses;   /* its threads stand still for a moment: how often that was asked for */
 
     bool births_reported; /* by the kernel, whatever the policies say: it has or had breakpoints */
-    struct sdb__trap_signal trap_signal;
 
     bool killed;             /* by the end of its session */
     bool ended;              /* its first thread's status says how */

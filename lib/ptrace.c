@@ -45,6 +45,8 @@ static const char *name_of(int what)
         return "step";
     case PTRACE_SYSCALL:
         return "continue to system call";
+    case PTRACE_SYSEMU:
+        return "continue to system call, which is skipped,";
     case PTRACE_LISTEN:
         return "listen";
     case PTRACE_DETACH:
@@ -143,6 +145,11 @@ int sdb__ptrace_resume(pid_t tid, enum sdb_resume how, int signal)
     return request(requests[how], tid, 0, (uintptr_t)signal);
 }
 
+int sdb__ptrace_resume_to_skip(pid_t tid)
+{
+    return request(PTRACE_SYSEMU, tid, 0, 0);
+}
+
 int sdb__ptrace_listen(pid_t tid)
 {
     return request(PTRACE_LISTEN, tid, 0, 0);
@@ -163,19 +170,40 @@ int sdb__ptrace_siginfo(pid_t tid, void *siginfo)
     return request(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)siginfo);
 }
 
-bool sdb__ptrace_has_pending(pid_t tid, int signal)
+/* Find a signal that waits to be delivered.  @param flags  PTRACE_PEEKSIGINFO_SHARED or 0 */
+static bool find_pending(pid_t tid, uint32_t flags, int signal, siginfo_t *info)
 {
-    struct __ptrace_peeksiginfo_args which = {.nr = 1};
-    siginfo_t info;
+    struct __ptrace_peeksiginfo_args which = {.flags = flags, .nr = 1};
 
     for (;; which.off++) {
-        long count = syscall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &which, &info);
+        long count = syscall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &which, info);
 
         if (count <= 0)
             return false;
-        if (info.si_signo == signal)
+        if (info->si_signo == signal)
             return true;
     }
+}
+
+bool sdb__ptrace_has_pending(pid_t tid, int signal)
+{
+    siginfo_t info;
+
+    return find_pending(tid, 0, signal, &info);
+}
+
+bool sdb__ptrace_has_shared_pending(pid_t tid, int signal)
+{
+    siginfo_t info;
+
+    return find_pending(tid, PTRACE_PEEKSIGINFO_SHARED, signal, &info);
+}
+
+int sdb__ptrace_pending_code(pid_t tid, int signal)
+{
+    siginfo_t info;
+
+    return find_pending(tid, 0, signal, &info) ? info.si_code : 0;
 }
 
 int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo)
@@ -314,6 +342,19 @@ pid_t sdb__wait_peek(bool block, int *status)
     return info.si_pid;
 }
 
+int sdb__wait_peek_one(pid_t tid, int *status)
+{
+    siginfo_t info = {0};
+
+    if (syscall(SYS_waitid, P_PID, tid, &info,
+                (int)(WEXITED | WNOWAIT | __WCLONE | __WNOTHREAD) | WNOHANG, NULL) < 0)
+        return -errno;
+    if (info.si_pid == 0)
+        return -EAGAIN;
+    *status = status_of(&info);
+    return 0;
+}
+
 bool sdb__wait_take_stop(pid_t tid, int *status)
 {
     siginfo_t info = {0};
@@ -324,23 +365,6 @@ bool sdb__wait_take_stop(pid_t tid, int *status)
         return false;
     *status = status_of(&info);
     return true;
-}
-
-int sdb__wait_for_stop(pid_t tid, int *status)
-{
-    siginfo_t info;
-    long rc;
-
-    do {
-        info = (siginfo_t){0};
-        rc = syscall(SYS_waitid, P_PID, tid, &info,
-                     (int)(WEXITED | WSTOPPED | WNOWAIT | __WCLONE | __WNOTHREAD), NULL);
-    } while (rc < 0 && errno == EINTR);
-    if (rc < 0 || info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
-        info.si_code == CLD_DUMPED)
-        return -ESRCH;
-    *status = status_of(&info);
-    return 0;
 }
 
 static void copy_usage(const struct rusage *usage, struct sdb_exit_status *out)

@@ -29,6 +29,10 @@ int sdb__ptrace_seize(pid_t tid, const struct sdb__ptrace_options *options);
 int sdb__ptrace_set_options(pid_t tid, const struct sdb__ptrace_options *options);
 int sdb__ptrace_interrupt(pid_t tid);
 int sdb__ptrace_resume(pid_t tid, enum sdb_resume how, int signal);
+
+/** Resume up to the beginning of the next system call, which is then not made. */
+int sdb__ptrace_resume_to_skip(pid_t tid);
+
 int sdb__ptrace_listen(pid_t tid);
 int sdb__ptrace_detach(pid_t tid, int signal);
 int sdb__ptrace_message(pid_t tid, unsigned long *message);
@@ -36,6 +40,12 @@ int sdb__ptrace_siginfo(pid_t tid, void *siginfo);
 
 /** @return whether a signal that was sent to this thread waits to be delivered */
 bool sdb__ptrace_has_pending(pid_t tid, int signal);
+
+/** The same of one that was sent to its process. */
+bool sdb__ptrace_has_shared_pending(pid_t tid, int signal);
+
+/** @return the code of the siginfo of such a signal, if there is one, else 0 */
+int sdb__ptrace_pending_code(pid_t tid, int signal);
 
 /** Have the signal that it stands before come with this siginfo_t. */
 int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo);
@@ -82,11 +92,11 @@ pid_t sdb__wait_peek(bool block, int *status);
 bool sdb__wait_take_stop(pid_t tid, int *status);
 
 /**
- * Wait until a tracee of this thread stops, and look at that; it stays as with sdb__wait_peek().
+ * Look at the status of one tracee of this thread, and leave it where it is.
  *
- * @return 0, or -ESRCH: it has ended instead, which is left
+ * @return 0, -EAGAIN if it has none yet, or -ECHILD: there is no such tracee
  */
-int sdb__wait_for_stop(pid_t tid, int *status);
+int sdb__wait_peek_one(pid_t tid, int *status);
 
 /** Take the status of one tracee of this thread.  @return @p tid, or 0 or less if it has none */
 pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage);
@@ -112,6 +122,9 @@ bool sdb__tasks_share_memory(pid_t a, pid_t b);
 /** @return whether the task exists and is a thread of the process */
 bool sdb__task_is_in(pid_t pid, pid_t tid);
 
+/** Send a signal to one thread.  @return 0 or a negative errno */
+int sdb__signal_thread(pid_t pid, pid_t tid, int signal);
+
 /** How sdb__wait_child() shall wait. */
 enum sdb__wait_how {
     SDB__WAIT_TAKE,  /* return at once */
@@ -133,9 +146,6 @@ int sdb__wait_child(pid_t pid, int pidfd, enum sdb__wait_how how, struct sdb_exi
  * @return 0 or a negative errno
  */
 int sdb__send_signal(pid_t pid, int pidfd, int signal);
-
-/** Send one thread a signal, as tgkill(2).  @return 0 or a negative errno */
-int sdb__signal_thread(pid_t pid, pid_t tid, int signal);
 
 /** Kill a process that this thread traces, even one that it has no permission to signal. */
 int sdb__kill_tracee(pid_t pid, int pidfd);

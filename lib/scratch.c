@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -168,23 +167,21 @@ static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pi
 {
     const uint64_t address = area->start + area->used * SDB__SLOT_SIZE;
     struct sdb__scratch_slot *slot = &area->slots[area->used];
-    struct sdb__relocation relocation;
+    struct sdb__relocation *relocation = &slot->relocation;
     ssize_t count;
     int rc = sdb__relocate(site->bytes, site->byte_count, site->address, address,
-                           site->sites->shadow_stack, &relocation);
+                           site->sites->shadow_stack, relocation);
 
     if (rc < 0)
         return rc;
-    if (relocation.kind != SDB__RELOCATION_SLOT)
+    if (relocation->kind != SDB__RELOCATION_SLOT)
         return -ERANGE; /* it refers to something out of reach */
     count =
-        sdb__space_write(site->sites->space, pid, address, relocation.code, relocation.code_len);
-    if (count != relocation.code_len)
+        sdb__space_write(site->sites->space, pid, address, relocation->code, relocation->code_len);
+    if (count != relocation->code_len)
         return count < 0 ? (int)count : -EFAULT;
     area->used++;
     slot->site = site;
-    slot->point_count = relocation.point_count;
-    memcpy(slot->points, relocation.points, sizeof(slot->points));
     site->slot = address;
     return 0;
 }

@@ -14,13 +14,10 @@
 
 struct sdb_thread;
 
-#define SDB__MOST_POINTS 4
-
 /* A slot that is used. */
 struct sdb__scratch_slot {
     struct sdb__site *site;
-    uint8_t point_count;
-    struct sdb__relocation_point points[SDB__MOST_POINTS];
+    struct sdb__relocation relocation; /* what is in it */
 };
 
 /* Some pages, or a piece of the program's own padding. */

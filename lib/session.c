@@ -34,6 +34,7 @@ static void free_session(struct sdb_session *session, bool in_fork)
     while (session->processes)
         sdb__session_remove(session->processes);
     sdb__breakpoint_free_all(session);
+    sdb__breakpoint_disinherit(session->departed_space);
     sdb__thread_table_free(&session->threads);
     sdb__session_free_orphans(session);
     sdb__waiter_close(session->waiter, in_fork);

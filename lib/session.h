@@ -36,9 +36,10 @@ struct sdb_session {
     struct sdb_thread *told_end; /* whose end was told last: it goes at the next wait */
     bool some_departed;          /* `departed` is meant */
     struct sdb__policies
-        departed;                /* of the last process that has ended and had its newborns held */
-    struct sdb__orphan *orphans; /* statuses of threads that are not known, or not yet */
-    uint8_t signal_policies[NSIG]; /* enum sdb_signal_policy */
+        departed; /* of the last process that has ended and had its newborns held */
+    struct sdb__space *departed_space; /* what was planted in its memory, or NULL */
+    struct sdb__orphan *orphans;       /* statuses of threads that are not known, or not yet */
+    uint8_t signal_policies[NSIG];     /* enum sdb_signal_policy */
 
     pid_t stop_to_take; /* whose stop was looked at last, and is still there; or 0 */
     bool stolen;        /* that something was, is still to be told */

@@ -173,7 +173,9 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
             process->phase = parent->process->phase;
         else if (!sdb__session_wants_birth(parent->process, stop->kind))
             process->phase = SDB__PROCESS_WATCHED;
-        sdb__breakpoint_inherit(process, parent->process);
+        sdb__breakpoint_inherit(process, parent->process->space,
+                                !parent->process->space->sites ||
+                                    parent->changes_seen == parent->process->space->sites->changes);
     }
     newborn->awaits_start = true;
     newborn->displaced = parent->process->space->sites && parent->process->space->sites->scratch;
@@ -205,6 +207,8 @@ static bool is_left(const struct sdb_session *session, const struct sdb__orphan 
 static bool adopt(struct sdb_session *session, const struct sdb__policies *policies,
                   const struct sdb_process *executed)
 {
+    struct sdb__space *parent_space = executed ? executed->space : session->departed_space;
+    struct sdb_process *process;
     bool adopted = false;
 
     for (struct sdb__orphan *orphan = session->orphans; orphan;) {
@@ -213,7 +217,11 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
         orphan->looked_at = true;
         if (!is_left(session, orphan, executed)) {
             orphan = orphan->next;
-        } else if (create_with(session, tid, policies)) {
+        } else if ((process = create_with(session, tid, policies))) {
+            /* What the parent called it, nobody knows. */
+            if (!(policies->follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) && parent_space)
+                process->phase = SDB__PROCESS_WATCHED;
+            sdb__breakpoint_inherit(process, parent_space, false);
             replay(session, tid);
             adopted = true;
             orphan = session->orphans; /* the list is another now */
@@ -228,12 +236,15 @@ void sdb__session_adopt(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
-    (void)adopt(session, &process->policies, process->ended ? NULL : process);
     /* Its newborns' stops may still be to come. */
-    if (process->ended && (process->policies.follow & FOLLOW_NEWBORNS)) {
+    if (process->ended &&
+        ((process->policies.follow & FOLLOW_NEWBORNS) || process->births_reported)) {
         session->departed = process->policies;
         session->some_departed = true;
+        sdb__breakpoint_disinherit(session->departed_space);
+        session->departed_space = sdb__breakpoint_bequeath(process);
     }
+    (void)adopt(session, &process->policies, process->ended ? NULL : process);
 }
 
 bool sdb__session_has_orphans(const struct sdb_session *session)

@@ -108,6 +108,7 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->stop = stop;
     thread->signal = signal;
     thread->listening = false;
+    thread->group_stop_over = false;
     thread->in_vfork = false;
     thread->cannot_stop = false;
     thread->interrupt_asked = false;
@@ -138,6 +139,8 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
     thread->hit_count = 0;
+    if (thread->process->space->sites)
+        thread->changes_seen = thread->process->space->sites->changes;
     sdb__thread_set_state(thread, SDB_THREAD_RUNNING);
     return 0;
 }
@@ -192,6 +195,7 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
 {
     int taken;
+    int rc;
 
     if (!thread->in_group_stop || how != SDB_RESUME_CONTINUE)
         return sdb__thread_go(thread, how, sdb__thread_pending_signal(thread));
@@ -199,7 +203,11 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
     thread->listening = true;
     (void)sdb__wait_take_stop(thread->tid,
                               &taken); /* it stays in it: what comes next shall be told from it */
-    return resumed(thread, how, sdb__ptrace_listen(thread->tid));
+    rc = resumed(thread, how, sdb__ptrace_listen(thread->tid));
+    /* What the interrupt brings is told as the end of the group-stop that it listens for. */
+    if (rc == 0 && thread->group_stop_over)
+        rc = sdb__thread_ask_to_stop(thread);
+    return rc;
 }
 
 int sdb__thread_ask_to_stop(struct sdb_thread *thread)
@@ -231,7 +239,7 @@ static int check_caller(const struct sdb_thread *thread)
     return sdb_thread_state(thread) == SDB_THREAD_GONE ? -ESRCH : 0;
 }
 
-static int check_stopped(const struct sdb_thread *thread)
+int sdb__thread_check_stopped(const struct sdb_thread *thread)
 {
     int rc = check_caller(thread);
 
@@ -269,7 +277,7 @@ bool sdb__resume_is_known(enum sdb_resume how)
 
 int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc == -ESRCH && thread->queued)
         return 0; /* it was killed since, and that is still to be told */
@@ -304,7 +312,7 @@ int sdb_thread_interrupt(struct sdb_thread *thread)
 
 int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
@@ -315,7 +323,7 @@ int sdb_thread_pc(struct sdb_thread *thread, uint64_t *address)
 
 int sdb_thread_siginfo(struct sdb_thread *thread, void *info, size_t size)
 {
-    int rc = check_stopped(thread);
+    int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;

@@ -42,6 +42,7 @@ struct sdb_thread {
     struct sdb__site *repeats; /* it comes there again without a new hit, with this stack pointer */
     uint64_t repeats_at;
     bool displaced;                     /* it may stand in a scratch page when it stops */
+    unsigned changes_seen;              /* of what is planted, when it was resumed */
     uint64_t rseq;                      /* its struct rseq, 0: not known */
     struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
     uint64_t step_frame;                /* and with a stack pointer above this */
@@ -56,6 +57,7 @@ struct sdb_thread {
     bool ended;            /* and `status` says how; its id may belong to another by now */
     bool awaits_start;     /* a newborn, whose first stop is still to come */
     bool in_group_stop;    /* it stands still in the group-stop of its process */
+    bool group_stop_over;  /* and that has ended meanwhile, which the kernel will not tell again */
     bool listening;        /* it was left in its group-stop (PTRACE_LISTEN) */
     bool leaving_exec;     /* it was resumed out of its exec */
     bool step_trap_due;    /* it was resumed to step, and the SIGTRAP of that has not come yet */
@@ -109,6 +111,13 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how);
  * stopped for another reason, so one that is under way is not made again.
  */
 int sdb__thread_ask_to_stop(struct sdb_thread *thread);
+
+/**
+ * Whether the caller may ask something of a thread that stands still.
+ *
+ * @return 0, -EINVAL (NULL), -SDB_EWRONGTHREAD, -ESRCH (gone), or -EBUSY (it runs)
+ */
+int sdb__thread_check_stopped(const struct sdb_thread *thread);
 
 /** @return whether it is one of enum sdb_resume */
 bool sdb__resume_is_known(enum sdb_resume how);

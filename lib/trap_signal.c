@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "breakpoint_site.h"
 #include "inject.h"
 #include "process.h"
 #include "procfs.h"
@@ -70,10 +71,14 @@ static struct sdb_thread *find_stopped(struct sdb_process *process)
 
 void sdb__trap_signal_note(struct sdb_process *process)
 {
-    struct sdb__trap_signal *known = &process->trap_signal;
+    struct sdb__breakpoint_sites *sites = sdb__sites_of(process->space);
     struct sdb_thread *thread = find_stopped(process);
+    struct sdb__trap_signal *known;
     struct sdb__procfs_status status;
 
+    if (!sites)
+        return;
+    known = &sites->trap_signal;
     *known = (struct sdb__trap_signal){0};
     if (!thread || sdb__procfs_status(process->pid, &status) < 0 ||
         !((status.ignored_signals | status.caught_signals) & BIT(SIGTRAP)))
@@ -84,7 +89,7 @@ void sdb__trap_signal_note(struct sdb_process *process)
 
 void sdb__trap_signal_restore(struct sdb_thread *thread)
 {
-    struct sdb__trap_signal *known = &thread->process->trap_signal;
+    struct sdb__trap_signal *known = &thread->process->space->sites->trap_signal;
     uint64_t mask = 0;
     bool was_blocked;
 

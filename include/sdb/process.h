@@ -95,7 +95,8 @@ SDB_API int sdb_process_thread_count(const struct sdb_process *process);
  * @param follow  SDB_FOLLOW_... flags
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread
- *         -EINVAL  @p process is NULL, or an unknown flag
+ *         -EINVAL  @p process is NULL, or an unknown flag; or SDB_FOLLOW_CLONE is not among them, and
+ *                  the process has or had breakpoints
  *         -ESRCH   it is gone, or was killed just now
  *         -EBUSY   not all of its threads stand still: see sdb_process_stop()
  *         -ENOMEM  no memory

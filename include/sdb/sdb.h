@@ -10,6 +10,7 @@
 #include <sdb/event.h>
 #include <sdb/export.h>
 #include <sdb/facts.h>
+#include <sdb/inject.h>
 #include <sdb/launch.h>
 #include <sdb/pipe.h>
 #include <sdb/process.h>

@@ -140,6 +140,22 @@ static bool reaches(uint64_t end, uint64_t target, int32_t *displacement)
     return *displacement == distance;
 }
 
+/*
+ * Put what an instruction reads that ends in this displacement.  Aligned: a program may have alignment
+ * checked.
+ */
+static void put_literal(const struct moving *moving, size_t displacement_at, uint64_t literal)
+{
+    struct sdb__relocation *out = moving->out;
+    int32_t displacement;
+
+    while ((moving->to + out->code_len) % sizeof(literal) != 0)
+        put_byte(out, 0xcc);
+    displacement = (int32_t)(out->code_len - (displacement_at + sizeof(displacement)));
+    memcpy(out->code + displacement_at, &displacement, sizeof(displacement));
+    put(out, &literal, sizeof(literal));
+}
+
 /* Leave the slot, from a place that stands for where it goes. */
 static void put_exit(const struct moving *moving, uint64_t target)
 {
@@ -153,7 +169,7 @@ static void put_exit(const struct moving *moving, uint64_t target)
         put(out, &displacement, sizeof(displacement));
     } else {
         put(out, jump_by_literal, sizeof(jump_by_literal));
-        put(out, &target, sizeof(target));
+        put_literal(moving, out->code_len - sizeof(displacement), target);
     }
 }
 
@@ -230,14 +246,6 @@ static size_t put_push_literal(struct sdb__relocation *out)
     return out->code_len - sizeof(int32_t);
 }
 
-static void put_literal(struct sdb__relocation *out, size_t displacement_at, uint64_t literal)
-{
-    const int32_t displacement = (int32_t)(out->code_len - (displacement_at + sizeof(int32_t)));
-
-    memcpy(out->code + displacement_at, &displacement, sizeof(displacement));
-    put(out, &literal, sizeof(literal));
-}
-
 /* The push alone can fault, and then nothing has happened; behind it the call is done. */
 static void move_direct_call(const struct moving *moving, uint64_t target)
 {
@@ -246,7 +254,7 @@ static void move_direct_call(const struct moving *moving, uint64_t target)
     put_point(moving->out, moving->from, 0);
     displacement_at = put_push_literal(moving->out);
     put_exit(moving, target);
-    put_literal(moving->out, displacement_at, moving->next);
+    put_literal(moving, displacement_at, moving->next);
 }
 
 static bool move_relative_branch(const struct moving *moving)
@@ -340,7 +348,7 @@ static bool move_indirect_call(const struct moving *moving)
     put_point(out, moving->from, 8);
     if (!put_jump_for_call(moving))
         return false;
-    put_literal(out, displacement_at, moving->next);
+    put_literal(moving, displacement_at, moving->next);
     out->kind = SDB__RELOCATION_SLOT;
     return true;
 }

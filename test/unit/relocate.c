@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Relocated instructions, by their code (see slot_check.h).  That they also compute the same is in
+ * relocate_run.c.
+ */
+#include "relocate.h"
+
+#include <check.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "library_text.h"
+#include "racing.h"
+#include "slot_check.h"
+
+#define HERE  UINT64_C(0x7f0000001234)
+#define NEAR  UINT64_C(0x7f0000100040)
+#define FAR   UINT64_C(0x100000000040)
+#define FUZZ  300000
+#define BYTES 15
+
+/* ---- kinds of encodings ---- */
+
+enum { NONE = SDB__RELOCATION_NONE, SLOT, SKIP, JUMP };
+enum { OTHER = SDB__INSTRUCTION_OTHER, CALL, RETURN, SYSCALL, PUSHES, POPS, TRAP, REPEATED };
+
+static const struct {
+    const char *text;
+    uint8_t len;
+    uint8_t bytes[BYTES];
+    uint8_t near_kind; /* with the slot in reach */
+    uint8_t far_kind;  /* and out of it */
+    uint8_t class;
+} encodings[] = {
+    /* what does not know where it is */
+    {"push rbp", 1, {0x55}, SLOT, SLOT, OTHER},
+    {"mov rax, [rsp+8]", 5, {0x48, 0x8b, 0x44, 0x24, 8}, SLOT, SLOT, OTHER},
+    {"movabs rax, imm64", 10, {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8}, SLOT, SLOT, OTHER},
+    {"mov eax, moffs", 9, {0xa1, 1, 2, 3, 4, 5, 6, 7, 8}, SLOT, SLOT, OTHER},
+    {"rep movsb", 2, {0xf3, 0xa4}, SLOT, SLOT, REPEATED},
+    {"repne scasb", 2, {0xf2, 0xae}, SLOT, SLOT, REPEATED},
+    {"repe cmpsq", 3, {0xf3, 0x48, 0xa7}, SLOT, SLOT, REPEATED},
+    {"pushfq", 1, {0x9c}, SLOT, SLOT, PUSHES},
+    {"popfq", 1, {0x9d}, SLOT, SLOT, POPS},
+    {"pause", 2, {0xf3, 0x90}, SLOT, SLOT, OTHER},
+    {"xchg r8, rax", 2, {0x49, 0x90}, SLOT, SLOT, OTHER},
+    {"xchg eax, eax, which clears", 2, {0x87, 0xc0}, SLOT, SLOT, OTHER},
+    {"rdsspq rax", 5, {0xf3, 0x48, 0x0f, 0x1e, 0xc8}, SLOT, SLOT, OTHER},
+    {"mov rax, cr0 with mod 0, rm 5", 3, {0x0f, 0x20, 0x05}, SLOT, SLOT, OTHER},
+    {"mov [disp32], eax", 7, {0x89, 0x04, 0x25, 1, 2, 3, 4}, SLOT, SLOT, OTHER},
+    {"mov eax, [rbp+disp32]", 6, {0x8b, 0x85, 1, 2, 3, 4}, SLOT, SLOT, OTHER},
+    {"hlt", 1, {0xf4}, SLOT, SLOT, OTHER},
+    {"ud2", 2, {0x0f, 0x0b}, SLOT, SLOT, OTHER},
+    {"rdtscp", 3, {0x0f, 0x01, 0xf9}, SLOT, SLOT, OTHER},
+    {"xabort", 3, {0xc6, 0xf8, 0}, SLOT, SLOT, OTHER},
+    {"xend", 3, {0x0f, 0x01, 0xd5}, SLOT, SLOT, OTHER},
+    {"int 4", 2, {0xcd, 4}, SLOT, SLOT, OTHER},
+    {"mov ds, eax", 2, {0x8e, 0xd8}, SLOT, SLOT, OTHER},
+    {"mov eax, ss", 2, {0x8c, 0xd0}, SLOT, SLOT, OTHER},
+    /* operands relative to rip */
+    {"mov rax, [rip]", 7, {0x48, 0x8b, 0x05, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"lea rax, [rip]", 7, {0x48, 0x8d, 0x05, 0xff, 0xff, 0xff, 0xff}, SLOT, NONE, OTHER},
+    {"lea r15, [rip]", 7, {0x4c, 0x8d, 0x3d, 0, 0, 0, 0}, SLOT, NONE, OTHER},
+    {"mov dword [rip], imm32", 10, {0xc7, 0x05, 1, 2, 3, 4, 9, 9, 9, 9}, SLOT, NONE, OTHER},
+    {"mov qword [rip], imm32", 11, {0x48, 0xc7, 0x05, 1, 2, 3, 4, 9, 9, 9, 9}, SLOT, NONE, OTHER},
+    {"mov word [rip], imm16", 9, {0x66, 0xc7, 0x05, 1, 2, 3, 4, 9, 9}, SLOT, NONE, OTHER},
+    {"cmp byte [rip], imm8", 7, {0x80, 0x3d, 1, 2, 3, 4, 5}, SLOT, NONE, OTHER},
+    {"lock cmpxchg [rip], edx", 8, {0xf0, 0x0f, 0xb1, 0x15, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"movsd xmm0, [rip]", 8, {0xf2, 0x0f, 0x10, 0x05, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"pshufd xmm0, [rip], 1", 9, {0x66, 0x0f, 0x70, 0x05, 1, 2, 3, 4, 1}, SLOT, NONE, OTHER},
+    {"pblendw xmm0, [rip], 1",
+     10,
+     {0x66, 0x0f, 0x3a, 0x0e, 0x05, 1, 2, 3, 4, 1},
+     SLOT,
+     NONE,
+     OTHER},
+    {"vmovdqa ymm0, [rip]", 8, {0xc5, 0xfd, 0x6f, 0x05, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"vperm2i128 ymm0, ymm1, [rip], 1",
+     10,
+     {0xc4, 0xe3, 0x75, 0x46, 0x05, 1, 2, 3, 4, 1},
+     SLOT,
+     NONE,
+     OTHER},
+    {"vmovdqu64 zmm0, [rip]",
+     10,
+     {0x62, 0xf1, 0xfe, 0x48, 0x6f, 0x05, 1, 2, 3, 4},
+     SLOT,
+     NONE,
+     OTHER},
+    {"vpternlogd zmm0, zmm0, [rip], 1",
+     11,
+     {0x62, 0xf3, 0x7d, 0x48, 0x25, 0x05, 1, 2, 3, 4, 1},
+     SLOT,
+     NONE,
+     OTHER},
+    {"push qword [rip]", 6, {0xff, 0x35, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"fld qword [rip]", 6, {0xdd, 0x05, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"prefetchw [rip]", 7, {0x0f, 0x0d, 0x0d, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"a hint that is a nop, with [rip]", 7, {0x0f, 0x1a, 0x05, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"mov eax, fs:[rip]", 7, {0x64, 0x8b, 0x05, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"mov eax, [eip]", 7, {0x67, 0x8b, 0x05, 1, 2, 3, 4}, NONE, NONE, OTHER},
+    {"lea rax, [eip]", 8, {0x67, 0x48, 0x8d, 0x05, 1, 2, 3, 4}, NONE, NONE, OTHER},
+    /* nops */
+    {"nop", 1, {0x90}, SKIP, SKIP, OTHER},
+    {"xchg ax, ax", 2, {0x66, 0x90}, SKIP, SKIP, OTHER},
+    {"nop [rax+rax]", 8, {0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}, SKIP, SKIP, OTHER},
+    {"nop cs:[rax+rax]", 10, {0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}, SKIP, SKIP, OTHER},
+    {"nop [rip]", 7, {0x0f, 0x1f, 0x05, 0, 0, 0, 0}, SKIP, SKIP, OTHER},
+    {"endbr64", 4, {0xf3, 0x0f, 0x1e, 0xfa}, SKIP, SKIP, OTHER},
+    /* jumps */
+    {"jmp rel8", 2, {0xeb, 0x10}, JUMP, JUMP, OTHER},
+    {"jmp itself", 2, {0xeb, 0xfe}, JUMP, JUMP, OTHER},
+    {"jmp rel32", 5, {0xe9, 1, 2, 3, 0x84}, JUMP, JUMP, OTHER},
+    {"bnd jmp rel32", 6, {0xf2, 0xe9, 1, 2, 3, 4}, JUMP, JUMP, OTHER},
+    {"jmp rel32 with 16 bits", 6, {0x66, 0xe9, 1, 2, 3, 4}, NONE, NONE, OTHER},
+    {"je rel8", 2, {0x74, 0x80}, SLOT, SLOT, OTHER},
+    {"jg rel8", 2, {0x7f, 0x7f}, SLOT, SLOT, OTHER},
+    {"jb rel32", 6, {0x0f, 0x82, 1, 2, 3, 4}, SLOT, SLOT, OTHER},
+    {"jle rel32", 6, {0x0f, 0x8e, 1, 2, 3, 0x84}, SLOT, SLOT, OTHER},
+    {"je rel8, taken", 3, {0x3e, 0x74, 0x10}, SLOT, SLOT, OTHER},
+    {"bnd jne rel32", 7, {0xf2, 0x0f, 0x85, 1, 2, 3, 4}, SLOT, SLOT, OTHER},
+    {"je rel32 with 16 bits", 7, {0x66, 0x0f, 0x84, 1, 2, 3, 4}, NONE, NONE, OTHER},
+    {"loopne", 2, {0xe0, 0x10}, SLOT, SLOT, OTHER},
+    {"loope", 2, {0xe1, 0x10}, SLOT, SLOT, OTHER},
+    {"loop itself", 2, {0xe2, 0xfe}, SLOT, SLOT, OTHER},
+    {"loop by ecx", 3, {0x67, 0xe2, 0x10}, SLOT, SLOT, OTHER},
+    {"jrcxz", 2, {0xe3, 0x80}, SLOT, SLOT, OTHER},
+    {"jecxz", 3, {0x67, 0xe3, 0x10}, SLOT, SLOT, OTHER},
+    {"xbegin", 6, {0xc7, 0xf8, 1, 2, 3, 4}, NONE, NONE, OTHER},
+    {"jmp rax", 2, {0xff, 0xe0}, SLOT, SLOT, OTHER},
+    {"notrack jmp rdx", 3, {0x3e, 0xff, 0xe2}, SLOT, SLOT, OTHER},
+    {"jmp [rip]", 6, {0xff, 0x25, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"bnd jmp [rip]", 7, {0xf2, 0xff, 0x25, 1, 2, 3, 4}, SLOT, NONE, OTHER},
+    {"jmp [rsp+8]", 4, {0xff, 0x64, 0x24, 8}, SLOT, SLOT, OTHER},
+    {"jmp far [rax]", 2, {0xff, 0x28}, NONE, NONE, OTHER},
+    /* calls */
+    {"call rel32", 5, {0xe8, 1, 2, 3, 4}, SLOT, SLOT, CALL},
+    {"call next", 5, {0xe8, 0, 0, 0, 0}, SLOT, SLOT, CALL},
+    {"call rel32, as for __tls_get_addr",
+     8,
+     {0x66, 0x66, 0x48, 0xe8, 1, 2, 3, 4},
+     SLOT,
+     SLOT,
+     CALL},
+    {"call rel32 as linkers relax it", 6, {0x67, 0xe8, 1, 2, 3, 4}, SLOT, SLOT, CALL},
+    {"call rel32 with 16 bits", 6, {0x66, 0xe8, 1, 2, 3, 4}, NONE, NONE, CALL},
+    {"the same, its rex void", 7, {0x48, 0x66, 0xe8, 1, 2, 3, 4}, NONE, NONE, CALL},
+    {"call rax", 2, {0xff, 0xd0}, SLOT, SLOT, CALL},
+    {"call r12", 3, {0x41, 0xff, 0xd4}, SLOT, SLOT, CALL},
+    {"notrack call rdx", 3, {0x3e, 0xff, 0xd2}, SLOT, SLOT, CALL},
+    {"call rsp", 2, {0xff, 0xd4}, NONE, NONE, CALL},
+    {"call ax", 3, {0x66, 0xff, 0xd0}, NONE, NONE, CALL},
+    {"call [rax]", 2, {0xff, 0x10}, SLOT, SLOT, CALL},
+    {"call [rbx+rcx*8+16]", 4, {0xff, 0x54, 0xcb, 16}, SLOT, SLOT, CALL},
+    {"call fs:[16]", 8, {0x64, 0xff, 0x14, 0x25, 16, 0, 0, 0}, SLOT, SLOT, CALL},
+    {"call [rip]", 6, {0xff, 0x15, 1, 2, 3, 4}, SLOT, NONE, CALL},
+    {"call [rip], as for __tls_get_addr",
+     8,
+     {0x66, 0x48, 0xff, 0x15, 1, 2, 3, 4},
+     SLOT,
+     NONE,
+     CALL},
+    {"call [eip]", 7, {0x67, 0xff, 0x15, 1, 2, 3, 4}, NONE, NONE, CALL},
+    {"call [rsp]", 3, {0xff, 0x14, 0x24}, SLOT, SLOT, CALL},
+    {"call [rsp+rbx*8]", 3, {0xff, 0x14, 0xdc}, SLOT, SLOT, CALL},
+    {"call [rsp+119]", 4, {0xff, 0x54, 0x24, 119}, SLOT, SLOT, CALL},
+    {"call [rsp+120]", 4, {0xff, 0x54, 0x24, 120}, SLOT, SLOT, CALL},
+    {"call [rsp-16]", 4, {0xff, 0x54, 0x24, 0xf0}, SLOT, SLOT, CALL},
+    {"call [rsp-8], which it overwrites", 4, {0xff, 0x54, 0x24, 0xf8}, NONE, NONE, CALL},
+    {"call [rsp-1], the same", 4, {0xff, 0x54, 0x24, 0xff}, NONE, NONE, CALL},
+    {"call [rsp+disp32]", 7, {0xff, 0x94, 0x24, 0, 1, 0, 0}, SLOT, SLOT, CALL},
+    {"call [rsp+max]", 7, {0xff, 0x94, 0x24, 0xf8, 0xff, 0xff, 0x7f}, NONE, NONE, CALL},
+    {"call [esp+8]", 5, {0x67, 0xff, 0x54, 0x24, 8}, SLOT, SLOT, CALL},
+    {"call [r12+8]", 5, {0x41, 0xff, 0x54, 0x24, 8}, SLOT, SLOT, CALL},
+    {"call [rsp+120], no room for more",
+     15,
+     {0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0xff, 0x54, 0x24, 120},
+     NONE,
+     NONE,
+     CALL},
+    {"call far [rax]", 2, {0xff, 0x18}, NONE, NONE, CALL},
+    {"ret", 1, {0xc3}, SLOT, SLOT, RETURN},
+    {"rep ret", 2, {0xf3, 0xc3}, SLOT, SLOT, RETURN},
+    {"bnd ret", 2, {0xf2, 0xc3}, SLOT, SLOT, RETURN},
+    {"ret 8", 3, {0xc2, 8, 0}, SLOT, SLOT, RETURN},
+    {"retf", 1, {0xcb}, SLOT, SLOT, RETURN},
+    {"iretq", 2, {0x48, 0xcf}, NONE, NONE, POPS},
+    /* the kernel */
+    {"syscall", 2, {0x0f, 0x05}, SLOT, SLOT, SYSCALL},
+    {"syscall with a prefix", 3, {0x48, 0x0f, 0x05}, SLOT, SLOT, SYSCALL},
+    {"sysenter", 2, {0x0f, 0x34}, SLOT, SLOT, SYSCALL},
+    {"int 0x80", 2, {0xcd, 0x80}, SLOT, SLOT, SYSCALL},
+    {"int3", 1, {0xcc}, NONE, NONE, TRAP},
+    {"int 3", 2, {0xcd, 3}, NONE, NONE, TRAP},
+    {"int1", 1, {0xf1}, NONE, NONE, TRAP},
+    {"mov ss, eax", 2, {0x8e, 0xd0}, NONE, NONE, OTHER},
+    {"enclu", 3, {0x0f, 0x01, 0xd7}, NONE, NONE, OTHER},
+};
+#define ENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
+
+static struct sdb__relocation relocate(int index, uint64_t to, bool shadow_stack)
+{
+    struct sdb__relocation relocation;
+
+    memset(&relocation, 0xa5, sizeof(relocation));
+    ck_assert_msg(sdb__relocate(encodings[index].bytes, encodings[index].len, HERE, to,
+                                shadow_stack, &relocation) == 0,
+                  "%s", encodings[index].text);
+    ck_assert_msg(relocation.length == encodings[index].len, "%s", encodings[index].text);
+    return relocation;
+}
+
+START_TEST(each_encoding_is_moved_or_refused_as_it_must)
+{
+    const struct sdb__relocation close = relocate(_i, NEAR, false);
+    const struct sdb__relocation far = relocate(_i, FAR, false);
+
+    ck_assert_msg(close.kind == encodings[_i].near_kind, "%s", encodings[_i].text);
+    ck_assert_msg(far.kind == encodings[_i].far_kind, "%s", encodings[_i].text);
+    slot_check(encodings[_i].bytes, encodings[_i].len, HERE, NEAR, &close);
+    slot_check(encodings[_i].bytes, encodings[_i].len, HERE, FAR, &far);
+}
+END_TEST
+
+START_TEST(what_an_instruction_is_does_not_depend_on_moving_it)
+{
+    const struct sdb__relocation relocation = relocate(_i, FAR, true);
+    const int class = sdb__instruction_class(encodings[_i].bytes, encodings[_i].len);
+
+    ck_assert_msg(class == encodings[_i].class, "%s is of class %d", encodings[_i].text, class);
+    ck_assert_int_eq(sdb__instruction_length(encodings[_i].bytes, encodings[_i].len),
+                     encodings[_i].len);
+    ck_assert_int_eq(relocation.is_call, class == SDB__INSTRUCTION_CALL);
+    ck_assert_int_eq(relocation.is_return, class == SDB__INSTRUCTION_RETURN);
+    ck_assert_int_eq(relocation.is_syscall, class == SDB__INSTRUCTION_SYSCALL);
+}
+END_TEST
+
+START_TEST(calls_stay_under_a_shadow_stack_and_nothing_else_does)
+{
+    const struct sdb__relocation relocation = relocate(_i, NEAR, true);
+
+    ck_assert_msg(relocation.kind ==
+                      (encodings[_i].class == CALL ? NONE : (int)encodings[_i].near_kind),
+                  "%s", encodings[_i].text);
+}
+END_TEST
+
+/* In a block of just that many bytes, for the sanitizer. */
+START_TEST(fewer_bytes_than_it_takes_are_refused)
+{
+    struct sdb__relocation relocation;
+    struct sdb__relocation same;
+
+    memset(&relocation, 0xa5, sizeof(relocation));
+    same = relocation;
+    for (size_t len = 0; len < encodings[_i].len; len++) {
+        uint8_t *bytes = malloc(len ? len : 1);
+
+        ck_assert_ptr_nonnull(bytes);
+        memcpy(bytes, encodings[_i].bytes, len);
+        ck_assert_int_eq(sdb__instruction_length(bytes, len), -EILSEQ);
+        ck_assert_int_eq(sdb__instruction_class(bytes, len), -EILSEQ);
+        ck_assert_int_eq(sdb__relocate(bytes, len, HERE, NEAR, false, &relocation), -EILSEQ);
+        ck_assert_mem_eq(&relocation, &same, sizeof(same));
+        free(bytes);
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_instruction_is_refused)
+{
+    static const uint8_t invalid[][BYTES] = {
+        {0x06},             /* push es, of other times */
+        {0xf0, 0x90},       /* lock nop */
+        {0x8e, 0xc8},       /* mov cs, eax */
+        {0x0f, 0xff, 0xc0}, /* ud0 is one: see below */
+        {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66},
+    };
+
+    for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++) {
+        struct sdb__relocation relocation;
+
+        ck_assert_int_eq(sdb__relocate(invalid[i], BYTES, HERE, NEAR, false, &relocation),
+                         i == 3 ? 0 : -EILSEQ);
+    }
+}
+END_TEST
+
+/* ---- reach ---- */
+
+/* mov rax, [rip + displacement], its operand this far from the end of what is in the slot */
+static int kind_at_distance(int64_t distance)
+{
+    uint8_t bytes[] = {0x48, 0x8b, 0x05, 0, 0, 0, 0};
+    struct sdb__relocation relocation;
+
+    ck_assert_int_eq(
+        sdb__relocate(bytes, sizeof(bytes), HERE, HERE - (uint64_t)distance, false, &relocation),
+        0);
+    slot_check(bytes, sizeof(bytes), HERE, HERE - (uint64_t)distance, &relocation);
+    return (int)relocation.kind;
+}
+
+START_TEST(an_operand_is_in_reach_up_to_the_last_byte)
+{
+    ck_assert_int_eq(kind_at_distance(INT32_MAX), SDB__RELOCATION_SLOT);
+    ck_assert_int_eq(kind_at_distance(INT32_MAX + INT64_C(1)), SDB__RELOCATION_NONE);
+    ck_assert_int_eq(kind_at_distance(INT32_MIN), SDB__RELOCATION_SLOT);
+    ck_assert_int_eq(kind_at_distance(INT32_MIN - INT64_C(1)), SDB__RELOCATION_NONE);
+}
+END_TEST
+
+/* ---- what a stop in a slot is shown as ---- */
+
+static void expect_shown(const struct sdb__relocation *relocation, uint64_t offset, uint64_t rip,
+                         uint64_t rsp)
+{
+    struct user_regs_struct registers = {.rip = NEAR + offset, .rsp = 0x1000, .rcx = 77};
+
+    ck_assert(sdb__relocation_show(relocation, NEAR, &registers));
+    ck_assert_uint_eq(registers.rip, rip);
+    ck_assert_uint_eq(registers.rsp, rsp);
+    ck_assert_uint_eq(registers.rcx, 77);
+}
+
+START_TEST(a_stop_between_push_and_jump_is_one_before_the_call)
+{
+    static const uint8_t call_rax[] = {0xff, 0xd0};
+    struct sdb__relocation relocation;
+
+    ck_assert_int_eq(sdb__relocate(call_rax, 2, HERE, NEAR, false, &relocation), 0);
+    expect_shown(&relocation, 0, HERE, 0x1000);
+    expect_shown(&relocation, 6, HERE, 0x1008);
+}
+END_TEST
+
+START_TEST(a_stop_behind_the_push_of_a_direct_call_is_one_at_its_target)
+{
+    static const uint8_t call[] = {0xe8, 0x10, 0, 0, 0};
+    struct sdb__relocation relocation;
+
+    ck_assert_int_eq(sdb__relocate(call, 5, HERE, NEAR, false, &relocation), 0);
+    expect_shown(&relocation, 6, HERE + 5 + 0x10, 0x1000);
+}
+END_TEST
+
+START_TEST(a_stop_behind_a_system_call_shows_its_own_return_address)
+{
+    static const uint8_t syscall[] = {0x0f, 0x05};
+    struct user_regs_struct registers = {.rip = NEAR + 2, .rcx = NEAR + 2};
+    struct sdb__relocation relocation;
+
+    ck_assert_int_eq(sdb__relocate(syscall, 2, HERE, NEAR, false, &relocation), 0);
+    ck_assert(sdb__relocation_show(&relocation, NEAR, &registers));
+    ck_assert_uint_eq(registers.rip, HERE + 2);
+    ck_assert_uint_eq(registers.rcx, HERE + 2);
+    expect_shown(&relocation, 2, HERE + 2, 0x1000); /* not one that the kernel has not set */
+}
+END_TEST
+
+START_TEST(what_is_not_at_a_boundary_is_left_alone)
+{
+    static const uint8_t je[] = {0x74, 0x10};
+    struct sdb__relocation relocation;
+    int boundaries = 0;
+
+    ck_assert_int_eq(sdb__relocate(je, 2, HERE, NEAR, false, &relocation), 0);
+    for (unsigned offset = 0; offset < SDB__SLOT_SIZE; offset++) {
+        struct user_regs_struct registers = {.rip = NEAR + offset, .rsp = 0x1000};
+
+        if (sdb__relocation_show(&relocation, NEAR, &registers))
+            boundaries++;
+        else
+            ck_assert_uint_eq(registers.rip, NEAR + offset);
+    }
+    ck_assert_int_eq(boundaries, relocation.point_count);
+}
+END_TEST
+
+/* ---- all there is ---- */
+
+/* Each instruction of a library, at its own address.  @return how many were not moved */
+static size_t move_all(const struct library_text *text, uint64_t to, size_t *count)
+{
+    size_t stays = 0;
+    size_t at = 0;
+
+    *count = 0;
+    while (at < text->len) {
+        const uint64_t from = (uintptr_t)(text->bytes + at);
+        struct sdb__relocation relocation;
+
+        if (sdb__relocate(text->bytes + at, text->len - at, from, to, false, &relocation) < 0) {
+            at++; /* data between functions */
+            continue;
+        }
+        slot_check(text->bytes + at, text->len - at, from, to, &relocation);
+        (*count)++;
+        if (relocation.kind == SDB__RELOCATION_NONE)
+            stays++;
+        at += relocation.length;
+    }
+    return stays;
+}
+
+static const char *const libraries[] = {"libc.so", "libstdc++.so"};
+#define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
+
+START_TEST(nearly_all_of_a_library_moves)
+{
+    struct library_text text;
+    size_t stays;
+    size_t count;
+
+    if (!library_text(libraries[_i], &text)) {
+        ck_assert_int_ne(_i, 0);
+        return; /* no C++ on this machine */
+    }
+    stays = move_all(&text, ((uintptr_t)text.bytes - 0x100000) & ~UINT64_C(63), &count);
+    printf("%s: of %zu instructions %zu stay, %.4f %% move\n", libraries[_i], count, stays,
+           100.0 * (double)(count - stays) / (double)count);
+    ck_assert_uint_gt(count, 100000);
+    ck_assert_uint_lt(stays * 1000, count);
+}
+END_TEST
+
+/* Bytes by chance, with much that matters among them; what comes out must be right or a refusal. */
+START_TEST(any_bytes_are_moved_rightly_or_refused)
+{
+    static const uint8_t telling[] = {0x0f, 0x38, 0x3a, 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x48, 0x41,
+                                      0xff, 0xe8, 0xe2, 0x15, 0x24, 0x14, 0x05, 0xc4, 0xc5, 0x62,
+                                      0x8f, 0x2e, 0x64, 0xf8, 0xc7, 0x8d, 0x80, 0x74, 0xe3, 0x54};
+    const char *seed = getenv("SDB_TEST_SEED");
+    struct chance chance = chance_of(seed ? (unsigned)atoi(seed) : 1);
+    int moved = 0;
+
+    for (int i = rounds(FUZZ); i > 0; i--) {
+        const size_t len = chance_below(&chance, 18);
+        uint8_t *bytes = malloc(len ? len : 1);
+        const uint64_t to = chance_below(&chance, 4) ? NEAR : FAR;
+        struct sdb__relocation relocation;
+        int rc;
+
+        if (!bytes)
+            ck_abort_msg("no memory");
+        for (size_t j = 0; j < len; j++)
+            bytes[j] = chance_below(&chance, 2) ? telling[chance_below(&chance, sizeof(telling))]
+                                                : (uint8_t)chance_below(&chance, 256);
+        rc = sdb__relocate(bytes, len, HERE, to, false, &relocation);
+        if (sdb__instruction_length(bytes, len) != (rc < 0 ? -EILSEQ : relocation.length))
+            ck_abort_msg("another length");
+        if (rc == 0)
+            slot_check(bytes, len, HERE, to, &relocation);
+        moved += rc == 0 && relocation.kind != SDB__RELOCATION_NONE;
+        free(bytes);
+    }
+    ck_assert_int_gt(moved, FUZZ / 10);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("relocate");
+    TCase *tests = tcase_create("relocate");
+    SRunner *runner;
+    int failed;
+
+    dlopen("libstdc++.so.6", RTLD_NOW);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, each_encoding_is_moved_or_refused_as_it_must, 0, ENCODINGS);
+    tcase_add_loop_test(tests, what_an_instruction_is_does_not_depend_on_moving_it, 0, ENCODINGS);
+    tcase_add_loop_test(tests, calls_stay_under_a_shadow_stack_and_nothing_else_does, 0, ENCODINGS);
+    tcase_add_loop_test(tests, fewer_bytes_than_it_takes_are_refused, 0, ENCODINGS);
+    tcase_add_test(tests, what_is_no_instruction_is_refused);
+    tcase_add_test(tests, an_operand_is_in_reach_up_to_the_last_byte);
+    tcase_add_test(tests, a_stop_between_push_and_jump_is_one_before_the_call);
+    tcase_add_test(tests, a_stop_behind_the_push_of_a_direct_call_is_one_at_its_target);
+    tcase_add_test(tests, a_stop_behind_a_system_call_shows_its_own_return_address);
+    tcase_add_test(tests, what_is_not_at_a_boundary_is_left_alone);
+    tcase_add_loop_test(tests, nearly_all_of_a_library_moves, 0, LIBRARIES);
+    tcase_add_test(tests, any_bytes_are_moved_rightly_or_refused);
+    suite_add_tcase(suite, tests);
+
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    if (srunner_ntests_run(runner) == 0)
+        failed = 1;
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
