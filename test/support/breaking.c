@@ -53,20 +53,25 @@ struct sdb_breakpoint *plant(const struct target *target, enum place place)
     return plant_at(target->process, address_of(target, place));
 }
 
-struct sdb_breakpoint *plant_all(const struct target *target)
+struct sdb_breakpoint *plant_first(const struct target *target, int count)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint *breakpoint = NULL;
     uint64_t addresses[PLACE_COUNT];
     int rc;
 
-    for (int place = 0; place < PLACE_COUNT; place++)
+    for (int place = 0; place < count; place++)
         addresses[place] = target->board->addresses[place];
     options.addresses = addresses;
-    options.address_count = PLACE_COUNT;
+    options.address_count = (size_t)count;
     rc = sdb_breakpoint_create(target->process, &options, &breakpoint);
     ck_assert_msg(rc == 0, "plant: %s", sdb_error_describe(rc));
     return breakpoint;
+}
+
+struct sdb_breakpoint *plant_all(const struct target *target)
+{
+    return plant_first(target, PLACE_COUNT);
 }
 
 uint64_t address_of(const struct target *target, enum place place)

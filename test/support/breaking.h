@@ -36,7 +36,11 @@ struct target launch_places(int threads, int turns, bool strict);
 struct sdb_breakpoint *plant_at(struct sdb_process *process, uint64_t address);
 struct sdb_breakpoint *plant(const struct target *target, enum place place);
 
-/** Plant one breakpoint at all places that are gone through. */
+/**
+ * Plant one breakpoint at the first so many places, or at all that are gone through.  The last, `inner`,
+ * changes another instruction while that has none.
+ */
+struct sdb_breakpoint *plant_first(const struct target *target, int count);
 struct sdb_breakpoint *plant_all(const struct target *target);
 
 /** The address of a place. */
