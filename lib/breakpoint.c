@@ -141,30 +141,57 @@ static void take_from_session(struct sdb_breakpoint *breakpoint)
         breakpoint->next->previous = breakpoint->previous;
 }
 
-/* No thread shall tell of it any more. */
+static void take_from_thread(const struct sdb_breakpoint *breakpoint, struct sdb_thread *thread)
+{
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < thread->hit_count; i++) {
+        if (thread->hits[i] != breakpoint)
+            thread->hits[left++] = thread->hits[i];
+    }
+    thread->hit_count = left;
+}
+
+static struct sdb_thread *find_hit(const struct sdb_breakpoint *breakpoint)
+{
+    for (struct sdb_process *process = breakpoint->session->processes; process;
+         process = process->next) {
+        for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+            for (unsigned i = 0; i < thread->hit_count; i++) {
+                if (thread->hits[i] == breakpoint)
+                    return thread;
+            }
+        }
+    }
+    return NULL;
+}
+
+/*
+ * No thread shall tell of it any more.  One that has nothing else to tell goes on; but it stays where
+ * the whole process was stopped.  Whoever goes on may have others stop, and end: so look anew.
+ */
 static void take_from_hits(struct sdb_breakpoint *breakpoint)
 {
-    for (struct sdb_process *process = breakpoint->listed ? breakpoint->session->processes : NULL;
-         process; process = process->next) {
-        for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-            unsigned left = 0;
+    struct sdb_thread *thread;
 
-            for (unsigned i = 0; i < thread->hit_count; i++) {
-                if (thread->hits[i] != breakpoint)
-                    thread->hits[left++] = thread->hits[i];
-            }
-            thread->hit_count = left;
-        }
+    while (breakpoint->listed && (thread = find_hit(breakpoint))) {
+        take_from_thread(breakpoint, thread);
+        if (thread->hit_count > 0 || !thread->queued || thread->ended ||
+            thread->stop != SDB_EVENT_BREAKPOINT)
+            continue;
+        sdb__session_unqueue_thread(thread);
+        if (!thread->process->gathered)
+            sdb__session_go_on(thread);
     }
 }
 
 static void end_breakpoint(struct sdb_breakpoint *breakpoint)
 {
+    breakpoint->removed = true;
     drop_locations(breakpoint);
     sdb__hardware_end(breakpoint);
-    take_from_hits(breakpoint);
     take_from_session(breakpoint);
-    breakpoint->removed = true;
+    take_from_hits(breakpoint);
     sdb__breakpoint_close(breakpoint);
 }
 

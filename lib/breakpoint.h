@@ -61,9 +61,10 @@ void sdb__breakpoint_free_all(struct sdb_session *session);
 
 /** What a stop of a thread has turned out to be. */
 enum sdb__breakpoint_verdict {
-    SDB__BREAKPOINT_NONE,  /* nothing of ours: @p stop says what it is */
-    SDB__BREAKPOINT_TOLD,  /* a hit, as @p stop says now */
-    SDB__BREAKPOINT_AGAIN, /* it has trapped already, which comes after this: resume it at once */
+    SDB__BREAKPOINT_NONE, /* nothing of ours: @p stop says what it is */
+    SDB__BREAKPOINT_TOLD, /* a hit, as @p stop says now */
+    SDB__BREAKPOINT_AGAIN, /* it has trapped already, which comes after this, or it was killed: resume
+                              it at once */
     SDB__BREAKPOINT_PASS, /* nobody wants it: the thread shall go on as it went, without a signal */
 };
 

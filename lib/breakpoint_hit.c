@@ -193,21 +193,23 @@ static void ask_all(const struct sdb__site *site, struct sdb_thread *thread)
         free(all);
 }
 
-static bool is_trap(const struct sdb_thread *thread)
+/* @return 1: the signal is that of an int3; 0: it is another; or -ESRCH: it was killed */
+static int is_trap(const struct sdb_thread *thread)
 {
     siginfo_t info;
+    int rc = sdb__ptrace_siginfo(thread->tid, &info);
 
-    return sdb__ptrace_siginfo(thread->tid, &info) == 0 && info.si_code == SI_KERNEL;
+    return rc < 0 ? rc : info.si_code == SI_KERNEL;
 }
 
-/* A byte that was lifted after the thread had trapped on it. */
-static bool was_lifted(const struct sdb__site *site, const struct sdb_thread *thread)
+/* @return 1: its byte was lifted after the thread had trapped on it; 0: not; or -ESRCH */
+static int was_lifted(const struct sdb__site *site, const struct sdb_thread *thread)
 {
     uint8_t byte = SDB__TRAP_BYTE;
 
-    return sdb__space_read(site->sites->space, thread->process->pid, site->address, &byte, 1) ==
-               1 &&
-           byte != SDB__TRAP_BYTE;
+    if (sdb__space_read(site->sites->space, thread->process->pid, site->address, &byte, 1) != 1)
+        return -ESRCH;
+    return byte != SDB__TRAP_BYTE;
 }
 
 /* Whether it was here before, and has only been sent back by a signal's handler. */
@@ -228,17 +230,20 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
     const struct sdb__breakpoint_sites *sites = thread->process->space->sites;
     struct sdb__site *site;
     uint64_t pc;
+    int rc = 1;
 
     if (sdb__registers_get_pc(thread, &pc) < 0)
-        return SDB__BREAKPOINT_NONE;
+        return SDB__BREAKPOINT_AGAIN; /* it was killed: what it stood before is no news any more */
     site = sdb__site_find(sites, pc - 1);
     if (!site)
         return SDB__BREAKPOINT_NONE;
     sdb__site_decode(site, thread->process->pid);
-    if (site->is_ambiguous && !is_trap(thread))
-        return SDB__BREAKPOINT_NONE;
-    if (site->enabled == 0 && !was_lifted(site, thread))
-        return SDB__BREAKPOINT_NONE;
+    if (site->is_ambiguous)
+        rc = is_trap(thread);
+    if (rc > 0 && site->enabled == 0)
+        rc = was_lifted(site, thread);
+    if (rc <= 0)
+        return rc < 0 ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
 
     sdb__registers_set_pc(thread, site->address);
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};

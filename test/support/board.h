@@ -19,6 +19,10 @@ struct board {
     volatile int32_t child;                  /* the process made last, set by itself */
     volatile int32_t result;                 /* how it ended: its exit code, or minus its signal */
     volatile int32_t gate;                   /* 0: children linger (a futex) */
+    volatile uint64_t addresses[BOARD_PLACES]; /* of what test/support/places.h lists */
+    volatile uint64_t counts[BOARD_PLACES];    /* how often that was executed */
+    volatile uint64_t wrong;                   /* how often something else came out than should */
+    volatile uint64_t astray;                  /* how often a handler saw code that is not there */
 };
 
 #endif

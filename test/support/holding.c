@@ -165,6 +165,14 @@ struct target launch_threads(const char *what, const char *first, const char *se
     return launch(path, argv, true, true);
 }
 
+struct target launch_board_program(const char *path, const char *first, const char *second,
+                                   const char *third)
+{
+    const char *argv[] = {path, first, second, third, NULL};
+
+    return launch(path, argv, true, true);
+}
+
 struct target start_threads(const char *what, const char *first, const char *second)
 {
     const char *path = THREADS;

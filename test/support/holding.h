@@ -81,6 +81,10 @@ struct target launch_target(const char *what, const char *first, const char *sec
 /** Launch test/tracees/threads.c, with a board, and up to two arguments more. */
 struct target launch_threads(const char *what, const char *first, const char *second);
 
+/** Launch a program with a board and up to three arguments more. */
+struct target launch_board_program(const char *path, const char *first, const char *second,
+                                   const char *third);
+
 /** Start test/tracees/threads.c untraced; it dies with the test.  It is not yet ready. */
 struct target start_threads(const char *what, const char *first, const char *second);
 
