@@ -17,7 +17,7 @@ extern size_t look_stops; /* whose registers are read */
 
 /* ---- look_memory.c ---- */
 
-/* The large area read at once, in MiB a second. */
+/* The large area read at once, in milliseconds of its own CPU time. */
 double sdb_read_large(void);
 double bare_read_large(void);
 
