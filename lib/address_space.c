@@ -453,7 +453,7 @@ int sdb__space_lift(struct sdb__space *space, pid_t pid, uint64_t address, uint8
     planted = find(space, address);
     if (planted) {
         uint8_t original = planted->original;
-        uint8_t now;
+        uint8_t now = 0;
 
         begin_change(space);
         count = fd < 0 ? fd : move(fd, address, &now, NULL, 1);

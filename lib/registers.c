@@ -37,7 +37,7 @@
 /* Of the table of names: a power of two, and twice as many as there are registers. */
 #define NAMES 512
 
-_Static_assert(sizeof(struct sdb_registers) == 28 * 8, "padding");
+_Static_assert(sizeof(struct sdb_registers) == 28 * sizeof(uint64_t), "padding");
 
 /* ---- the table ---- */
 
@@ -400,7 +400,7 @@ int sdb_thread_set_register(struct sdb_thread *thread, const char *name, uint64_
 
     if (rc == 0)
         rc = find_small(name, &entry);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (entry->shown.size < sizeof(value) && value >> (8 * entry->shown.size) != 0)
         return -ERANGE;
@@ -506,7 +506,7 @@ int sdb_thread_set_registers(struct sdb_thread *thread, const struct sdb_registe
     rc = sdb__struct_import(&ours, sizeof(ours), SIZE_OF_VERSION_0_1, registers);
     if (rc == 0)
         rc = general_of(thread, &general);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if ((ours.cs | ours.ss | ours.ds | ours.es | ours.fs | ours.gs) >> 16 != 0)
         return -EINVAL; /* the kernel takes the lower half only */
@@ -531,7 +531,7 @@ int sdb_thread_read_xsave(struct sdb_thread *thread, void *area, size_t *size)
         return rc;
     room = *size;
     *size = xsave->size;
-    if (room < xsave->size)
+    if (!area || room < xsave->size)
         return -ENOSPC;
     memcpy(area, xsave->area, xsave->size);
     return 0;

@@ -20,7 +20,7 @@ extern size_t look_traced_calls; /* of one of which all are */
 
 /* ---- look_memory.c ---- */
 
-/* The large area read at once, in MiB a second. */
+/* The large area read at once, in milliseconds of its own CPU time. */
 double sdb_read_large(void);
 double bare_read_large(void);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -63,26 +64,35 @@ static uint8_t *room(void)
     return bytes;
 }
 
+/* A large copy takes longer than a busy machine lets anybody run on, so its own time is what counts. */
+static double own_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
 double sdb_read_large(void)
 {
     struct sdb_process *process = held();
     uint8_t *bytes = room();
-    const double begin = bench_now_us();
+    const double begin = own_ms();
 
     if (sdb_memory_read(process, target.large, bytes, look_large) != (int64_t)look_large)
         bench_die("it was not read whole");
-    return (bench_now_us() - begin) / 1000;
+    return own_ms() - begin;
 }
 
 double bare_read_large(void)
 {
     const int fd = opened();
     uint8_t *bytes = room();
-    const double begin = bench_now_us();
+    const double begin = own_ms();
 
     if (pread(fd, bytes, look_large, (off_t)target.large) != (ssize_t)look_large)
         bench_die("it was not read whole");
-    return (bench_now_us() - begin) / 1000;
+    return own_ms() - begin;
 }
 
 double sdb_read_small(void)
