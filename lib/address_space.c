@@ -16,14 +16,18 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
+#include "arch/x86_64/raw_syscall.h"
 #include "descriptor.h"
 #include "procfs.h"
 
 #define FIRST_SIZE 16
 
-/* What is moved at once: little enough to be moved again, or while others wait for the lock. */
+/* The kernel moves no more at once. */
+#define MOST_AT_ONCE ((size_t)0x7ffff000)
+
+/* What is moved while others wait for the lock, or again because something was changed meanwhile. */
 #define PIECE ((size_t)1 << 20)
 
 /* The same where bytes are planted, and what is written is put together first. */
@@ -220,17 +224,23 @@ static size_t without_wrap(uint64_t address, size_t len)
     return len < most ? len : most;
 }
 
-/* Copy a piece out to @p to, or else in from @p from.  @return how much, or as sdb__space_read() */
-static ssize_t move(int fd, uint64_t address, void *to, const void *from, size_t len)
+/*
+ * Copy a piece out to @p to, or else in from @p from.  The lock may be held, so this must not be where a
+ * thread of the host is cancelled.
+ *
+ * @return how much, or as sdb__space_read()
+ */
+static inline ssize_t move(int fd, uint64_t address, void *to, const void *from, size_t len)
 {
-    ssize_t count;
+    long count;
 
     do {
-        count = to ? pread(fd, to, len, (off_t)address) : pwrite(fd, from, len, (off_t)address);
-    } while (count < 0 && errno == EINTR);
+        count = to ? sdb__raw_syscall(SYS_pread64, fd, to, len, address)
+                   : sdb__raw_syscall(SYS_pwrite64, fd, from, len, address);
+    } while (count == -EINTR);
     if (count < 0)
         /* What lies beyond what a file can be long is no memory. */
-        return errno == EIO || errno == EINVAL || errno == EOVERFLOW ? -EFAULT : -errno;
+        return count == -EIO || count == -EINVAL || count == -EOVERFLOW ? -EFAULT : count;
     return count == 0 && len > 0 ? -ESRCH : count;
 }
 
@@ -240,8 +250,8 @@ static void hide(struct sdb__planted *planted, size_t offset, void *data)
 }
 
 /* @return whether what was read counts; planted bytes are hidden then.  The lock is not held. */
-static bool is_consistent(struct sdb__space *space, unsigned before, uint64_t address, void *buffer,
-                          size_t len)
+static inline bool is_consistent(struct sdb__space *space, unsigned before, uint64_t address,
+                                 void *buffer, size_t len)
 {
     bool consistent;
 
@@ -256,18 +266,25 @@ static bool is_consistent(struct sdb__space *space, unsigned before, uint64_t ad
     return consistent;
 }
 
+/* @return whether what was read counts: @p count bytes, or as sdb__space_read() */
+static inline bool read_once(struct sdb__space *space, int fd, uint64_t address, void *buffer,
+                             size_t len, ssize_t *count)
+{
+    const unsigned before = __atomic_load_n(&space->changes, __ATOMIC_ACQUIRE);
+
+    if (before % 2 != 0)
+        return false;
+    *count = move(fd, address, buffer, NULL, len);
+    return *count <= 0 || is_consistent(space, before, address, buffer, (size_t)*count);
+}
+
 static ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, void *buffer,
                           size_t len)
 {
     ssize_t count;
 
     for (int tries = 0; tries < MOST_TRIES; tries++) {
-        const unsigned before = __atomic_load_n(&space->changes, __ATOMIC_ACQUIRE);
-
-        if (before % 2 != 0)
-            break; /* the lock is the way to wait for the end of that */
-        count = move(fd, address, buffer, NULL, len);
-        if (count <= 0 || is_consistent(space, before, address, buffer, (size_t)count))
+        if (read_once(space, fd, address, buffer, len, &count))
             return count;
     }
     pthread_mutex_lock(&space->lock);
@@ -278,18 +295,14 @@ static ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, vo
     return count;
 }
 
-ssize_t sdb__space_read(struct sdb__space *space, pid_t pid, uint64_t address, void *buffer,
-                        size_t len)
+static ssize_t read_pieces(struct sdb__space *space, int fd, uint64_t address, uint8_t *buffer,
+                           size_t len)
 {
-    const int fd = memory_of(space, pid);
     size_t done = 0;
 
-    if (fd < 0)
-        return fd;
-    len = without_wrap(address, len);
     while (done < len) {
         const size_t part = len - done < PIECE ? len - done : PIECE;
-        const ssize_t count = read_piece(space, fd, address + done, (uint8_t *)buffer + done, part);
+        const ssize_t count = read_piece(space, fd, address + done, buffer + done, part);
 
         if (count < 0)
             return done > 0 ? (ssize_t)done : count;
@@ -298,6 +311,21 @@ ssize_t sdb__space_read(struct sdb__space *space, pid_t pid, uint64_t address, v
             break;
     }
     return (ssize_t)done;
+}
+
+ssize_t sdb__space_read(struct sdb__space *space, pid_t pid, uint64_t address, void *buffer,
+                        size_t len)
+{
+    const int fd = memory_of(space, pid);
+    ssize_t count;
+
+    if (fd < 0)
+        return fd;
+    len = without_wrap(address, len);
+    /* Nearly always nothing is changed meanwhile, and it is done. */
+    if (len <= MOST_AT_ONCE && read_once(space, fd, address, buffer, len, &count))
+        return count;
+    return read_pieces(space, fd, address, buffer, len);
 }
 
 static void note_one(struct sdb__planted *planted, size_t offset, void *data)
@@ -425,7 +453,7 @@ int sdb__space_lift(struct sdb__space *space, pid_t pid, uint64_t address, uint8
     planted = find(space, address);
     if (planted) {
         uint8_t original = planted->original;
-        uint8_t now;
+        uint8_t now = 0;
 
         begin_change(space);
         count = fd < 0 ? fd : move(fd, address, &now, NULL, 1);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arch/x86_64/raw_syscall.h"
 #include "deadline.h"
 #include "trace.h"
 
@@ -98,7 +99,8 @@ static void trace_request(int what, pid_t tid, uintptr_t data, int rc)
 
 static int request(int what, pid_t tid, uintptr_t address, uintptr_t data)
 {
-    int rc = syscall(SYS_ptrace, what, tid, address, data) < 0 ? -errno : 0;
+    const long result = sdb__raw_syscall(SYS_ptrace, what, tid, address, data);
+    const int rc = result < 0 ? (int)result : 0;
 
     if (sdb__tracing())
         trace_request(what, tid, data, rc);

@@ -37,7 +37,7 @@
 /* Of the table of names: a power of two, and twice as many as there are registers. */
 #define NAMES 512
 
-_Static_assert(sizeof(struct sdb_registers) == 28 * 8, "padding");
+_Static_assert(sizeof(struct sdb_registers) == 28 * sizeof(uint64_t), "padding");
 
 /* ---- the table ---- */
 
@@ -400,7 +400,7 @@ int sdb_thread_set_register(struct sdb_thread *thread, const char *name, uint64_
 
     if (rc == 0)
         rc = find_small(name, &entry);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (entry->shown.size < sizeof(value) && value >> (8 * entry->shown.size) != 0)
         return -ERANGE;
@@ -476,21 +476,20 @@ static struct user_regs_struct to_kernel(const struct sdb_registers *from)
 int sdb_thread_get_registers(struct sdb_thread *thread, struct sdb_registers *registers)
 {
     struct user_regs_struct *general;
-    struct sdb_registers ours = SDB_REGISTERS_INIT;
     int rc = sdb__thread_check_stopped(thread);
 
     if (rc < 0)
         return rc;
     if (!registers)
         return -EINVAL;
-    rc = sdb__struct_check(registers, sizeof(ours), SIZE_OF_VERSION_0_1);
+    /* There has been no smaller version. */
+    if (registers->size != sizeof(*registers))
+        rc = sdb__struct_check(registers, sizeof(*registers), SIZE_OF_VERSION_0_1);
     if (rc == 0)
         rc = general_of(thread, &general);
-    if (rc < 0)
-        return rc;
-    to_public(general, &ours);
-    sdb__struct_export(registers, &ours, sizeof(ours));
-    return 0;
+    if (rc == 0)
+        to_public(general, registers);
+    return rc;
 }
 
 int sdb_thread_set_registers(struct sdb_thread *thread, const struct sdb_registers *registers)
@@ -507,7 +506,7 @@ int sdb_thread_set_registers(struct sdb_thread *thread, const struct sdb_registe
     rc = sdb__struct_import(&ours, sizeof(ours), SIZE_OF_VERSION_0_1, registers);
     if (rc == 0)
         rc = general_of(thread, &general);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if ((ours.cs | ours.ss | ours.ds | ours.es | ours.fs | ours.gs) >> 16 != 0)
         return -EINVAL; /* the kernel takes the lower half only */
@@ -532,7 +531,7 @@ int sdb_thread_read_xsave(struct sdb_thread *thread, void *area, size_t *size)
         return rc;
     room = *size;
     *size = xsave->size;
-    if (room < xsave->size)
+    if (!area || room < xsave->size)
         return -ENOSPC;
     memcpy(area, xsave->area, xsave->size);
     return 0;

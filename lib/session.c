@@ -18,7 +18,8 @@
 #define KNOWN_FLAGS                 (SDB_SESSION_NO_IO_URING | SDB_SESSION_OWN_THREAD)
 
 /* One session a thread: this is how the tracer thread is known. */
-static _Thread_local struct sdb_session *session_of_this_thread;
+static _Thread_local struct sdb_session *session_of_this_thread
+    __attribute__((tls_model("initial-exec"))); /* every call looks at it */
 
 bool sdb__session_is_ours(const struct sdb_session *session)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Measures that stand beside each other, each in a host of its own: tracers in one process would disturb
+ * Measures that stand beside each other.  Most have a host each: tracers in one process would disturb
  * each other.
  */
 #ifndef SDB_BENCH_IN_TURN_H
@@ -21,6 +21,13 @@
  */
 void bench_measure_in_turn(const struct bench_report *report, bench_measure *const *measures,
                            size_t count, double *medians);
+
+/**
+ * The same of measures that do not disturb each other, all in one host: so they have the same memory
+ * before them, and not only the same time.
+ */
+void bench_measure_together(const struct bench_report *report, bench_measure *const *measures,
+                            size_t count, double *medians);
 
 /** Reap what hosts that have ended have left: what they traced became ours. */
 void bench_reap(void);

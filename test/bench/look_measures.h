@@ -20,7 +20,7 @@ extern size_t look_traced_calls; /* of one of which all are */
 
 /* ---- look_memory.c ---- */
 
-/* The large area read at once, in MiB a second. */
+/* The large area read at once, in milliseconds of its own CPU time. */
 double sdb_read_large(void);
 double bare_read_large(void);
 
@@ -28,6 +28,7 @@ double bare_read_large(void);
 double sdb_read_small(void);
 double sdb_read_small_elsewhere(void);
 double bare_read_small(void);
+double bare_read_small_elsewhere(void);
 
 /* ---- look_registers.c ---- */
 

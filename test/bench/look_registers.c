@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the registers of a stop.  The stop itself is not measured, and what looking at the clock costs
- * is taken off.
+ * Reading the registers of a stop: the median of many.  The stop itself is not measured, and what
+ * looking at the clock costs is taken off.
  */
 #include "look_measures.h"
 
@@ -18,6 +18,7 @@
 #include "raw_session.h"
 
 #define MOST_XSAVE 16384
+#define MOST_STOPS 2000
 
 static void to_next_stop_by_session(struct sdb_session *session, struct sdb_thread *thread)
 {
@@ -31,14 +32,14 @@ static double read_by_session(void (*read)(struct sdb_thread *thread))
 {
     static struct sdb_session *session;
     static struct sdb_thread *thread;
-    double us = 0;
+    double us[MOST_STOPS];
 
     if (!session) {
         const struct look_target target = look_target_start();
 
         thread = sdb_process_thread(look_hold(&target, &session));
     }
-    for (size_t i = 0; i < look_stops; i++) {
+    for (size_t i = 0; i < look_stops && i < MOST_STOPS; i++) {
         double begin;
         double middle;
 
@@ -46,21 +47,21 @@ static double read_by_session(void (*read)(struct sdb_thread *thread))
         begin = bench_now_us();
         middle = bench_now_us();
         read(thread);
-        us += bench_now_us() - middle - (middle - begin);
+        us[i] = bench_now_us() - middle - (middle - begin);
     }
-    return us / (double)look_stops;
+    return bench_median(us, look_stops);
 }
 
 static double read_by_hand(void (*read)(pid_t tid))
 {
     static pid_t pid;
-    double us = 0;
+    double us[MOST_STOPS];
 
     if (pid == 0) {
         pid = look_target_start().pid;
         raw_hold(pid);
     }
-    for (size_t i = 0; i < look_stops; i++) {
+    for (size_t i = 0; i < look_stops && i < MOST_STOPS; i++) {
         double begin;
         double middle;
 
@@ -68,9 +69,9 @@ static double read_by_hand(void (*read)(pid_t tid))
         begin = bench_now_us();
         middle = bench_now_us();
         read(pid);
-        us += bench_now_us() - middle - (middle - begin);
+        us[i] = bench_now_us() - middle - (middle - begin);
     }
-    return us / (double)look_stops;
+    return bench_median(us, look_stops);
 }
 
 static void read_general(struct sdb_thread *thread)

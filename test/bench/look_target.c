@@ -17,7 +17,7 @@
 #include "look_measures.h"
 
 size_t look_large = (size_t)64 << 20;
-size_t look_small = 10000;
+size_t look_small = 1000; /* a round is soon over, so that most are not interrupted */
 size_t look_stops = 2000;
 
 static void be_target(uint8_t *large, int ready, pid_t parent)
@@ -44,6 +44,8 @@ struct look_target look_target_start(void)
 
     if (large == MAP_FAILED || pipe2(ready, O_CLOEXEC) < 0)
         bench_die("a target: %s", strerror(errno));
+    /* Whether there are huge pages is chance, and would decide who is faster. */
+    (void)madvise(large, look_large, MADV_NOHUGEPAGE);
     target.pid = fork();
     if (target.pid < 0)
         bench_die("fork: %s", strerror(errno));

@@ -240,7 +240,7 @@ START_TEST(physical_registers_at_every_top)
         area[3] = (uint8_t)(top << 3);
         for (unsigned i = 0; i < 8; i++) {
             uint8_t value[10] = {0};
-            uint8_t seen[10];
+            uint8_t seen[64];
 
             fill(seen, (int)i);
             memcpy(value, seen, sizeof(value));
