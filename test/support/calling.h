@@ -14,7 +14,7 @@
 struct target launch_calls(const char *const *steps);
 
 /** The same with more options of the launch (its program, its descriptors are not taken). */
-struct target launch_calls_with(const char *const *steps, const struct sdb_launch_options *options);
+struct target launch_calls_with(const char *const *steps, const struct sdb_launch_options *more);
 
 /** The same with a filter for these calls, and nothing else. */
 struct target launch_filtered(const char *const *steps, const int32_t *numbers, size_t count);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -317,14 +316,17 @@ START_TEST(births_that_are_picked_are_within_their_calls)
     struct target target;
     struct sdb_event event;
     char story[16] = "";
+    size_t count = 0;
 
     begin(_i);
     target = launch_filtered(STEPS("exec", "121"), NUMBERS(SYS_execve, SYS_exit_group));
     resume_process(target.process);
     for (event = next_event(); event.kind != SDB_EVENT_EXITED; event = next_event()) {
-        story[strlen(story)] = event.kind == SDB_EVENT_EXEC            ? 'X'
-                               : event.kind == SDB_EVENT_SYSCALL_ENTRY ? 'e'
-                                                                       : 'x';
+        ck_assert_uint_lt(count, sizeof(story) - 1);
+        if (event.kind == SDB_EVENT_EXEC)
+            story[count++] = 'X';
+        else
+            story[count++] = event.kind == SDB_EVENT_SYSCALL_ENTRY ? 'e' : 'x';
         resume(&event);
     }
     ck_assert_str_eq(story, "eXxe");
