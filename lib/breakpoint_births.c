@@ -21,6 +21,7 @@
 
 static int have_births_reported(struct sdb_process *process)
 {
+    uint8_t nothing;
     int rc;
 
     if (process->births_reported)
@@ -29,6 +30,8 @@ static int have_births_reported(struct sdb_process *process)
     if (rc < 0)
         return rc;
     process->births_reported = true;
+    /* Its memory is opened while it stands still: after an exec it would be another's. */
+    (void)sdb__space_read(process->space, process->pid, 0, &nothing, 0);
     (void)sdb__process_apply_options(process); /* but to those that cannot stop now */
     sdb__trap_signal_note(process);
     sdb__session_unpause(process);
