@@ -65,6 +65,10 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     const uint8_t policy = stop->kind == SDB_EVENT_SIGNAL ? session->signal_policies[stop->signal]
                                                           : (uint8_t)SDB_POLICY_REPORT;
 
+    if (sdb__calls_take_stop(thread, stop)) {
+        pass_signal(thread, 0);
+        return;
+    }
     if (policy != SDB_POLICY_REPORT) {
         pass_signal(thread, policy == SDB_POLICY_PASS ? stop->signal : 0);
         return;
