@@ -88,5 +88,4 @@ void sdb__registers_skip_call(struct user_regs_struct *registers, int64_t result
 int64_t sdb__registers_result(const struct user_regs_struct *registers, uint32_t architecture);
 void sdb__registers_set_result(struct user_regs_struct *registers, int64_t result);
 
-
 #endif

@@ -135,6 +135,10 @@ void sdb__breakpoint_lift_all(struct sdb_process *process)
 
     if (!sites)
         return;
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state == SDB_THREAD_STOPPED)
+            sdb__trap_signal_settle(thread);
+    }
     while ((site = sdb__site_next(sites, &at, site))) {
         sdb__site_lift(site, process->pid);
         site->enabled = 0;

@@ -282,7 +282,7 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
         return false;
     if (sdb__registers_get_pc(thread, &pc) < 0 ||
         !sdb__site_find(thread->process->space->sites, pc - 1) ||
-        !sdb__ptrace_has_pending(thread->tid, SIGTRAP))
+        sdb__ptrace_pending_code(thread->tid, SIGTRAP) != SI_KERNEL)
         return false;
     /* Its trap would have it leave a group-stop. */
     if (stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE)

@@ -12,8 +12,8 @@
 #include <sdb/event.h>
 #include <sdb/thread.h>
 
-#include "debug_registers.h"
 #include "calls.h"
+#include "debug_registers.h"
 #include "register_cache.h"
 #include "watchpoint.h"
 
@@ -46,9 +46,12 @@ struct sdb_thread {
     uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
     struct sdb__site *repeats; /* it comes there again without a new hit, with this stack pointer */
     uint64_t repeats_at;
-    bool displaced;                     /* it may stand in a scratch page when it stops */
-    unsigned changes_seen;              /* of what is planted, when it was resumed */
-    uint64_t rseq;                      /* its struct rseq, 0: not known */
+    bool displaced;        /* it may stand in a scratch page when it stops */
+    unsigned changes_seen; /* of what is planted, when it was resumed */
+    uint64_t rseq;         /* its struct rseq, 0: not known */
+    uint32_t rseq_signature;
+    bool masks_looked_at; /* once at least */
+    uint8_t masks_unseen; /* hits since its signal mask was looked at, see trap_signal.c */
     struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
     uint64_t step_frame;                /* and with a stack pointer above this */
     struct sdb_breakpoint **hits;       /* that are told now */

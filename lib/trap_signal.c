@@ -28,6 +28,12 @@
 #define NEVER_BLOCKED (BIT(SIGKILL) | BIT(SIGSTOP))
 #define OWN_OF_LIBC   (BIT(32) | BIT(33))
 
+/*
+ * Where the program has the default for the signal, a mask that lacks it does no harm for a moment: it is
+ * looked at now and then, and at the end.
+ */
+#define MOST_UNSEEN 8
+
 /* The kernel's idea of how large a mask is, and how far below the stack pointer memory is in use. */
 #define MASK_SIZE 8
 #define RED_ZONE  128
@@ -87,17 +93,38 @@ void sdb__trap_signal_note(struct sdb_process *process)
     known->is_set = exchange(thread, &known->action, false) == 0;
 }
 
-void sdb__trap_signal_restore(struct sdb_thread *thread)
+/* Look whether a hit has unblocked the signal, and undo that. */
+static bool restore_mask(struct sdb_thread *thread)
 {
-    struct sdb__trap_signal *known = &thread->process->space->sites->trap_signal;
     uint64_t mask = 0;
     bool was_blocked;
 
     if (sdb__ptrace_signal_mask(thread->tid, &mask) < 0)
-        return;
+        return false;
     was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | BIT(SIGTRAP)) == ~UINT64_C(0);
     if (was_blocked)
         (void)sdb__ptrace_set_signal_mask(thread->tid, mask | BIT(SIGTRAP));
+    /* Who blocks it once often does so again. */
+    thread->masks_unseen = was_blocked ? MOST_UNSEEN - 1 : 0;
+    return was_blocked;
+}
+
+void sdb__trap_signal_restore(struct sdb_thread *thread)
+{
+    struct sdb__trap_signal *known = &thread->process->space->sites->trap_signal;
+    bool was_blocked;
+
+    if (!known->is_set && thread->masks_looked_at && ++thread->masks_unseen < MOST_UNSEEN)
+        return;
+    thread->masks_looked_at = true;
+    was_blocked = restore_mask(thread);
     if (known->is_set && (was_blocked || known->is_ignored))
         (void)exchange(thread, &known->action, true);
+}
+
+void sdb__trap_signal_settle(struct sdb_thread *thread)
+{
+    if (thread->masks_unseen > 0)
+        (void)restore_mask(thread);
+    thread->masks_looked_at = false;
 }

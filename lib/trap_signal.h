@@ -35,4 +35,7 @@ void sdb__trap_signal_note(struct sdb_process *process);
 /** A thread has hit a planted byte: undo what that has done. */
 void sdb__trap_signal_restore(struct sdb_thread *thread);
 
+/** The same, of hits that were not looked at: there will be no more. */
+void sdb__trap_signal_settle(struct sdb_thread *thread);
+
 #endif
