@@ -12,7 +12,7 @@ for installed in $sources; do
     build_by_pkg_config "$PREFIX" "$WORK/$name" "$WORK/$name.c" -Wall -Wextra -Werror
     echo "$name:"
     case $name in
-    capture | judge | launch | loop | tree) "$WORK/$name" -- /bin/ls / ;;
+    capture | judge | launch | loop | syscalls | tree) "$WORK/$name" -- /bin/ls / ;;
     *) "$WORK/$name" ;;
     esac
 done
