@@ -2,9 +2,9 @@
 /*
  * Places to stop at, and variables to watch.  It exits with code 5.
  *
- *     places            from the first thread
- *     places threads    from four more threads, too
- *     places forks      from a child, too
+ *     visited           from the first thread
+ *     visited threads   from four more threads, too
+ *     visited forks     from a child, too
  */
 #include <pthread.h>
 #include <string.h>
