@@ -112,7 +112,8 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->in_vfork = false;
     thread->cannot_stop = false;
     thread->interrupt_asked = false;
-    thread->watch_hits.count = 0;
+    if (thread->watch_hits)
+        thread->watch_hits->count = 0;
     thread->debug.fired_known = false;
     thread->calls.stop_known = false;
     sdb__registers_forget(thread);
@@ -367,5 +368,6 @@ void sdb_thread_close(struct sdb_thread *thread)
     sdb__registers_forget(thread);
     sdb_process_close(thread->process);
     free(thread->hits);
+    free(thread->watch_hits);
     free(thread);
 }

@@ -38,7 +38,7 @@ struct sdb_thread {
 
     struct sdb__register_cache registers;
     struct sdb__debug_state debug;
-    struct sdb__watch_hits watch_hits; /* where it stands, if its stop is a WATCHPOINT */
+    struct sdb__watch_hits *watch_hits; /* where it stands, if its stop is a WATCHPOINT; or NULL */
 
     /* Breakpoints, see breakpoint.h. */
     struct sdb__site

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "event.h"
@@ -45,12 +46,13 @@ void sdb__watchpoint_forget_hits(struct sdb_process *process,
                                  const struct sdb_watchpoint *watchpoint)
 {
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        int at = find_hit(&thread->watch_hits, watchpoint);
+        struct sdb__watch_hits *hits = thread->watch_hits;
+        int at = hits ? find_hit(hits, watchpoint) : 0;
 
-        if (at == thread->watch_hits.count)
+        if (!hits || at == hits->count)
             continue;
-        remove_hit(&thread->watch_hits, at);
-        if (thread->watch_hits.count > 0 || !thread->queued || thread->ended ||
+        remove_hit(hits, at);
+        if (hits->count > 0 || !thread->queued || thread->ended ||
             thread->stop != SDB_EVENT_WATCHPOINT)
             continue;
         /* It has nothing to tell any more; where the whole process was stopped it stays. */
@@ -60,15 +62,24 @@ void sdb__watchpoint_forget_hits(struct sdb_process *process,
     }
 }
 
+static bool has_hits(const struct sdb_thread *thread)
+{
+    return thread->watch_hits && thread->watch_hits->count > 0;
+}
+
 /* ---- looking ---- */
 
-/* Note what has fired, with its values, oldest first. */
+/* Note what has fired, with its values, oldest first.  Without memory nobody can be told. */
 static void note_hits(struct sdb_thread *thread, unsigned slots)
 {
     struct sdb_process *process = thread->process;
-    struct sdb__watch_hits *hits = &thread->watch_hits;
+    struct sdb__watch_hits *hits = thread->watch_hits;
     uint8_t offset = 0;
 
+    if (!hits)
+        hits = thread->watch_hits = calloc(1, sizeof(*hits));
+    if (!hits)
+        return;
     hits->count = 0;
     for (struct sdb__watch_site *site = process->watch_sites; site; site = site->next) {
         const size_t length = site->watchpoint->length;
@@ -91,7 +102,7 @@ static void note_hits(struct sdb_thread *thread, unsigned slots)
 /* @return whether it is to be told */
 static bool ask(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint, uint8_t offset)
 {
-    const struct sdb__watch_hits *hits = &thread->watch_hits;
+    const struct sdb__watch_hits *hits = thread->watch_hits;
 
     if ((watchpoint->flags & SDB_WATCHPOINT_ONLY_CHANGES) &&
         memcmp(hits->old_values + offset, hits->new_values + offset, watchpoint->length) == 0)
@@ -111,7 +122,7 @@ static bool ask(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint, ui
 /* Ask for each, and leave those that are to be told.  A condition may remove any of them. */
 static void sift_hits(struct sdb_thread *thread)
 {
-    struct sdb__watch_hits *hits = &thread->watch_hits;
+    struct sdb__watch_hits *hits = thread->watch_hits;
     struct sdb_watchpoint *asked[SDB__DEBUG_SLOTS];
     const int count = hits->count;
 
@@ -182,7 +193,7 @@ enum sdb__watch_result sdb__watchpoint_look(struct sdb_thread *thread, struct sd
         return SDB__WATCH_NOTHING;
     if (phase == SDB__PROCESS_HELD)
         note_hits(thread, slots);
-    if (thread->watch_hits.count == 0) {
+    if (!has_hits(thread)) {
         if (code != TRAP_HWBKPT || some_execute(thread->process, slots))
             return SDB__WATCH_NOTHING;
         if (phase != SDB__PROCESS_LEAVING)
@@ -198,8 +209,9 @@ enum sdb__watch_result sdb__watchpoint_ask(struct sdb_thread *thread, struct sdb
     /* The signal was forced on the thread; what the program has set is known if it has breakpoints. */
     if (thread->process->space->sites)
         sdb__trap_signal_restore(thread);
-    sift_hits(thread);
-    if (thread->watch_hits.count > 0)
+    if (has_hits(thread))
+        sift_hits(thread);
+    if (has_hits(thread))
         return SDB__WATCH_HIT;
     if (seen->kind != SDB_EVENT_STEP && stop->signal == 0)
         return SDB__WATCH_PASS;
@@ -211,9 +223,9 @@ enum sdb__watch_result sdb__watchpoint_ask(struct sdb_thread *thread, struct sdb
 
 void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *event)
 {
-    const struct sdb__watch_hits *hits = &thread->watch_hits;
+    const struct sdb__watch_hits *hits = thread->watch_hits;
 
-    if (hits->count == 0)
+    if (!has_hits(thread))
         return;
     event->watchpoint = hits->watchpoints[0];
     event->address = event->watchpoint->address;
@@ -224,7 +236,7 @@ void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *eve
 
 static const struct sdb__watch_hits *hits_of(const struct sdb_thread *thread)
 {
-    return thread && thread->state == SDB_THREAD_STOPPED ? &thread->watch_hits : NULL;
+    return thread && thread->state == SDB_THREAD_STOPPED ? thread->watch_hits : NULL;
 }
 
 struct sdb_watchpoint *sdb_thread_next_watchpoint(const struct sdb_thread *thread,
