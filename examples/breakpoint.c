@@ -28,6 +28,8 @@
 
 enum { EXIT_NOT_FOUND = 127, EXIT_CANNOT_RUN = 126, EXIT_OUR_FAULT = 125 };
 
+#define MOST_BREAKPOINTS 256 /* each of all places that came at a time */
+
 static const char help[] =
     "usage: breakpoint [options] PLACE... { -- command [argument...] | -p PID }\n"
     "  -i, --if CONDITION  only if a register has such a value: 'rdi == 3'; ==, !=, <, <=, >, >=\n"
@@ -49,7 +51,7 @@ static char **wanted; /* the places as they were said */
 static int wanted_count;
 static struct places places; /* where they are, as far as that is mapped */
 static struct symbols *symbols;
-static struct sdb_breakpoint **breakpoints;
+static struct sdb_breakpoint *breakpoints[MOST_BREAKPOINTS];
 static size_t breakpoint_count;
 static char loader_mark; /* its address marks the breakpoint in the dynamic linker */
 static struct sdb_session *session;
@@ -111,19 +113,17 @@ static int is_met(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, 
 static void add_breakpoint(struct sdb_process *process,
                            const struct sdb_breakpoint_options *options, bool is_loader)
 {
-    struct sdb_breakpoint **grown =
-        realloc(breakpoints, (breakpoint_count + 1) * sizeof(breakpoints[0]));
+    struct sdb_breakpoint *breakpoint;
     int rc;
 
-    if (!grown)
-        fail("breakpoint", "no memory");
-    breakpoints = grown;
-    rc = sdb_breakpoint_create(process, options, &breakpoints[breakpoint_count]);
+    if (breakpoint_count == MOST_BREAKPOINTS)
+        fail("breakpoint", "too many libraries have such places");
+    rc = sdb_breakpoint_create(process, options, &breakpoint);
     check("breakpoint", rc);
     if (rc < 0)
         return;
-    sdb_breakpoint_set_data(breakpoints[breakpoint_count], is_loader ? &loader_mark : NULL);
-    breakpoint_count++;
+    sdb_breakpoint_set_data(breakpoint, is_loader ? &loader_mark : NULL);
+    breakpoints[breakpoint_count++] = breakpoint;
 }
 
 static void remove_breakpoints(void)
@@ -231,7 +231,7 @@ static void pass_on(int signal)
 static void interrupt(int signal)
 {
     (void)signal;
-    sdb_session_interrupt(session);
+    sdb_session_interrupt(session); /* NOLINT: it may be called here, as its comment says */
 }
 
 /* Returns 0, or the exit code that tells why the command could not be launched. */
@@ -291,7 +291,6 @@ static int run(int pid, char **argv)
                 places.count > 0 ? "" : ", and there is no such place");
     symbols_close(symbols);
     sdb_session_destroy(session);
-    free(breakpoints);
     free(places.addresses);
     fflush(output);
     return pid > 0 ? EXIT_SUCCESS : end_likewise(&status);

@@ -96,9 +96,10 @@ static int32_t numbers[MOST_RULES];
 static enum treatment treatments[MOST_RULES];
 static size_t rule_count;
 
-/* A process that is alive. */
+/* A process that is alive, or has children that are. */
 struct node {
-    struct node *parent;  /* NULL: it has ended */
+    struct node *parent;  /* NULL: that is none of ours */
+    int references;       /* its own and its children's */
     uint64_t cpu_us;      /* its own processor time when it was looked at last */
     uint64_t children_us; /* of those that have ended before it, with what these have waited for */
 };
@@ -179,10 +180,19 @@ static struct node *add_process(struct judging *judging, struct node *parent,
 
     if (!node)
         fail("a process", "no memory");
+    node->references = 1;
     node->parent = parent;
+    if (parent)
+        parent->references++;
     judging->processes++;
     sdb_process_set_data(process, node);
     return node;
+}
+
+static void drop(struct node *node)
+{
+    if (node && --node->references == 0)
+        free(node);
 }
 
 static void count_tasks(struct judging *judging)
@@ -208,7 +218,6 @@ static void note_end(struct judging *judging, const struct sdb_event *event)
     const struct sdb_exit_status *status = event->status;
     const uint64_t all_us = status->user_time_us + status->system_time_us;
     uint64_t own_us = all_us > node->children_us ? all_us - node->children_us : 0;
-    struct sdb_process *process = NULL;
 
     if (own_us < node->cpu_us)
         own_us = node->cpu_us;
@@ -217,16 +226,11 @@ static void note_end(struct judging *judging, const struct sdb_event *event)
         judging->max_resident_kib = status->max_resident_kib;
     if (node->parent)
         node->parent->children_us += all_us;
-    while ((process = sdb_session_next_process(judging->session, process))) {
-        struct node *other = sdb_process_data(process);
-
-        if (other && other->parent == node)
-            other->parent = NULL;
-    }
     sdb_process_set_data(event->process, NULL);
     if (node == judging->first)
         judging->first = NULL;
-    free(node);
+    drop(node->parent);
+    drop(node);
 }
 
 /* Microseconds of processor time that a process has used itself, or 0 if it is gone. */

@@ -287,8 +287,8 @@ const char *symbols_describe(struct symbols *symbols, uint64_t address, bool is_
     const char *file = NULL;
     const char *function;
     Dwfl_Line *line;
-    Dwarf_Addr start;
-    GElf_Off offset;
+    Dwarf_Addr start = 0;
+    GElf_Off offset = 0;
     GElf_Sym symbol;
     int number;
 

@@ -14,7 +14,7 @@
  * with its exit code, or killed by the same signal.  A process that runs already (-p) is let go when
  * syscalls is interrupted (Ctrl-C), and runs on.
  */
-#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for the names of errors and signals */
+#define _GNU_SOURCE /* NOLINT: for the names of errors and signals */
 #include <sdb/sdb.h>
 
 #include <ctype.h>
@@ -158,7 +158,7 @@ static void format_bytes(const char *bytes, size_t length, bool is_cut, char *te
         else
             text += sprintf(text, "\\%o", byte);
     }
-    strcpy(text, is_cut ? "\"..." : "\"");
+    snprintf(text, sizeof("\"..."), "%s", is_cut ? "\"..." : "\"");
 }
 
 static void format_address(uint64_t address, char *text)
@@ -166,7 +166,7 @@ static void format_address(uint64_t address, char *text)
     if (address)
         snprintf(text, LONGEST_TEXT, "%#" PRIx64, address);
     else
-        strcpy(text, "NULL");
+        snprintf(text, LONGEST_TEXT, "NULL");
 }
 
 static void format_buffer(struct sdb_process *process, uint64_t address, uint64_t length,
@@ -483,7 +483,7 @@ static void pass_on(int signal)
 static void interrupt(int signal)
 {
     (void)signal;
-    sdb_session_interrupt(session);
+    sdb_session_interrupt(session); /* NOLINT: it may be called here, as its comment says */
 }
 
 /* Say which calls are to be told.  With the filter of a launch that has been said. */

@@ -205,28 +205,36 @@ static int end_likewise(const struct sdb_exit_status *status)
     return 128 + status->code;
 }
 
+static FILE *open_output(const char *path)
+{
+    FILE *file = fopen(path, "we"); /* e: the command shall not have it */
+
+    if (!file)
+        fail(path, strerror(errno));
+    return file;
+}
+
 int main(int argc, char **argv)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    int name_count = 0;
     int option;
     int rc;
 
     output = stderr;
     while ((option = getopt(argc, argv, "-bn:o:")) != -1) {
-        if (option == 1 && !variable)
+        if (option == 1 && name_count++ == 0)
             variable = optarg;
         else if (option == 'b')
             want_backtrace = true;
         else if (option == 'n')
             most_writes = strtoull(optarg, NULL, 10);
         else if (option == 'o')
-            output = fopen(optarg, "we"); /* e: the command shall not have it */
+            output = open_output(optarg);
         else
             optind = argc;
-        if (!output)
-            fail(optarg, strerror(errno));
     }
-    if (!variable || optind >= argc) {
+    if (name_count != 1 || optind >= argc) {
         fputs(help, stderr);
         return EXIT_OUR_FAULT;
     }

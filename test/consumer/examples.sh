@@ -21,7 +21,7 @@ for installed in $sources; do
     echo "$name:"
     case $name in
     breakpoint) "$WORK/$name" readdir -- /bin/ls / ;;
-    watch) ;; # needs a program whose variables it can find
+    watch) "$WORK/$name" optind -- /bin/ls -l / ;;
     capture | judge | launch | loop | syscalls | tree) "$WORK/$name" -- /bin/ls / ;;
     *) "$WORK/$name" ;;
     esac
