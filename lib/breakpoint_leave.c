@@ -15,11 +15,13 @@
 
 #include "await.h"
 #include "process.h"
+#include "procfs.h"
 #include "ptrace.h"
 #include "register_cache.h"
 #include "scratch.h"
 #include "session.h"
 #include "trace.h"
+#include "trap_signal.h"
 
 /* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
@@ -29,6 +31,10 @@
 /* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
 #define FIRST_RESTART (-516)
 #define LAST_RESTART  (-512)
+
+/* Of these: ERESTARTNOINTR, and ERESTARTSYS. */
+#define RESTART_ALWAYS    (-513)
+#define RESTART_IF_WANTED (-512)
 
 /* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
 #define RSEQ_SECTION_OFFSET 8
@@ -239,6 +245,23 @@ static bool will_restart(const struct user_regs_struct *registers)
 }
 
 /*
+ * Whether the kernel makes an interrupted call again after a signal: always where that has no handler.
+ * Otherwise most are ended; some are not if the handler says so.
+ */
+static bool comes_again(struct sdb_thread *thread, int64_t result, int signal)
+{
+    struct sdb__signal_action action;
+    struct sdb__procfs_status status;
+
+    if (sdb__procfs_status(thread->process->pid, &status) < 0 ||
+        !(status.caught_signals & BIT(signal)) || result == RESTART_ALWAYS)
+        return true;
+    if (result != RESTART_IF_WANTED)
+        return false;
+    return sdb__signal_action(thread, signal, &action) < 0 || (action.flags & SA_RESTART);
+}
+
+/*
  * Go on in a system call that was interrupted in a slot: the kernel may make it again there; or, if a
  * signal's handler comes first, from the program's own place.
  */
@@ -250,12 +273,22 @@ static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, ui
     if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
         return;
     if (signal > 0) {
-        if (will_restart(registers))
+        if (will_restart(registers) && comes_again(thread, (int64_t)registers->rax, signal))
             sdb__breakpoint_expect_again(thread, site, registers->rsp);
     } else {
         sdb__registers_set_pc(thread, slot_pc);
         thread->displaced = true;
     }
+}
+
+/* It goes on without the signal whose handler would have brought it here again. */
+static void forget_repetition(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+
+    if (thread->repeats == site && sdb__registers_general(thread, &registers) == 0 &&
+        registers->rsp == thread->repeats_at)
+        thread->repeats = NULL;
 }
 
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
@@ -274,6 +307,7 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
         site->enabled == 0)
         return SDB__LEAVE_GO;
+    forget_repetition(thread, site);
     if (site->own_trap)
         return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {

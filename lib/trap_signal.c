@@ -32,17 +32,26 @@
 #define MASK_SIZE 8
 #define RED_ZONE  128
 
+/* It may kill whoever makes a call that the program itself would not make. */
+static bool has_filter(pid_t pid)
+{
+    struct sdb__procfs_status status;
+
+    return sdb__procfs_status(pid, &status) < 0 || status.seccomp;
+}
+
 /* Run rt_sigaction(2) with the action in memory that is lent from the stack. */
-static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action, bool set)
+static int exchange(struct sdb_thread *thread, int signal, struct sdb__signal_action *action,
+                    bool set)
 {
     struct sdb__space *space = thread->process->space;
     const pid_t pid = thread->process->pid;
     struct user_regs_struct *registers;
     struct sdb__signal_action saved;
-    uint64_t arguments[6] = {SIGTRAP, 0, 0, MASK_SIZE};
+    uint64_t arguments[6] = {(uint64_t)signal, 0, 0, MASK_SIZE};
     int64_t result = 0;
     uint64_t address;
-    int rc = sdb__registers_general(thread, &registers);
+    int rc = has_filter(pid) ? -1 : sdb__registers_general(thread, &registers);
 
     if (rc < 0)
         return rc;
@@ -58,6 +67,11 @@ static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action
         rc = -1;
     (void)sdb__space_write(space, pid, address, &saved, sizeof(saved));
     return rc < 0 || result < 0 ? -1 : 0;
+}
+
+int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal_action *action)
+{
+    return exchange(thread, signal, action, false);
 }
 
 static struct sdb_thread *find_stopped(struct sdb_process *process)
@@ -84,7 +98,7 @@ void sdb__trap_signal_note(struct sdb_process *process)
         !((status.ignored_signals | status.caught_signals) & BIT(SIGTRAP)))
         return;
     known->is_ignored = (status.ignored_signals & BIT(SIGTRAP)) != 0;
-    known->is_set = exchange(thread, &known->action, false) == 0;
+    known->is_set = exchange(thread, SIGTRAP, &known->action, false) == 0;
 }
 
 void sdb__trap_signal_restore(struct sdb_thread *thread)
@@ -99,5 +113,5 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
     if (was_blocked)
         (void)sdb__ptrace_set_signal_mask(thread->tid, mask | BIT(SIGTRAP));
     if (known->is_set && (was_blocked || known->is_ignored))
-        (void)exchange(thread, &known->action, true);
+        (void)exchange(thread, SIGTRAP, &known->action, true);
 }
