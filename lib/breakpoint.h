@@ -95,6 +95,7 @@ enum sdb__leave_verdict {
     SDB__LEAVE_GO,   /* it is where it shall be: resume it */
     SDB__LEAVE_DONE, /* the instruction was executed, and no more was wanted: it is a step's end */
     SDB__LEAVE_UNSEEN,   /* it has stopped for something that the pump is still to see */
+    SDB__LEAVE_GONE,     /* its end was seen meanwhile; its handle may be gone, too */
     SDB__LEAVE_OWN_TRAP, /* it stands before the SIGTRAP of an int3 of the program's own */
 };
 

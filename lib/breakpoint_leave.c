@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "await.h"
 #include "process.h"
@@ -194,25 +195,86 @@ static void step_others(struct sdb_process *process)
     }
 }
 
+/* Processes that share a memory, while they stand still. */
+struct sharer {
+    struct sdb_process *process; /* retained */
+    bool paused;
+};
+
+static bool is_among(const struct sharer *sharers, size_t count, const struct sdb_process *process)
+{
+    while (count > 0 && sharers[count - 1].process != process)
+        count--;
+    return count > 0;
+}
+
+/*
+ * Have all stand still that share the memory.  While one is stopped another may be born, or end, or
+ * execute a program.
+ */
+static struct sharer *hold_sharers(struct sdb_session *session, const struct sdb__space *space,
+                                   size_t *count)
+{
+    struct sdb_process *process = session->processes;
+    struct sharer *sharers = NULL;
+
+    *count = 0;
+    while (process) {
+        struct sharer *more;
+
+        if (process->space != space || is_among(sharers, *count, process)) {
+            process = process->next;
+            continue;
+        }
+        more = realloc(sharers, (*count + 1) * sizeof(*sharers));
+        if (!more)
+            break;
+        sharers = more;
+        sharers[*count].process = sdb_process_retain(process);
+        sharers[(*count)++].paused = sdb__session_pause(process) == 0;
+        process = session->processes; /* the list may be another now */
+    }
+    return sharers;
+}
+
+static void let_sharers_go_on(struct sharer *sharers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (sharers[i].paused)
+            sdb__session_unpause(sharers[i].process);
+        sdb_process_close(sharers[i].process);
+    }
+    free(sharers);
+}
+
+/* It was killed, perhaps by an exec of another, and that was seen. */
+static bool is_gone(const struct sdb_thread *thread)
+{
+    return thread->ended || thread->state != SDB_THREAD_STOPPED || !thread->process->session;
+}
+
+/* @return as sdb__step_alone(), or -ECHILD: its end was seen */
 static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *site)
 {
-    struct sdb_session *session = thread->process->session;
-    const struct sdb__space *space = thread->process->space;
-    int rc;
+    struct sdb__space *space = sdb__space_retain(thread->process->space);
+    struct sharer *sharers;
+    size_t count;
+    int rc = -ECHILD;
 
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            (void)sdb__session_pause(process);
+    sdb_thread_retain(thread);
+    sharers = hold_sharers(thread->process->session, space, &count);
+    if (!is_gone(thread) && thread->process->space == space) {
+        rc = step_in_place(thread, site);
+        for (size_t i = 0; i < count; i++) {
+            if (sharers[i].process->space == space && sharers[i].paused)
+                step_others(sharers[i].process);
+        }
     }
-    rc = step_in_place(thread, site);
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            step_others(process);
-    }
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            sdb__session_unpause(process);
-    }
+    let_sharers_go_on(sharers, count);
+    if (is_gone(thread))
+        rc = -ECHILD;
+    sdb_thread_close(thread);
+    sdb__space_close(space);
     return rc;
 }
 
@@ -232,6 +294,8 @@ static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct 
 {
     const int rc = step_with_others_held(thread, site);
 
+    if (rc == -ECHILD)
+        return SDB__LEAVE_GONE;
     if (rc == 1)
         return SDB__LEAVE_UNSEEN;
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
