@@ -13,6 +13,7 @@
  *     storm    comes by the second place a hundred times, while another thread makes processes that share
  *              the memory and end
  *     shares   the same, with one process that shares the memory all the while
+ *     executes comes by the second place until another thread has executed this program, which ends
  *     strict   ignores SIGTRAP, and has a filter that kills it for touching handlers or mappings; makes
  *              a call at the first place, three times
  */
@@ -214,6 +215,33 @@ static int shares(void)
     return waitpid(pid, NULL, 0) == pid ? 0 : 1;
 }
 
+static void *execute(void *unused)
+{
+    (void)unused;
+    while (board->counts[0] < 5)
+        sched_yield();
+    execl("/proc/self/exe", "engine", "ends", (char *)NULL);
+    return NULL;
+}
+
+static int executes(void)
+{
+    pthread_t thread;
+
+    ready();
+    pthread_create(&thread, NULL, execute, NULL);
+    while (!done) {
+        board->counts[0]++;
+        engine_far();
+    }
+    return 1;
+}
+
+static int ends(void)
+{
+    return 0;
+}
+
 #define REFUSE(number)                                                                             \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),                                             \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
@@ -249,8 +277,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*function)(void);
-    } all[] = {{"pauses", pauses}, {"reads", reads}, {"restarts", restarts}, {"masks", masks},
-               {"waits", waits},   {"storm", storm}, {"shares", shares},     {"strict", strict}};
+    } all[] = {{"pauses", pauses},     {"reads", reads}, {"restarts", restarts}, {"masks", masks},
+               {"waits", waits},       {"storm", storm}, {"shares", shares},     {"strict", strict},
+               {"executes", executes}, {"ends", ends}};
 
     board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED, BOARD_FD, 0);
     if (board == MAP_FAILED || argc < 2)

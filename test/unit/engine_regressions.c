@@ -240,6 +240,52 @@ START_TEST(processes_may_be_born_while_all_stand_still)
 }
 END_TEST
 
+/* Once the thread and the memory that had gone were used. */
+START_TEST(a_program_may_be_executed_while_all_stand_still)
+{
+    for (int round = 0; round < 10; round++) {
+        struct sdb_breakpoint *breakpoint;
+        struct sdb_exit_status status;
+        struct target target;
+
+        begin(_i);
+        target = launch_engine("executes", 1, SDB_FOLLOW_DEFAULT, &breakpoint);
+        tell_target(&target, 'g');
+        status = run_to_end(target.process);
+        ck_assert_int_eq((int)status.how, SDB_EXITED);
+        ck_assert_int_eq(status.code, 0);
+        finish();
+        close_target(&target);
+    }
+}
+END_TEST
+
+/* A signal that the caller has dropped brings nobody back: the next call is a hit. */
+START_TEST(a_hit_after_a_dropped_signal_is_told)
+{
+    struct sdb_breakpoint *breakpoint;
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_engine("pauses", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
+    tell_target(&target, 'g');
+    for (int i = 0; i < 3; i++) {
+        event = expect(SDB_EVENT_BREAKPOINT);
+        ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
+        resume(&event);
+        event = expect_signal(SIGUSR1);
+        ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
+        expect_nothing();
+        await_state(target.pid, 'S');
+        ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
+        event = expect_signal(SIGUSR1);
+        resume(&event);
+    }
+    end_engine(&target);
+}
+END_TEST
+
 /* Once its SIGTRAP was asked for, and its pages given back, by calls that the filter kills it for. */
 START_TEST(a_program_that_is_killed_for_calls_makes_none)
 {
@@ -282,12 +328,14 @@ int main(void)
         a_read_that_a_handler_has_made_again_is_no_hit,
         a_group_stop_does_not_double_a_hit,
         a_program_that_is_killed_for_calls_makes_none,
+        a_hit_after_a_dropped_signal_is_told,
     };
     const TTest *const processes[] = {
         a_watched_process_stands_still_with_the_others,
         a_held_process_stands_still_with_the_others,
         watched_processes_may_end_while_all_stand_still,
         processes_may_be_born_while_all_stand_still,
+        a_program_may_be_executed_while_all_stand_still,
     };
     Suite *suite = suite_create("engine regressions");
 
