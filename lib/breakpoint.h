@@ -71,10 +71,12 @@ enum sdb__breakpoint_verdict {
 /**
  * Look at a stop: show the program's own place where the thread stands in a scratch page, and find out
  * whether it is a hit.
+ *
+ * @param was_listening  it has not left its group-stop since it was looked at last
  */
 enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
-                                                  struct sdb_thread *thread,
-                                                  struct sdb__stop *stop);
+                                                  struct sdb_thread *thread, struct sdb__stop *stop,
+                                                  bool was_listening);
 
 /** Count a hit of a breakpoint by a thread, if it is one, and note that it is to be told. */
 void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread);
@@ -93,6 +95,7 @@ enum sdb__leave_verdict {
     SDB__LEAVE_GO,   /* it is where it shall be: resume it */
     SDB__LEAVE_DONE, /* the instruction was executed, and no more was wanted: it is a step's end */
     SDB__LEAVE_UNSEEN,   /* it has stopped for something that the pump is still to see */
+    SDB__LEAVE_GONE,     /* its end was seen meanwhile; its handle may be gone, too */
     SDB__LEAVE_OWN_TRAP, /* it stands before the SIGTRAP of an int3 of the program's own */
 };
 

@@ -211,6 +211,10 @@ bool sdb__breakpoint_take_watched_stop(struct sdb_thread *thread, const struct s
         process->phase = SDB__PROCESS_LEAVING;
         return true;
     }
-    (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
+    thread->pause_wanted = false;
+    if (process->pauses > 0)
+        thread->paused = true;
+    else
+        (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
     return false;
 }

@@ -99,8 +99,9 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     point = slot ? point_at(slot, pc - start) : NULL;
     if (!point)
         return true;
+    /* But for a call, which may wait for that very signal. */
     if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        execute_first(thread, pc)) {
+        !slot->site->is_syscall && execute_first(thread, pc)) {
         thread->displaced = true;
         return show_own_place(thread, stop);
     }
@@ -291,10 +292,13 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
 }
 
 enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
-                                                  struct sdb_thread *thread, struct sdb__stop *stop)
+                                                  struct sdb_thread *thread, struct sdb__stop *stop,
+                                                  bool was_listening)
 {
-    thread->at_site = NULL;
-    thread->slot_pc = 0;
+    if (!was_listening) {
+        thread->at_site = NULL;
+        thread->slot_pc = 0;
+    }
     if (!thread->process->space->sites)
         return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP
                    ? sdb__hardware_look(thread, stop)

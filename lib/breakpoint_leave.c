@@ -12,14 +12,17 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "await.h"
 #include "process.h"
+#include "procfs.h"
 #include "ptrace.h"
 #include "register_cache.h"
 #include "scratch.h"
 #include "session.h"
 #include "trace.h"
+#include "trap_signal.h"
 
 /* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
@@ -29,6 +32,10 @@
 /* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
 #define FIRST_RESTART (-516)
 #define LAST_RESTART  (-512)
+
+/* Of these: ERESTARTNOINTR, and ERESTARTSYS. */
+#define RESTART_ALWAYS    (-513)
+#define RESTART_IF_WANTED (-512)
 
 /* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
 #define RSEQ_SECTION_OFFSET 8
@@ -190,25 +197,86 @@ static void step_others(struct sdb_process *process)
     }
 }
 
+/* Processes that share a memory, while they stand still. */
+struct sharer {
+    struct sdb_process *process; /* retained */
+    bool paused;
+};
+
+static bool is_among(const struct sharer *sharers, size_t count, const struct sdb_process *process)
+{
+    while (count > 0 && sharers[count - 1].process != process)
+        count--;
+    return count > 0;
+}
+
+/*
+ * Have all stand still that share the memory.  While one is stopped another may be born, or end, or
+ * execute a program.
+ */
+static struct sharer *hold_sharers(struct sdb_session *session, const struct sdb__space *space,
+                                   size_t *count)
+{
+    struct sdb_process *process = session->processes;
+    struct sharer *sharers = NULL;
+
+    *count = 0;
+    while (process) {
+        struct sharer *more;
+
+        if (process->space != space || is_among(sharers, *count, process)) {
+            process = process->next;
+            continue;
+        }
+        more = realloc(sharers, (*count + 1) * sizeof(*sharers));
+        if (!more)
+            break;
+        sharers = more;
+        sharers[*count].process = sdb_process_retain(process);
+        sharers[(*count)++].paused = sdb__session_pause(process) == 0;
+        process = session->processes; /* the list may be another now */
+    }
+    return sharers;
+}
+
+static void let_sharers_go_on(struct sharer *sharers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (sharers[i].paused)
+            sdb__session_unpause(sharers[i].process);
+        sdb_process_close(sharers[i].process);
+    }
+    free(sharers);
+}
+
+/* It was killed, perhaps by an exec of another, and that was seen. */
+static bool is_gone(const struct sdb_thread *thread)
+{
+    return thread->ended || thread->state != SDB_THREAD_STOPPED || !thread->process->session;
+}
+
+/* @return as sdb__step_alone(), or -ECHILD: its end was seen */
 static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *site)
 {
-    struct sdb_session *session = thread->process->session;
-    const struct sdb__space *space = thread->process->space;
-    int rc;
+    struct sdb__space *space = sdb__space_retain(thread->process->space);
+    struct sharer *sharers;
+    size_t count;
+    int rc = -ECHILD;
 
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            (void)sdb__session_pause(process);
+    sdb_thread_retain(thread);
+    sharers = hold_sharers(thread->process->session, space, &count);
+    if (!is_gone(thread) && thread->process->space == space) {
+        rc = step_in_place(thread, site);
+        for (size_t i = 0; i < count; i++) {
+            if (sharers[i].process->space == space && sharers[i].paused)
+                step_others(sharers[i].process);
+        }
     }
-    rc = step_in_place(thread, site);
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            step_others(process);
-    }
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            sdb__session_unpause(process);
-    }
+    let_sharers_go_on(sharers, count);
+    if (is_gone(thread))
+        rc = -ECHILD;
+    sdb_thread_close(thread);
+    sdb__space_close(space);
     return rc;
 }
 
@@ -228,6 +296,8 @@ static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct 
 {
     const int rc = step_with_others_held(thread, site);
 
+    if (rc == -ECHILD)
+        return SDB__LEAVE_GONE;
     if (rc == 1)
         return SDB__LEAVE_UNSEEN;
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
@@ -238,6 +308,23 @@ static bool will_restart(const struct user_regs_struct *registers)
     const int64_t result = (int64_t)registers->rax;
 
     return (int64_t)registers->orig_rax >= 0 && result >= FIRST_RESTART && result <= LAST_RESTART;
+}
+
+/*
+ * Whether the kernel makes an interrupted call again after a signal: always where that has no handler.
+ * Otherwise most are ended; some are not if the handler says so.
+ */
+static bool comes_again(struct sdb_thread *thread, int64_t result, int signal)
+{
+    struct sdb__signal_action action;
+    struct sdb__procfs_status status;
+
+    if (sdb__procfs_status(thread->process->pid, &status) < 0 ||
+        !(status.caught_signals & BIT(signal)) || result == RESTART_ALWAYS)
+        return true;
+    if (result != RESTART_IF_WANTED)
+        return false;
+    return sdb__signal_action(thread, signal, &action) < 0 || (action.flags & SA_RESTART);
 }
 
 /*
@@ -252,12 +339,22 @@ static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, ui
     if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
         return;
     if (signal > 0) {
-        if (will_restart(registers))
+        if (will_restart(registers) && comes_again(thread, (int64_t)registers->rax, signal))
             sdb__breakpoint_expect_again(thread, site, registers->rsp);
     } else {
         sdb__registers_set_pc(thread, slot_pc);
         thread->displaced = true;
     }
+}
+
+/* It goes on without the signal whose handler would have brought it here again. */
+static void forget_repetition(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+
+    if (thread->repeats == site && sdb__registers_general(thread, &registers) == 0 &&
+        registers->rsp == thread->repeats_at)
+        thread->repeats = NULL;
 }
 
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
@@ -276,6 +373,7 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
         site->enabled == 0)
         return SDB__LEAVE_GO;
+    forget_repetition(thread, site);
     if (site->own_trap)
         return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {

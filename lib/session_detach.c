@@ -151,11 +151,15 @@ static void watch(struct sdb_process *process, bool stopped)
     if (stopped)
         (void)sdb__send_signal(process->pid, process->pidfd, SIGSTOP);
     hide(process, SDB__PROCESS_WATCHED);
+    process->pauses++;
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
         thread->hold_wanted = false;
-        if (thread->state == SDB_THREAD_STOPPED)
-            (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
+        thread->interrupt_wanted = false;
+        thread->against_stop = false;
+        thread->how = SDB_RESUME_CONTINUE;
+        thread->paused = thread->state == SDB_THREAD_STOPPED;
     }
+    sdb__session_unpause(process);
 }
 
 static bool some_die(const struct sdb_process *process)

@@ -245,11 +245,22 @@ static void end_pause(struct sdb_thread *thread)
 
 void sdb__session_unpause(struct sdb_process *process)
 {
+    struct sdb_thread *next;
+
     if (--process->pauses > 0)
         return;
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next)
         thread->pause_wanted = false;
-        if (thread->paused && thread->state == SDB_THREAD_STOPPED)
-            end_pause(thread);
+    /* Whoever goes on may have the others stop, and end; and go, where nobody is told of that. */
+    sdb_process_retain(process);
+    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
+        next = thread->next;
+        if (!thread->paused || thread->state != SDB_THREAD_STOPPED)
+            continue;
+        sdb_thread_retain(thread);
+        end_pause(thread);
+        next = thread->state == SDB_THREAD_GONE ? process->threads : thread->next;
+        sdb_thread_close(thread);
     }
+    sdb_process_close(process);
 }

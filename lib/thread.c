@@ -168,7 +168,9 @@ static int finish_step(struct sdb_thread *thread)
 /* It has come to an int3 of the program's own, whose signal is dealt with as any other is. */
 static int take_own_trap(struct sdb_thread *thread, enum sdb_resume how)
 {
-    const uint8_t policy = thread->process->session->signal_policies[SIGTRAP];
+    const uint8_t policy = thread->process->phase == SDB__PROCESS_HELD
+                               ? thread->process->session->signal_policies[SIGTRAP]
+                               : (uint8_t)SDB_POLICY_PASS;
 
     (void)sdb__registers_flush(thread);
     if (policy != SDB_POLICY_REPORT)
@@ -189,6 +191,8 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
         return finish_step(thread);
     case SDB__LEAVE_UNSEEN:
         return resumed(thread, how, 0);
+    case SDB__LEAVE_GONE:
+        return 0;
     case SDB__LEAVE_OWN_TRAP:
         return take_own_trap(thread, how);
     case SDB__LEAVE_GO:

@@ -38,17 +38,26 @@
 #define MASK_SIZE 8
 #define RED_ZONE  128
 
+/* It may kill whoever makes a call that the program itself would not make. */
+static bool has_filter(pid_t pid)
+{
+    struct sdb__procfs_status status;
+
+    return sdb__procfs_status(pid, &status) < 0 || status.seccomp;
+}
+
 /* Run rt_sigaction(2) with the action in memory that is lent from the stack. */
-static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action, bool set)
+static int exchange(struct sdb_thread *thread, int signal, struct sdb__signal_action *action,
+                    bool set)
 {
     struct sdb__space *space = thread->process->space;
     const pid_t pid = thread->process->pid;
     struct user_regs_struct *registers;
     struct sdb__signal_action saved;
-    uint64_t arguments[6] = {SIGTRAP, 0, 0, MASK_SIZE};
+    uint64_t arguments[6] = {(uint64_t)signal, 0, 0, MASK_SIZE};
     int64_t result = 0;
     uint64_t address;
-    int rc = sdb__registers_general(thread, &registers);
+    int rc = has_filter(pid) ? -1 : sdb__registers_general(thread, &registers);
 
     if (rc < 0)
         return rc;
@@ -64,6 +73,11 @@ static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action
         rc = -1;
     (void)sdb__space_write(space, pid, address, &saved, sizeof(saved));
     return rc < 0 || result < 0 ? -1 : 0;
+}
+
+int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal_action *action)
+{
+    return exchange(thread, signal, action, false);
 }
 
 static struct sdb_thread *find_stopped(struct sdb_process *process)
@@ -90,7 +104,7 @@ void sdb__trap_signal_note(struct sdb_process *process)
         !((status.ignored_signals | status.caught_signals) & BIT(SIGTRAP)))
         return;
     known->is_ignored = (status.ignored_signals & BIT(SIGTRAP)) != 0;
-    known->is_set = exchange(thread, &known->action, false) == 0;
+    known->is_set = exchange(thread, SIGTRAP, &known->action, false) == 0;
 }
 
 /* Look whether a hit has unblocked the signal, and undo that. */
@@ -119,7 +133,7 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
     thread->masks_looked_at = true;
     was_blocked = restore_mask(thread);
     if (known->is_set && (was_blocked || known->is_ignored))
-        (void)exchange(thread, &known->action, true);
+        (void)exchange(thread, SIGTRAP, &known->action, true);
 }
 
 void sdb__trap_signal_settle(struct sdb_thread *thread)
