@@ -25,6 +25,9 @@
 /* How many breakpoints one address usually has at most. */
 #define USUAL_COUNT 8
 
+/* Stack pointers that are nearer to each other are of one stack, not of an alternate one. */
+#define SAME_STACK 65536
+
 /* ---- where it stands ---- */
 
 static const struct sdb__relocation_point *point_at(const struct sdb__scratch_slot *slot,
@@ -99,9 +102,9 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     point = slot ? point_at(slot, pc - start) : NULL;
     if (!point)
         return true;
-    /* But for a call, which may wait for that very signal. */
+    /* But for a call, which may wait for that very signal, and a string, which may be long. */
     if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        !slot->site->is_syscall && execute_first(thread, pc)) {
+        !slot->site->is_syscall && !slot->site->is_repeated && execute_first(thread, pc)) {
         thread->displaced = true;
         return show_own_place(thread, stop);
     }
@@ -129,8 +132,33 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer)
 {
-    thread->repeats = site;
-    thread->repeats_at = stack_pointer;
+    memmove(thread->repeats + 1, thread->repeats,
+            (SDB__MOST_REPEATS - 1) * sizeof(thread->repeats[0]));
+    thread->repeats[0] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
+}
+
+bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+    bool some = false;
+    bool found = false;
+
+    for (int i = 0; i < SDB__MOST_REPEATS; i++)
+        some = some || thread->repeats[i].site;
+    if (!some || sdb__registers_general(thread, &registers) < 0)
+        return false;
+    for (int i = 0; i < SDB__MOST_REPEATS; i++) {
+        struct sdb__repeat *repeat = &thread->repeats[i];
+        const uint64_t above = registers->rsp - repeat->stack_pointer;
+
+        if (!found && repeat->site == site && above == 0) {
+            found = true;
+            repeat->site = NULL;
+        } else if (above > 0 && above < SAME_STACK) {
+            repeat->site = NULL; /* that frame is gone: a handler has jumped out of it */
+        }
+    }
+    return found;
 }
 
 /* ---- hits ---- */
@@ -213,18 +241,6 @@ static int was_lifted(const struct sdb__site *site, const struct sdb_thread *thr
     return byte != SDB__TRAP_BYTE;
 }
 
-/* Whether it was here before, and has only been sent back by a signal's handler. */
-static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *site)
-{
-    struct user_regs_struct *registers;
-
-    if (thread->repeats != site || sdb__registers_general(thread, &registers) < 0 ||
-        registers->rsp < thread->repeats_at)
-        return false;
-    thread->repeats = NULL;
-    return registers->rsp == thread->repeats_at;
-}
-
 static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
                                                  struct sdb_thread *thread, struct sdb__stop *stop)
 {
@@ -254,7 +270,7 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
     if (site->enabled == 0)
         return SDB__BREAKPOINT_PASS;
     thread->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site))
+    if (thread->process->phase != SDB__PROCESS_HELD || sdb__breakpoint_take_repeat(thread, site))
         return SDB__BREAKPOINT_PASS;
     thread->hit_count = 0;
     ask_all(site, thread);
@@ -317,7 +333,7 @@ void sdb__breakpoint_forget_thread(struct sdb_thread *thread)
 {
     thread->at_site = NULL;
     thread->slot_pc = 0;
-    thread->repeats = NULL;
+    memset(thread->repeats, 0, sizeof(thread->repeats));
     thread->displaced = false;
     thread->rseq = 0;
     thread->hit_count = 0;

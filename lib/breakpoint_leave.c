@@ -37,6 +37,9 @@
 #define RESTART_ALWAYS    (-513)
 #define RESTART_IF_WANTED (-512)
 
+/* The bit of the flags that a step sets. */
+#define TRAP_FLAG UINT64_C(0x100)
+
 /* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
 #define RSEQ_SECTION_OFFSET 8
 struct rseq_section {
@@ -97,9 +100,39 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
     }
 }
 
+/* @return whether it stands at an instruction that stores its flags, the one that a step sets is not its own */
+static bool stores_flags(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+    uint8_t bytes[SDB__INSTRUCTION_SIZE];
+    ssize_t count;
+
+    if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & TRAP_FLAG))
+        return false;
+    count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
+                            sizeof(bytes));
+    return count > 0 && sdb__instruction_class(bytes, (size_t)count) == SDB__INSTRUCTION_PUSH_FLAGS;
+}
+
+static void hide_trap_flag(struct sdb_thread *thread)
+{
+    struct sdb__space *space = thread->process->space;
+    const pid_t pid = thread->process->pid;
+    struct user_regs_struct *registers;
+    uint16_t flags;
+
+    if (sdb__registers_general(thread, &registers) < 0 ||
+        sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) !=
+            (ssize_t)sizeof(flags))
+        return;
+    flags &= (uint16_t)~TRAP_FLAG;
+    (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
+}
+
 int sdb__step_alone(struct sdb_thread *thread)
 {
     struct sdb_session *session = thread->process->session;
+    const bool stores = stores_flags(thread);
     struct used_up used_up = {0};
     uint64_t mask = 0;
     int status;
@@ -116,8 +149,11 @@ int sdb__step_alone(struct sdb_thread *thread)
     } while (rc == 2);
     if (rc < 0)
         return rc;
-    if (rc == 0)
+    if (rc == 0) {
         (void)sdb__wait_take_stop(thread->tid, &status);
+        if (stores)
+            hide_trap_flag(thread);
+    }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
         (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
@@ -347,16 +383,6 @@ static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, ui
     }
 }
 
-/* It goes on without the signal whose handler would have brought it here again. */
-static void forget_repetition(struct sdb_thread *thread, const struct sdb__site *site)
-{
-    struct user_regs_struct *registers;
-
-    if (thread->repeats == site && sdb__registers_general(thread, &registers) == 0 &&
-        registers->rsp == thread->repeats_at)
-        thread->repeats = NULL;
-}
-
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
                                               int signal)
 {
@@ -373,7 +399,9 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
         site->enabled == 0)
         return SDB__LEAVE_GO;
-    forget_repetition(thread, site);
+    /* It goes on without the signal whose handler would have brought it here again. */
+    if (thread->stop == SDB_EVENT_SIGNAL)
+        (void)sdb__breakpoint_take_repeat(thread, site);
     if (site->own_trap)
         return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {

@@ -306,6 +306,7 @@ void sdb__site_decode(struct sdb__site *site, pid_t pid)
     site->length = relocation.length;
     site->kind = (uint8_t)relocation.kind;
     site->is_syscall = relocation.is_syscall;
+    site->is_repeated = sdb__instruction_class(bytes, (size_t)count) == SDB__INSTRUCTION_REPEATED;
     site->is_ambiguous = relocation.length <= 1 || is_prefix(bytes[0]);
     site->next = relocation.next;
     site->signature = 0;

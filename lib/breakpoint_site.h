@@ -49,6 +49,7 @@ struct sdb__site {
     uint8_t length;     /* of the instruction, 0 if it is none */
     uint8_t kind;       /* enum sdb__relocation_kind */
     bool is_syscall;
+    bool is_repeated;   /* a string, of which a step does one element */
     uint32_t signature; /* of restartable sequences that were looked for around it, 0: none was */
     bool may_restart;   /* it may be within one */
     bool is_ambiguous;  /* something else may trap behind its first byte */
