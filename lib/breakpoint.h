@@ -81,6 +81,10 @@ void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *t
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer);
 
+/** It is there again, or will not come.  @return whether it was expected */
+bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
+                                 uint64_t stack_pointer);
+
 /** Forget what a thread's stop had to do with breakpoints; the process executes another program. */
 void sdb__breakpoint_forget_thread(struct sdb_thread *thread);
 
@@ -90,8 +94,9 @@ void sdb__breakpoint_forget_thread(struct sdb_thread *thread);
 enum sdb__leave_verdict {
     SDB__LEAVE_GO,   /* it is where it shall be: resume it */
     SDB__LEAVE_DONE, /* the instruction was executed, and no more was wanted: it is a step's end */
-    SDB__LEAVE_UNSEEN,   /* it has stopped for something that the pump is still to see */
-    SDB__LEAVE_OWN_TRAP, /* it stands before the SIGTRAP of an int3 of the program's own */
+    SDB__LEAVE_UNSEEN,    /* it has stopped for something that the pump is still to see */
+    SDB__LEAVE_DELIVERED, /* it has got its signal, and stands in the handler: resume it without */
+    SDB__LEAVE_OWN_TRAP,  /* it stands before the SIGTRAP of an int3 of the program's own */
 };
 
 /**

@@ -26,6 +26,13 @@
 #define FAULT_SIGNALS                                                                              \
     (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
 
+/* The bit of the flags that a step sets. */
+#define TRAP_FLAG UINT64_C(0x100)
+
+/* Where a handler's frame has the place that it returns to: behind the return address, and in ucontext_t
+ * behind flags, link, stack and 16 registers. */
+#define PC_IN_SIGNAL_FRAME (8 + 8 + 8 + 24 + 16 * 8)
+
 /* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
 #define FIRST_RESTART (-516)
 #define LAST_RESTART  (-512)
@@ -90,9 +97,51 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
     }
 }
 
+/* What the instruction is that it stands at, one of enum sdb__instruction_class. */
+static int class_of(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+    uint8_t bytes[SDB__INSTRUCTION_SIZE];
+    ssize_t count;
+
+    if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & TRAP_FLAG))
+        return SDB__INSTRUCTION_OTHER; /* with a flag of its own, it stores that */
+    count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
+                            sizeof(bytes));
+    return count <= 0 ? SDB__INSTRUCTION_OTHER : sdb__instruction_class(bytes, (size_t)count);
+}
+
+/* The step's trap flag is none of the program's, wherever the instruction has stored its flags. */
+static void hide_trap_flag(struct sdb_thread *thread, int instruction_class)
+{
+    struct sdb__space *space = thread->process->space;
+    const pid_t pid = thread->process->pid;
+    struct user_regs_struct *registers;
+    uint16_t flags;
+
+    if ((instruction_class != SDB__INSTRUCTION_PUSH_FLAGS &&
+         instruction_class != SDB__INSTRUCTION_SYSCALL) ||
+        sdb__registers_general(thread, &registers) < 0)
+        return;
+    if (instruction_class == SDB__INSTRUCTION_SYSCALL) {
+        /* Unless it has got all registers from elsewhere, as from rt_sigreturn(2). */
+        if (registers->rcx == registers->rip && (registers->r11 & TRAP_FLAG)) {
+            registers->r11 &= ~(unsigned long long)TRAP_FLAG;
+            sdb__registers_changed(thread);
+        }
+        return;
+    }
+    if (sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) ==
+        (ssize_t)sizeof(flags)) {
+        flags &= (uint16_t)~TRAP_FLAG;
+        (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
+    }
+}
+
 int sdb__step_alone(struct sdb_thread *thread)
 {
     struct sdb_session *session = thread->process->session;
+    const int instruction_class = class_of(thread);
     struct used_up used_up = {0};
     uint64_t mask = 0;
     int status;
@@ -109,8 +158,10 @@ int sdb__step_alone(struct sdb_thread *thread)
     } while (rc == 2);
     if (rc < 0)
         return rc;
-    if (rc == 0)
+    if (rc == 0) {
         (void)sdb__wait_take_stop(thread->tid, &status);
+        hide_trap_flag(thread, instruction_class);
+    }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
         (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
@@ -239,23 +290,81 @@ static bool will_restart(const struct user_regs_struct *registers)
 }
 
 /*
+ * Whether the handler that the thread has just come to returns to behind the call, and not to the call
+ * itself: that is for the flags of its handler and the kind of call, which only the kernel knows, to
+ * say.
+ */
+static bool has_given_up_call(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+    uint64_t back = 0;
+
+    return sdb__registers_general(thread, &registers) == 0 &&
+           sdb__space_read(thread->process->space, thread->process->pid,
+                           registers->rsp + PC_IN_SIGNAL_FRAME, &back,
+                           sizeof(back)) == (ssize_t)sizeof(back) &&
+           back == site->next;
+}
+
+/*
+ * Have a thread that a signal has got out of a system call come to the signal's handler.  If the call
+ * is made again after that, it is no new hit.
+ */
+static enum sdb__leave_verdict go_to_handler(struct sdb_thread *thread, struct sdb__site *site,
+                                             enum sdb_resume how, int signal)
+{
+    struct user_regs_struct *registers;
+    struct sdb_session *session = thread->process->session;
+    uint64_t stack_pointer;
+    int kind_signal;
+    int status;
+
+    if (sdb__registers_general(thread, &registers) < 0)
+        return SDB__LEAVE_GO;
+    stack_pointer = registers->rsp;
+    sdb__breakpoint_expect_again(thread, site, stack_pointer);
+    if (session->stop_to_take == thread->tid)
+        sdb__session_take_last_stop(session);
+    if (sdb__registers_flush(thread) < 0 ||
+        sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, signal) < 0 ||
+        sdb__await(thread, thread->tid, &status) < 0)
+        return SDB__LEAVE_UNSEEN;
+    if (has_given_up_call(thread, site))
+        (void)sdb__breakpoint_take_repeat(thread, site, stack_pointer);
+    if (sdb__status_kind(status, &kind_signal) != SDB__STATUS_SIGNAL || kind_signal != SIGTRAP ||
+        !is_step_trap(thread->tid)) {
+        sdb__registers_forget(thread);
+        return SDB__LEAVE_UNSEEN;
+    }
+    (void)sdb__wait_take_stop(thread->tid, &status);
+    return how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_DELIVERED;
+}
+
+/*
  * Go on in a system call that was interrupted in a slot: the kernel may make it again there; or, if a
  * signal's handler comes first, from the program's own place.
  */
-static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc,
-                           int signal)
+static enum sdb__leave_verdict return_to_call(struct sdb_thread *thread, struct sdb__site *site,
+                                              uint64_t slot_pc, enum sdb_resume how, int signal)
 {
     struct user_regs_struct *registers;
 
     if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
-        return;
-    if (signal > 0) {
-        if (will_restart(registers))
-            sdb__breakpoint_expect_again(thread, site, registers->rsp);
-    } else {
-        sdb__registers_set_pc(thread, slot_pc);
-        thread->displaced = true;
-    }
+        return SDB__LEAVE_GO;
+    if (signal > 0)
+        return will_restart(registers) ? go_to_handler(thread, site, how, signal) : SDB__LEAVE_GO;
+    sdb__registers_set_pc(thread, slot_pc);
+    thread->displaced = true;
+    return SDB__LEAVE_GO;
+}
+
+/* It goes through its slot now, without having been sent there by a handler. */
+static void expect_no_more(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+
+    if (thread->stop == SDB_EVENT_SIGNAL && sdb__registers_general(thread, &registers) == 0)
+        (void)sdb__breakpoint_take_repeat(thread, site, registers->rsp);
 }
 
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
@@ -267,13 +376,12 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
 
     thread->at_site = NULL;
     thread->slot_pc = 0;
-    if (slot_pc != 0) {
-        return_to_call(thread, site, slot_pc, signal);
-        return SDB__LEAVE_GO;
-    }
+    if (slot_pc != 0)
+        return return_to_call(thread, site, slot_pc, how, signal);
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
         site->enabled == 0)
         return SDB__LEAVE_GO;
+    expect_no_more(thread, site);
     if (site->own_trap)
         return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {

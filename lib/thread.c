@@ -185,6 +185,9 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
         return resumed(thread, how, 0);
     case SDB__LEAVE_OWN_TRAP:
         return take_own_trap(thread, how);
+    case SDB__LEAVE_DELIVERED:
+        signal = 0;
+        break;
     case SDB__LEAVE_GO:
         break;
     }

@@ -18,7 +18,7 @@
 
 static const char *const names[] = {
 #define NAME(name) #name,
-    PLACES(NAME) "trap"
+    PLACES(NAME) "others"
 #undef NAME
 };
 
@@ -175,6 +175,9 @@ void obey(const struct target *target, char what, struct tally *tally)
 
 void expect_right(const struct target *target)
 {
+    for (int place = 0; place < PLACE_COUNT; place++)
+        ck_assert_msg(target->board->turns[place] == 0, "%s: wrong %llu times", names[place],
+                      (unsigned long long)target->board->turns[place]);
     ck_assert_uint_eq(target->board->astray, 0);
     ck_assert_uint_eq(target->board->wrong, 0);
 }

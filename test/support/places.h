@@ -45,6 +45,15 @@ enum place {
         PLACE_COUNT,
     /* These are not among those that are gone through. */
     PLACE_trap = PLACE_COUNT, /* an int3 of the program's own */
+    /* The system calls themselves. */
+    PLACE_block,   /* read(2) of an empty pipe */
+    PLACE_sleep,   /* nanosleep(2) */
+    PLACE_restore, /* rt_sigreturn(2) of the timer's handler */
+    PLACE_fork,
+    PLACE_vfork,
+    PLACE_exec,
+    PLACE_exit,
+    PLACE_thread, /* the C library's clone3(2), or 0 */
     PLACE_COUNT_OF_ALL,
 };
 

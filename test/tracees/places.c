@@ -15,6 +15,9 @@
  *     t  come to an int3 of its own, TURNS times, each of which its handler sees
  *     f  fork, v  vfork, p  posix_spawn, c  clone(CLONE_VM), n  make a thread: the newborn goes
  *        through the places once, and is waited for
+ *     F  fork, V  vfork and execute itself, by the places of these calls
+ *     l  block in a read(2), TURNS times; the timer's handler writes   y  sleep, TURNS times
+ *     Y  the same, where signals may end the sleep        -  have SIGUSR1 interrupt calls
  *     x  execute itself, with the same arguments
  *     w  write to its own text: the instruction of the place `load` as it is, then put it to be
  *        another, and back
@@ -50,6 +53,7 @@
 #define SMALL_STACK 65536
 #define MOST_RANGES 64
 #define CELLS       8
+#define SLEEP_NS    10000000
 
 /* Each function gets a number and cells of its thread's own. */
 __asm__(
@@ -113,6 +117,14 @@ __asm__(
     "place outer\n at_outer: .byte 0x48, 0xb8\n"
     " at_inner: .byte 0x48, 0x8d, 0x47, 0x0a, 0xc3, 0x90, 0x90, 0x90\n add %rdi, %rax\n ret\n"
     "place inner\n jmp at_inner\n"
+    "place block\n xor %eax, %eax\n mov $1, %edx\n at_block: syscall\n ret\n"
+    "place sleep\n mov $35, %eax\n mov %rsi, %rdi\n xor %esi, %esi\n at_sleep: syscall\n ret\n"
+    "place restore\n mov $15, %eax\n at_restore: syscall\n"
+    "place fork\n mov $57, %eax\n at_fork: syscall\n ret\n"
+    /* The newborn's return must not take the parent's return address away. */
+    "place vfork\n pop %rdx\n mov $58, %eax\n at_vfork: syscall\n push %rdx\n ret\n"
+    "place exec\n xor %edx, %edx\n mov $59, %eax\n at_exec: syscall\n ret\n"
+    "place exit\n mov $231, %eax\n at_exit: syscall\n ret\n"
     "place trap\n at_trap: int3\n lea 11(%rdi), %rax\n ret\n"
 
     ".popsection\n"
@@ -130,6 +142,13 @@ typedef uint64_t do_place(uint64_t number, uint64_t *cells);
     extern const char at_##name[];
 PLACES(DECLARE)
 DECLARE(trap)
+DECLARE(block)
+DECLARE(sleep)
+DECLARE(restore)
+DECLARE(fork)
+DECLARE(vfork)
+DECLARE(exec)
+DECLARE(exit)
 #undef DECLARE
 
 static do_place *const functions[] = {
@@ -140,7 +159,7 @@ static do_place *const functions[] = {
 
 static const char *const addresses[] = {
 #define ADDRESS(name) at_##name,
-    PLACES(ADDRESS) at_trap
+    PLACES(ADDRESS) at_trap, at_block, at_sleep, at_restore, at_fork, at_vfork, at_exec, at_exit,
 #undef ADDRESS
 };
 
@@ -153,6 +172,7 @@ static int turns;
 static int thread_count;
 static char **arguments;
 static volatile uint64_t traps;
+static int pipe_ends[2];
 static struct {
     uint64_t start;
     uint64_t end;
@@ -176,22 +196,12 @@ static void go_through(uint64_t *cells)
         const uint64_t number = (uint64_t)which & 1;
 
         /* Ten on, so that a number can be taken for nothing else. */
-        if (functions[which](number + 1000, cells) != expected[which][number])
+        if (functions[which](number + 1000, cells) != expected[which][number]) {
+            __atomic_add_fetch(&board->turns[which], 1, __ATOMIC_RELAXED);
             note_wrong();
+        }
         __atomic_add_fetch(&board->counts[which], 1, __ATOMIC_RELAXED);
     }
-}
-
-static void find_out(void)
-{
-    uint64_t cells[CELLS] = {0};
-
-    for (int which = 0; which < PLACE_COUNT; which++) {
-        for (uint64_t number = 0; number < 2; number++)
-            expected[which][number] = functions[which](number + 1000, cells);
-        board->addresses[which] = (uint64_t)(uintptr_t)addresses[which];
-    }
-    board->addresses[PLACE_trap] = (uint64_t)(uintptr_t)addresses[PLACE_trap];
 }
 
 /* ---- where code is ---- */
@@ -222,6 +232,39 @@ static void check_address(uint64_t address)
     __atomic_add_fetch(&board->astray, 1, __ATOMIC_RELAXED);
 }
 
+/* Where the C library makes threads: mov $435, %eax; syscall. */
+static uint64_t find_clone3(void)
+{
+    static const uint8_t code[] = {0xb8, 0xb3, 0x01, 0x00, 0x00, 0x0f, 0x05};
+
+    for (int i = 0; i < range_count; i++) {
+        const uint8_t *start = (const uint8_t *)(uintptr_t)ranges[i].start;
+        const uint8_t *found =
+            memmem(start, (size_t)(ranges[i].end - ranges[i].start), code, sizeof(code));
+
+        /* Not the copy of it above. */
+        if (found && found != code)
+            return (uint64_t)(uintptr_t)found + 5;
+    }
+    return 0;
+}
+
+/* ---- what comes out ---- */
+
+static void find_out(void)
+{
+    uint64_t cells[CELLS] = {0};
+
+    for (int which = 0; which < PLACE_COUNT; which++) {
+        for (uint64_t number = 0; number < 2; number++)
+            expected[which][number] = functions[which](number + 1000, cells);
+        board->addresses[which] = (uint64_t)(uintptr_t)addresses[which];
+    }
+    for (int which = PLACE_trap; which <= PLACE_exit; which++)
+        board->addresses[which] = (uint64_t)(uintptr_t)addresses[which];
+    board->addresses[PLACE_thread] = find_clone3();
+}
+
 /* ---- signals ---- */
 
 static void on_signal(int signal, siginfo_t *info, void *context)
@@ -245,9 +288,24 @@ static void on_signal(int signal, siginfo_t *info, void *context)
         board->signals[1]++;
         return;
     }
-    board->signals[0]++;
+    if (board->signals[0]++ % 5 == 0)
+        (void)!write(pipe_ends[1], "", 1);
     go_through(cells);
     errno = error;
+}
+
+/* With a way back of its own. */
+static void handle_timer(void)
+{
+    const struct {
+        void (*handler)(int, siginfo_t *, void *);
+        unsigned long flags;
+        const void *restorer;
+        uint64_t mask;
+    } action = {on_signal, SA_SIGINFO | SA_RESTART | 0x04000000, (const void *)do_restore, 0};
+
+    if (syscall(SYS_rt_sigaction, SIGALRM, &action, NULL, sizeof(action.mask)) != 0)
+        note_wrong();
 }
 
 static void handle(int signal, bool restart)
@@ -267,7 +325,7 @@ static void run_timer(bool on)
                                      .it_value.tv_nsec = PERIOD_NS};
 
     if (on) {
-        handle(SIGALRM, true);
+        handle_timer();
         timer_create(CLOCK_MONOTONIC, &event, &timer);
         timer_settime(timer, 0, &often, NULL);
     } else {
@@ -321,6 +379,35 @@ static void come_to_traps(void)
     }
     if (traps != (uint64_t)turns)
         note_wrong();
+}
+
+/* Calls that wait, and are interrupted. */
+static void wait_in(do_place *call, enum place which, bool patient)
+{
+    uint64_t cells[CELLS] = {0};
+    const int64_t expected_result = which == PLACE_block ? 1 : 0;
+    int64_t result;
+
+    for (int i = 0; i < turns; i++) {
+        struct timespec begin;
+        struct timespec end;
+
+        cells[0] = 0;
+        cells[1] = SLEEP_NS;
+        clock_gettime(CLOCK_MONOTONIC, &begin);
+        do {
+            board->counts[which]++;
+            result = (int64_t)call((uint64_t)pipe_ends[0], cells);
+            if (patient && which == PLACE_sleep)
+                break;
+        } while (result == -EINTR);
+        if (result != expected_result && !(patient && result == -EINTR))
+            note_wrong();
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        if (which == PLACE_sleep && !patient &&
+            (end.tv_sec - begin.tv_sec) * 1000000000L + end.tv_nsec - begin.tv_nsec < SLEEP_NS)
+            note_wrong();
+    }
 }
 
 /* ---- newborns ---- */
@@ -387,6 +474,20 @@ static void make_process(char how)
         if (pid == 0)
             go_once(cells);
         break;
+    case 'F':
+        pid = (pid_t)do_fork(0, NULL);
+        if (pid == 0) {
+            go_through(cells);
+            do_exit(3, NULL);
+        }
+        break;
+    case 'V':
+        pid = (pid_t)do_vfork(0, NULL);
+        if (pid == 0) {
+            do_exec((uint64_t)(uintptr_t)argv[0], (uint64_t *)(uintptr_t)argv);
+            _exit(4);
+        }
+        break;
     case 'v':
         /* NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork): what it is about */
         pid = vfork();
@@ -420,7 +521,7 @@ static void rewrite(void)
         note_wrong();
     /* mov becomes lea: what the breakpoint stood for is gone, and so is the breakpoint. */
     instruction[0] = 0x48;
-    board->turns[0] = before;
+    board->signals[2] = before;
     if (do_load(1000, cells) != expected[PLACE_load][0])
         note_wrong();
     ready();
@@ -480,6 +581,18 @@ static void obey(char order)
     case 'n':
         run_threads(1, &once);
         break;
+    case 'l':
+        wait_in(do_block, PLACE_block, false);
+        break;
+    case 'y':
+        wait_in(do_sleep, PLACE_sleep, false);
+        break;
+    case 'Y':
+        wait_in(do_sleep, PLACE_sleep, true);
+        break;
+    case '-':
+        handle(SIGUSR1, false);
+        break;
     case 'w':
         rewrite();
         break;
@@ -508,8 +621,10 @@ int main(int argc, char **argv)
     thread_count = argc > 1 ? atoi(argv[1]) : 1;
     turns = argc > 2 ? atoi(argv[2]) : 1;
     board->tids[0] = (int32_t)getpid();
-    find_out();
     note_ranges();
+    find_out();
+    if (pipe(pipe_ends) != 0)
+        return 121;
     handle(SIGUSR1, true);
     if (argc > 3)
         be_strict();

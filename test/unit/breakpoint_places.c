@@ -163,7 +163,7 @@ START_TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
     wait_ready(&target); /* it says so twice */
     ck_assert_uint_eq(tally.hits[PLACE_load], 0);
     /* It has found the planted byte, as nobody can hide that from the program itself. */
-    ck_assert_uint_eq(target.board->turns[0], 0xcc);
+    ck_assert_uint_eq(target.board->signals[2], 0xcc);
     ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
     expect_no_traces(&target, &traces);
     breakpoint = plant(&target, PLACE_load);

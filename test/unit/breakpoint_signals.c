@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Breakpoints and signals: handlers run, and go back, as without breakpoints; no signal makes a hit
+ * count twice or not at all, and SIGTRAP is what the program has made of it.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "breaking.h"
+#include "host.h"
+
+#define THREADS_IN_STORM 8
+
+static void pass(int signal)
+{
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, SDB_POLICY_PASS), 0);
+}
+
+/* ---- handlers ---- */
+
+static void under_timer(int threads, int turns, bool silently)
+{
+    struct tally tally = {0};
+    struct target target = launch_places(threads, turns, false);
+
+    if (silently)
+        pass(SIGALRM);
+    (void)plant_all(&target);
+    (void)plant(&target, PLACE_restore);
+    obey(&target, 'b', &tally);
+    obey(&target, threads > 1 ? 's' : 'g', &tally);
+    obey(&target, 'e', &tally);
+    expect_exact(&target, &tally);
+    ck_assert_uint_gt(target.board->signals[0], 0);
+    ck_assert_uint_eq(tally.hits[PLACE_restore], target.board->signals[0]);
+    if (!silently)
+        ck_assert_uint_ge(tally.signals[SIGALRM], target.board->signals[0]);
+    end_places(&target);
+    close_target(&target);
+}
+
+START_TEST(a_handler_of_1_khz_is_hit_as_what_it_interrupts_is)
+{
+    begin(_i);
+    under_timer(1, 100 * rounds(1), true);
+    finish();
+}
+END_TEST
+
+START_TEST(a_handler_whose_signal_is_told_is_hit_as_well)
+{
+    begin(_i);
+    under_timer(1, 100 * rounds(1), false);
+    finish();
+}
+END_TEST
+
+START_TEST(handlers_are_hit_in_any_of_many_threads)
+{
+    begin(_i);
+    under_timer(THREADS_IN_STORM, 10 * rounds(1), true);
+    finish();
+}
+END_TEST
+
+/* ---- signals from outside ---- */
+
+/* Somebody else who sends a signal with a value all the time. */
+static int fork_sender(int pid, bool kill_only)
+{
+    const pid_t parent = getpid();
+    int sender = fork();
+
+    ck_assert_int_ge(sender, 0);
+    if (sender == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (getppid() == parent) {
+            if (kill_only)
+                (void)kill(pid, SIGUSR1);
+            else
+                (void)sigqueue(pid, SIGUSR1, (union sigval){.sival_int = 4711});
+            for (volatile int i = 0; i < 2000; i++)
+                continue;
+        }
+        _exit(0);
+    }
+    return sender;
+}
+
+static void flooded(int threads, int turns, bool silently)
+{
+    struct tally tally = {0};
+    struct target target = launch_places(threads, turns, false);
+    int sender;
+
+    if (silently)
+        pass(SIGUSR1);
+    (void)plant_all(&target);
+    sender = fork_sender(target.pid, false);
+    obey(&target, threads > 1 ? 's' : 'g', &tally);
+    end_child(sender);
+    expect_exact(&target, &tally);
+    ck_assert_uint_gt(target.board->signals[1], 0);
+    pass(SIGUSR1);
+    end_places(&target);
+    close_target(&target);
+}
+
+START_TEST(no_signal_makes_a_hit_count_twice)
+{
+    begin(_i);
+    flooded(1, 100 * rounds(1), true);
+    finish();
+}
+END_TEST
+
+START_TEST(no_signal_that_is_told_makes_a_hit_count_twice)
+{
+    begin(_i);
+    flooded(1, 30 * rounds(1), false);
+    finish();
+}
+END_TEST
+
+START_TEST(no_signal_makes_a_hit_of_many_threads_count_twice)
+{
+    begin(_i);
+    flooded(THREADS_IN_STORM, 10 * rounds(1), true);
+    finish();
+}
+END_TEST
+
+/* ---- calls that wait ---- */
+
+START_TEST(a_call_that_is_made_again_is_hit_once)
+{
+    struct tally tally = {0};
+    struct target target;
+
+    begin(_i);
+    target = launch_places(1, 10, false);
+    pass(SIGALRM);
+    (void)plant(&target, PLACE_block);
+    (void)plant(&target, PLACE_push);
+    obey(&target, 'b', &tally);
+    obey(&target, 'l', &tally);
+    obey(&target, 'e', &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_block], 10);
+    ck_assert_uint_eq(tally.hits[PLACE_push], target.board->counts[PLACE_push]);
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* One whose handler has it made again, one that gives up, and others that come before it was made. */
+START_TEST(a_call_in_a_flood_of_signals_is_hit_once)
+{
+    begin(_i);
+    for (int way = 0; way < 3; way++) {
+        struct tally tally = {0};
+        struct target target = launch_places(1, 20, false);
+        int sender;
+
+        pass(SIGALRM);
+        pass(SIGUSR1);
+        (void)plant(&target, PLACE_block);
+        (void)plant(&target, PLACE_sleep);
+        if (way == 1)
+            (void)plant_all(&target);
+        if (way == 2)
+            obey(&target, '-', &tally);
+        sender = fork_sender(target.pid, way == 1);
+        obey(&target, 'b', &tally);
+        obey(&target, 'l', &tally);
+        if (way != 2)
+            obey(&target, 'Y', &tally);
+        obey(&target, 'e', &tally);
+        end_child(sender);
+        ck_assert_uint_eq(tally.hits[PLACE_block], target.board->counts[PLACE_block]);
+        ck_assert_uint_eq(tally.hits[PLACE_sleep], target.board->counts[PLACE_sleep]);
+        ck_assert_uint_ge(tally.hits[PLACE_block], 20);
+        expect_right(&target);
+        end_places(&target);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(a_sleep_that_is_interrupted_is_hit_once)
+{
+    struct tally tally = {0};
+    struct target target;
+    unsigned stops = 0;
+
+    begin(_i);
+    target = launch_places(1, 10, false);
+    (void)plant(&target, PLACE_sleep);
+    tell_target(&target, 'y');
+    while (target.board->counts[PLACE_sleep] < 10) {
+        struct sdb_event event = SDB_EVENT_INIT;
+
+        while (sdb_session_wait(session, 1, &event) == 0)
+            count_event(&target, &event, &tally);
+        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stops++;
+        while (sdb_session_wait(session, 0, &event) == 0)
+            count_event(&target, &event, &tally);
+        (void)sdb_process_resume(target.process, SDB_RESUME_CONTINUE);
+    }
+    run_to_answer(&target, &tally);
+    ck_assert_uint_gt(stops, 10);
+    ck_assert_uint_eq(tally.hits[PLACE_sleep], 10);
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* A thread of the whole that sleeps in a slot is let go. */
+START_TEST(a_sleep_goes_on_after_the_program_was_let_go)
+{
+    static struct traces traces;
+    struct sdb_child *child = NULL;
+    struct sdb_event event;
+    struct target target;
+
+    begin(_i);
+    for (int round = 0; round < rounds(10); round++) {
+        target = launch_places(1, 1, false);
+        note_traces(&target, &traces);
+        (void)plant(&target, PLACE_sleep);
+        tell_target(&target, 'y');
+        event = expect(SDB_EVENT_BREAKPOINT);
+        resume(&event);
+        await_state(target.pid, 'S');
+        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+        wait_ready(&target);
+        expect_right(&target);
+        expect_no_traces(&target, &traces);
+        end_free_places(&target, child);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
+/* ---- SIGTRAP ---- */
+
+/* The program looks after each order whether its SIGTRAP is as it has set it. */
+static void with_trap(const char *orders, const char *after)
+{
+    struct target target = launch_places(4, 3, false);
+    struct tally tally = {0};
+
+    for (const char *what = orders; *what; what++)
+        obey(&target, *what, &tally);
+    (void)plant_all(&target);
+    obey(&target, 'g', &tally);
+    expect_right(&target);
+    obey(&target, 's', &tally);
+    for (const char *what = after; *what; what++)
+        obey(&target, *what, &tally);
+    expect_exact(&target, &tally);
+    ck_assert_uint_eq(tally.signals[SIGTRAP], 0);
+    end_places(&target);
+    close_target(&target);
+}
+
+START_TEST(a_handler_of_sigtrap_stays)
+{
+    begin(_i);
+    with_trap("h", "");
+    finish();
+}
+END_TEST
+
+START_TEST(an_ignored_sigtrap_stays_ignored)
+{
+    begin(_i);
+    with_trap("i", "");
+    finish();
+}
+END_TEST
+
+START_TEST(a_blocked_sigtrap_stays_blocked)
+{
+    begin(_i);
+    with_trap("m", "ugm");
+    with_trap("hm", "ugm");
+    with_trap("im", "ugm");
+    finish();
+}
+END_TEST
+
+START_TEST(a_sigtrap_that_is_sent_is_the_programs)
+{
+    struct target target;
+    struct tally tally = {0};
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_places(1, 3, false);
+    (void)plant_all(&target);
+    obey(&target, 'g', &tally);
+    ck_assert_int_eq(kill(target.pid, SIGTRAP), 0);
+    event = expect_signal(SIGTRAP);
+    resume(&event);
+    expect_exit(SDB_KILLED, SIGTRAP);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const handlers[] = {
+        a_handler_of_1_khz_is_hit_as_what_it_interrupts_is,
+        a_handler_whose_signal_is_told_is_hit_as_well,
+        handlers_are_hit_in_any_of_many_threads,
+        no_signal_makes_a_hit_count_twice,
+        no_signal_that_is_told_makes_a_hit_count_twice,
+        no_signal_makes_a_hit_of_many_threads_count_twice,
+    };
+    const TTest *const calls[] = {
+        a_call_that_is_made_again_is_hit_once,
+        a_call_in_a_flood_of_signals_is_hit_once,
+        a_sleep_that_is_interrupted_is_hit_once,
+        a_sleep_goes_on_after_the_program_was_let_go,
+    };
+    const TTest *const traps[] = {
+        a_handler_of_sigtrap_stays,
+        an_ignored_sigtrap_stays_ignored,
+        a_blocked_sigtrap_stays_blocked,
+        a_sigtrap_that_is_sent_is_the_programs,
+    };
+    Suite *suite = suite_create("breakpoint_signals");
+
+    HOLDING_CASE(suite, handlers);
+    HOLDING_CASE(suite, calls);
+    HOLDING_CASE(suite, traps);
+    return holding_run_suite(suite);
+}
