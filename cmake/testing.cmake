@@ -32,8 +32,10 @@ function(sdb_add_tracee name)
     set_property(GLOBAL APPEND PROPERTY SDB_TRACEES ${target})
 endfunction()
 
-# sdb_add_unit_test(name): build <name>.c, a Check program, and run it as the test unit_<name>.
+# sdb_add_unit_test(name [INTERNAL]): build <name>.c, a Check program, and run it as the test
+# unit_<name>.  An internal one has the library's own functions in it, also those that are not exported.
 function(sdb_add_unit_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "INTERNAL" "" "")
     set(target unit_${name})
     add_executable(${target} ${name}.c)
     sdb_compile(${target})
@@ -41,6 +43,12 @@ function(sdb_add_unit_test name)
     target_compile_definitions(${target} PRIVATE
         _GNU_SOURCE
         "SDB_TRACEE_DIR=\"${PROJECT_BINARY_DIR}/test/tracees\"")
+    if(arg_INTERNAL)
+        target_sources(${target} PRIVATE
+            $<TARGET_OBJECTS:sdb_objects> $<TARGET_OBJECTS:sdb_child_objects>)
+        target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/lib")
+        target_link_libraries(${target} PRIVATE ${sdb_private_libraries})
+    endif()
     target_link_libraries(${target} PRIVATE sdb::sdb sdb_test_support)
     get_property(tracees GLOBAL PROPERTY SDB_TRACEES)
     add_dependencies(${target} ${tracees})

@@ -20,7 +20,8 @@ struct sdb__breakpoint_sites;
 struct sdb__planted {
     uint64_t address;
     uint8_t original;
-    bool used; /* this place of the table */
+    uint8_t byte; /* the other */
+    bool used;    /* this place of the table */
 };
 
 struct sdb__space {
@@ -30,6 +31,7 @@ struct sdb__space {
     struct sdb__planted *planted; /* a hash table by address, open addressing */
     size_t planted_size;          /* a power of two, or 0 */
     size_t planted_count;         /* atomic */
+    unsigned changes;             /* atomic; odd while what is planted is being changed */
 
     uint64_t
         system_call; /* the tracer thread's (inject_place.c): an instruction that makes one, or 0 */
@@ -45,10 +47,20 @@ struct sdb__space *sdb__space_retain(struct sdb__space *space);
 /** Drop a reference; NULL is allowed. */
 void sdb__space_close(struct sdb__space *space);
 
+/** @return whether its memory has been opened; any thread */
+bool sdb__space_is_open(const struct sdb__space *space);
+
+/** Give it the descriptor of its memory; it is closed if there is one already. */
+void sdb__space_take_fd(struct sdb__space *space, int fd);
+
 /**
  * Copy bytes out of the memory of a process, as the program has them: planted bytes are hidden.
  *
- * @param pid  a process that has this memory, for the first time that it is opened
+ * Bytes that are planted or lifted meanwhile are never seen, nor half of what is written at once where
+ * bytes are planted.
+ *
+ * @param pid  a process that has this memory, for the first time that it is opened: one of the tracer
+ *             thread's, which has not been reaped.  Other threads see to it that it is open
  * @return how many: fewer than wanted where the first page begins that cannot be read; or
  *         -EFAULT  not even the first byte
  *         -ESRCH   the memory is gone: the process has ended, or executes another program

@@ -272,7 +272,7 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
     if (sdb__process_is_gone(process))
         return -ESRCH;
     rc = check_options(process, &ours);
-    if (rc == 0)
+    if (rc == 0 && !(ours.flags & SDB_BREAKPOINT_HARDWARE))
         rc = sdb__breakpoint_prepare(process);
     if (rc < 0)
         return rc;
@@ -290,7 +290,8 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
         rc = sdb_breakpoint_enable(created);
     if (rc < 0) {
         end_breakpoint(created);
-        return rc;
+        /* The memory has gone, and the process has not: an exec is still to be told. */
+        return rc == -ESRCH && !sdb__process_is_gone(process) ? -EAGAIN : rc;
     }
     *breakpoint = created;
     return 0;

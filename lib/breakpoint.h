@@ -19,6 +19,7 @@
 #include "breakpoint_site.h"
 #include "event.h"
 
+struct sdb__hardware_place;
 struct sdb_session;
 struct sdb_process;
 
@@ -38,6 +39,7 @@ struct sdb_breakpoint {
     uint64_t ignore_count;
     uint64_t hit_count;
     struct sdb__location *locations;
+    struct sdb__hardware_place *places; /* with SDB_BREAKPOINT_HARDWARE */
     void *data;
 };
 
@@ -69,10 +71,12 @@ enum sdb__breakpoint_verdict {
 /**
  * Look at a stop: show the program's own place where the thread stands in a scratch page, and find out
  * whether it is a hit.
+ *
+ * @param was_listening  it has not left its group-stop since it was looked at last
  */
 enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
-                                                  struct sdb_thread *thread,
-                                                  struct sdb__stop *stop);
+                                                  struct sdb_thread *thread, struct sdb__stop *stop,
+                                                  bool was_listening);
 
 /** Count a hit of a breakpoint by a thread, if it is one, and note that it is to be told. */
 void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread);
@@ -80,10 +84,6 @@ void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *t
 /** A signal handler will bring the thread back to a site that it has hit already. */
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer);
-
-/** It is there again, or will not come.  @return whether it was expected */
-bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
-                                 uint64_t stack_pointer);
 
 /** Forget what a thread's stop had to do with breakpoints; the process executes another program. */
 void sdb__breakpoint_forget_thread(struct sdb_thread *thread);
@@ -94,9 +94,9 @@ void sdb__breakpoint_forget_thread(struct sdb_thread *thread);
 enum sdb__leave_verdict {
     SDB__LEAVE_GO,   /* it is where it shall be: resume it */
     SDB__LEAVE_DONE, /* the instruction was executed, and no more was wanted: it is a step's end */
-    SDB__LEAVE_UNSEEN,    /* it has stopped for something that the pump is still to see */
-    SDB__LEAVE_DELIVERED, /* it has got its signal, and stands in the handler: resume it without */
-    SDB__LEAVE_OWN_TRAP,  /* it stands before the SIGTRAP of an int3 of the program's own */
+    SDB__LEAVE_UNSEEN,   /* it has stopped for something that the pump is still to see */
+    SDB__LEAVE_GONE,     /* its end was seen meanwhile; its handle may be gone, too */
+    SDB__LEAVE_OWN_TRAP, /* it stands before the SIGTRAP of an int3 of the program's own */
 };
 
 /**

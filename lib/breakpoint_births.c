@@ -21,6 +21,7 @@
 
 static int have_births_reported(struct sdb_process *process)
 {
+    uint8_t nothing;
     int rc;
 
     if (process->births_reported)
@@ -29,6 +30,8 @@ static int have_births_reported(struct sdb_process *process)
     if (rc < 0)
         return rc;
     process->births_reported = true;
+    /* Its memory is opened while it stands still: after an exec it would be another's. */
+    (void)sdb__space_read(process->space, process->pid, 0, &nothing, 0);
     (void)sdb__process_apply_options(process); /* but to those that cannot stop now */
     sdb__trap_signal_note(process);
     sdb__session_unpause(process);
@@ -132,6 +135,10 @@ void sdb__breakpoint_lift_all(struct sdb_process *process)
 
     if (!sites)
         return;
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state == SDB_THREAD_STOPPED)
+            sdb__trap_signal_settle(thread);
+    }
     while ((site = sdb__site_next(sites, &at, site))) {
         sdb__site_lift(site, process->pid);
         site->enabled = 0;
@@ -204,6 +211,10 @@ bool sdb__breakpoint_take_watched_stop(struct sdb_thread *thread, const struct s
         process->phase = SDB__PROCESS_LEAVING;
         return true;
     }
-    (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
+    thread->pause_wanted = false;
+    if (process->pauses > 0)
+        thread->paused = true;
+    else
+        (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
     return false;
 }

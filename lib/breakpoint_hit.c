@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hardware.h"
 #include "process.h"
 #include "ptrace.h"
 #include "register_cache.h"
@@ -23,9 +24,6 @@
 
 /* How many breakpoints one address usually has at most. */
 #define USUAL_COUNT 8
-
-/* Stack pointers that are nearer to each other are of one stack, not of an alternate one. */
-#define SAME_STACK 65536
 
 /* ---- where it stands ---- */
 
@@ -59,13 +57,6 @@ static bool stands_at_fault(const struct sdb_thread *thread)
     }
 }
 
-/* A call may wait for the very signal, and a string be long: they are better interrupted. */
-static bool takes_long(const struct sdb__site *site)
-{
-    return site->is_syscall ||
-           sdb__instruction_class(site->bytes, site->byte_count) == SDB__INSTRUCTION_REPEATED;
-}
-
 /*
  * A signal has come before the displaced instruction was executed.  If its handler ran now, it would
  * return to the breakpoint, which would be hit a second time.  So the instruction is executed first; the
@@ -73,13 +64,13 @@ static bool takes_long(const struct sdb__site *site)
  *
  * @return whether the instruction was executed
  */
-static bool execute_first(struct sdb_thread *thread, const struct sdb__site *site, uint64_t place)
+static bool execute_first(struct sdb_thread *thread, uint64_t place)
 {
     siginfo_t info;
     int status;
     int rc;
 
-    if (takes_long(site) || stands_at_fault(thread) || sdb__ptrace_siginfo(thread->tid, &info) < 0)
+    if (stands_at_fault(thread) || sdb__ptrace_siginfo(thread->tid, &info) < 0)
         return false;
     sdb__registers_set_pc(thread, place);
     rc = sdb__step_alone(thread);
@@ -108,8 +99,9 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     point = slot ? point_at(slot, pc - start) : NULL;
     if (!point)
         return true;
+    /* But for a call, which may wait for that very signal. */
     if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        execute_first(thread, slot->site, pc)) {
+        !slot->site->is_syscall && execute_first(thread, pc)) {
         thread->displaced = true;
         return show_own_place(thread, stop);
     }
@@ -137,30 +129,8 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer)
 {
-    memmove(thread->repeats + 1, thread->repeats,
-            (SDB__MOST_REPEATS - 1) * sizeof(thread->repeats[0]));
-    thread->repeats[0] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
-}
-
-bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
-                                 uint64_t stack_pointer)
-{
-    bool found = false;
-
-    for (int i = 0; i < SDB__MOST_REPEATS; i++) {
-        struct sdb__repeat *repeat = &thread->repeats[i];
-        const uint64_t above = stack_pointer - repeat->stack_pointer;
-
-        if (!repeat->site)
-            continue;
-        if (!found && repeat->site == site && above == 0) {
-            found = true;
-            repeat->site = NULL;
-        } else if (above > 0 && above < SAME_STACK) {
-            repeat->site = NULL; /* that frame is gone: a handler has jumped out of it */
-        }
-    }
-    return found;
+    thread->repeats = site;
+    thread->repeats_at = stack_pointer;
 }
 
 /* ---- hits ---- */
@@ -247,12 +217,12 @@ static int was_lifted(const struct sdb__site *site, const struct sdb_thread *thr
 static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *site)
 {
     struct user_regs_struct *registers;
-    bool some = false;
 
-    for (int i = 0; i < SDB__MOST_REPEATS; i++)
-        some = some || thread->repeats[i].site;
-    return some && sdb__registers_general(thread, &registers) == 0 &&
-           sdb__breakpoint_take_repeat(thread, site, registers->rsp);
+    if (thread->repeats != site || sdb__registers_general(thread, &registers) < 0 ||
+        registers->rsp < thread->repeats_at)
+        return false;
+    thread->repeats = NULL;
+    return registers->rsp == thread->repeats_at;
 }
 
 static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
@@ -313,7 +283,7 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
         return false;
     if (sdb__registers_get_pc(thread, &pc) < 0 ||
         !sdb__site_find(thread->process->space->sites, pc - 1) ||
-        !sdb__ptrace_has_pending(thread->tid, SIGTRAP))
+        sdb__ptrace_pending_code(thread->tid, SIGTRAP) != SI_KERNEL)
         return false;
     /* Its trap would have it leave a group-stop. */
     if (stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE)
@@ -322,16 +292,24 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
 }
 
 enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
-                                                  struct sdb_thread *thread, struct sdb__stop *stop)
+                                                  struct sdb_thread *thread, struct sdb__stop *stop,
+                                                  bool was_listening)
 {
-    thread->at_site = NULL;
-    thread->slot_pc = 0;
+    if (!was_listening) {
+        thread->at_site = NULL;
+        thread->slot_pc = 0;
+    }
     if (!thread->process->space->sites)
-        return SDB__BREAKPOINT_NONE;
+        return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP
+                   ? sdb__hardware_look(thread, stop)
+                   : SDB__BREAKPOINT_NONE;
     if (thread->displaced && !show_own_place(thread, stop))
         return SDB__BREAKPOINT_PASS;
-    if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP)
-        return look_for_hit(session, thread, stop);
+    if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP) {
+        const enum sdb__breakpoint_verdict verdict = look_for_hit(session, thread, stop);
+
+        return verdict == SDB__BREAKPOINT_NONE ? sdb__hardware_look(thread, stop) : verdict;
+    }
     return has_trapped(thread, stop) ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
 }
 
@@ -339,7 +317,7 @@ void sdb__breakpoint_forget_thread(struct sdb_thread *thread)
 {
     thread->at_site = NULL;
     thread->slot_pc = 0;
-    memset(thread->repeats, 0, sizeof(thread->repeats));
+    thread->repeats = NULL;
     thread->displaced = false;
     thread->rseq = 0;
     thread->hit_count = 0;

@@ -12,30 +12,30 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "await.h"
 #include "process.h"
+#include "procfs.h"
 #include "ptrace.h"
 #include "register_cache.h"
 #include "scratch.h"
 #include "session.h"
 #include "trace.h"
+#include "trap_signal.h"
 
 /* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
 #define FAULT_SIGNALS                                                                              \
     (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
 
-/* The bit of the flags that a step sets. */
-#define TRAP_FLAG UINT64_C(0x100)
-
-/* Where a handler's frame has the place that it returns to: behind the return address, and in ucontext_t
- * behind flags, link, stack and 16 registers. */
-#define PC_IN_SIGNAL_FRAME (8 + 8 + 8 + 24 + 16 * 8)
-
 /* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
 #define FIRST_RESTART (-516)
 #define LAST_RESTART  (-512)
+
+/* Of these: ERESTARTNOINTR, and ERESTARTSYS. */
+#define RESTART_ALWAYS    (-513)
+#define RESTART_IF_WANTED (-512)
 
 /* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
 #define RSEQ_SECTION_OFFSET 8
@@ -97,51 +97,9 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
     }
 }
 
-/* What the instruction is that it stands at, one of enum sdb__instruction_class. */
-static int class_of(struct sdb_thread *thread)
-{
-    struct user_regs_struct *registers;
-    uint8_t bytes[SDB__INSTRUCTION_SIZE];
-    ssize_t count;
-
-    if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & TRAP_FLAG))
-        return SDB__INSTRUCTION_OTHER; /* with a flag of its own, it stores that */
-    count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
-                            sizeof(bytes));
-    return count <= 0 ? SDB__INSTRUCTION_OTHER : sdb__instruction_class(bytes, (size_t)count);
-}
-
-/* The step's trap flag is none of the program's, wherever the instruction has stored its flags. */
-static void hide_trap_flag(struct sdb_thread *thread, int instruction_class)
-{
-    struct sdb__space *space = thread->process->space;
-    const pid_t pid = thread->process->pid;
-    struct user_regs_struct *registers;
-    uint16_t flags;
-
-    if ((instruction_class != SDB__INSTRUCTION_PUSH_FLAGS &&
-         instruction_class != SDB__INSTRUCTION_SYSCALL) ||
-        sdb__registers_general(thread, &registers) < 0)
-        return;
-    if (instruction_class == SDB__INSTRUCTION_SYSCALL) {
-        /* Unless it has got all registers from elsewhere, as from rt_sigreturn(2). */
-        if (registers->rcx == registers->rip && (registers->r11 & TRAP_FLAG)) {
-            registers->r11 &= ~(unsigned long long)TRAP_FLAG;
-            sdb__registers_changed(thread);
-        }
-        return;
-    }
-    if (sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) ==
-        (ssize_t)sizeof(flags)) {
-        flags &= (uint16_t)~TRAP_FLAG;
-        (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
-    }
-}
-
 int sdb__step_alone(struct sdb_thread *thread)
 {
     struct sdb_session *session = thread->process->session;
-    const int instruction_class = class_of(thread);
     struct used_up used_up = {0};
     uint64_t mask = 0;
     int status;
@@ -158,10 +116,8 @@ int sdb__step_alone(struct sdb_thread *thread)
     } while (rc == 2);
     if (rc < 0)
         return rc;
-    if (rc == 0) {
+    if (rc == 0)
         (void)sdb__wait_take_stop(thread->tid, &status);
-        hide_trap_flag(thread, instruction_class);
-    }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
         (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
@@ -173,28 +129,30 @@ int sdb__step_alone(struct sdb_thread *thread)
 /* ---- in its own place ---- */
 
 /* A thread registers its struct rseq, if it does, soon after it has begun. */
-static bool is_in_rseq_section(struct sdb_thread *thread, uint64_t pc)
+static bool is_in_rseq_section(struct sdb_thread *thread, struct sdb__site *site)
 {
     struct sdb__space *space = thread->process->space;
     struct rseq_section section;
     uint64_t address = 0;
 
-    if (thread->rseq == 0 && sdb__ptrace_rseq(thread->tid, &thread->rseq) < 0)
+    if (thread->rseq == 0 &&
+        sdb__ptrace_rseq(thread->tid, &thread->rseq, &thread->rseq_signature) < 0)
         return false;
     if (thread->rseq == 0 ||
+        !sdb__site_may_restart(site, thread->process->pid, thread->rseq_signature) ||
         sdb__space_read(space, thread->process->pid, thread->rseq + RSEQ_SECTION_OFFSET, &address,
                         sizeof(address)) != (ssize_t)sizeof(address) ||
         address == 0)
         return false;
     return sdb__space_read(space, thread->process->pid, address, &section, sizeof(section)) ==
                (ssize_t)sizeof(section) &&
-           pc - section.start < section.length;
+           site->address - section.start < section.length;
 }
 
 static bool needs_own_place(struct sdb_thread *thread, struct sdb__site *site)
 {
     sdb__site_decode(site, thread->process->pid);
-    if (is_in_rseq_section(thread, site->address) || site->kind == SDB__RELOCATION_NONE)
+    if (is_in_rseq_section(thread, site) || site->kind == SDB__RELOCATION_NONE)
         return true;
     return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
 }
@@ -239,25 +197,86 @@ static void step_others(struct sdb_process *process)
     }
 }
 
+/* Processes that share a memory, while they stand still. */
+struct sharer {
+    struct sdb_process *process; /* retained */
+    bool paused;
+};
+
+static bool is_among(const struct sharer *sharers, size_t count, const struct sdb_process *process)
+{
+    while (count > 0 && sharers[count - 1].process != process)
+        count--;
+    return count > 0;
+}
+
+/*
+ * Have all stand still that share the memory.  While one is stopped another may be born, or end, or
+ * execute a program.
+ */
+static struct sharer *hold_sharers(struct sdb_session *session, const struct sdb__space *space,
+                                   size_t *count)
+{
+    struct sdb_process *process = session->processes;
+    struct sharer *sharers = NULL;
+
+    *count = 0;
+    while (process) {
+        struct sharer *more;
+
+        if (process->space != space || is_among(sharers, *count, process)) {
+            process = process->next;
+            continue;
+        }
+        more = realloc(sharers, (*count + 1) * sizeof(*sharers));
+        if (!more)
+            break;
+        sharers = more;
+        sharers[*count].process = sdb_process_retain(process);
+        sharers[(*count)++].paused = sdb__session_pause(process) == 0;
+        process = session->processes; /* the list may be another now */
+    }
+    return sharers;
+}
+
+static void let_sharers_go_on(struct sharer *sharers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (sharers[i].paused)
+            sdb__session_unpause(sharers[i].process);
+        sdb_process_close(sharers[i].process);
+    }
+    free(sharers);
+}
+
+/* It was killed, perhaps by an exec of another, and that was seen. */
+static bool is_gone(const struct sdb_thread *thread)
+{
+    return thread->ended || thread->state != SDB_THREAD_STOPPED || !thread->process->session;
+}
+
+/* @return as sdb__step_alone(), or -ECHILD: its end was seen */
 static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *site)
 {
-    struct sdb_session *session = thread->process->session;
-    const struct sdb__space *space = thread->process->space;
-    int rc;
+    struct sdb__space *space = sdb__space_retain(thread->process->space);
+    struct sharer *sharers;
+    size_t count;
+    int rc = -ECHILD;
 
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            (void)sdb__session_pause(process);
+    sdb_thread_retain(thread);
+    sharers = hold_sharers(thread->process->session, space, &count);
+    if (!is_gone(thread) && thread->process->space == space) {
+        rc = step_in_place(thread, site);
+        for (size_t i = 0; i < count; i++) {
+            if (sharers[i].process->space == space && sharers[i].paused)
+                step_others(sharers[i].process);
+        }
     }
-    rc = step_in_place(thread, site);
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            step_others(process);
-    }
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
-        if (process->space == space)
-            sdb__session_unpause(process);
-    }
+    let_sharers_go_on(sharers, count);
+    if (is_gone(thread))
+        rc = -ECHILD;
+    sdb_thread_close(thread);
+    sdb__space_close(space);
     return rc;
 }
 
@@ -277,6 +296,8 @@ static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct 
 {
     const int rc = step_with_others_held(thread, site);
 
+    if (rc == -ECHILD)
+        return SDB__LEAVE_GONE;
     if (rc == 1)
         return SDB__LEAVE_UNSEEN;
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
@@ -290,81 +311,50 @@ static bool will_restart(const struct user_regs_struct *registers)
 }
 
 /*
- * Whether the handler that the thread has just come to returns to behind the call, and not to the call
- * itself: that is for the flags of its handler and the kind of call, which only the kernel knows, to
- * say.
+ * Whether the kernel makes an interrupted call again after a signal: always where that has no handler.
+ * Otherwise most are ended; some are not if the handler says so.
  */
-static bool has_given_up_call(struct sdb_thread *thread, const struct sdb__site *site)
+static bool comes_again(struct sdb_thread *thread, int64_t result, int signal)
 {
-    struct user_regs_struct *registers;
-    uint64_t back = 0;
+    struct sdb__signal_action action;
+    struct sdb__procfs_status status;
 
-    return sdb__registers_general(thread, &registers) == 0 &&
-           sdb__space_read(thread->process->space, thread->process->pid,
-                           registers->rsp + PC_IN_SIGNAL_FRAME, &back,
-                           sizeof(back)) == (ssize_t)sizeof(back) &&
-           back == site->next;
-}
-
-/*
- * Have a thread that a signal has got out of a system call come to the signal's handler.  If the call
- * is made again after that, it is no new hit.
- */
-static enum sdb__leave_verdict go_to_handler(struct sdb_thread *thread, struct sdb__site *site,
-                                             enum sdb_resume how, int signal)
-{
-    struct user_regs_struct *registers;
-    struct sdb_session *session = thread->process->session;
-    uint64_t stack_pointer;
-    int kind_signal;
-    int status;
-
-    if (sdb__registers_general(thread, &registers) < 0)
-        return SDB__LEAVE_GO;
-    stack_pointer = registers->rsp;
-    sdb__breakpoint_expect_again(thread, site, stack_pointer);
-    if (session->stop_to_take == thread->tid)
-        sdb__session_take_last_stop(session);
-    if (sdb__registers_flush(thread) < 0 ||
-        sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, signal) < 0 ||
-        sdb__await(thread, thread->tid, &status) < 0)
-        return SDB__LEAVE_UNSEEN;
-    if (has_given_up_call(thread, site))
-        (void)sdb__breakpoint_take_repeat(thread, site, stack_pointer);
-    if (sdb__status_kind(status, &kind_signal) != SDB__STATUS_SIGNAL || kind_signal != SIGTRAP ||
-        !is_step_trap(thread->tid)) {
-        sdb__registers_forget(thread);
-        return SDB__LEAVE_UNSEEN;
-    }
-    (void)sdb__wait_take_stop(thread->tid, &status);
-    return how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_DELIVERED;
+    if (sdb__procfs_status(thread->process->pid, &status) < 0 ||
+        !(status.caught_signals & BIT(signal)) || result == RESTART_ALWAYS)
+        return true;
+    if (result != RESTART_IF_WANTED)
+        return false;
+    return sdb__signal_action(thread, signal, &action) < 0 || (action.flags & SA_RESTART);
 }
 
 /*
  * Go on in a system call that was interrupted in a slot: the kernel may make it again there; or, if a
  * signal's handler comes first, from the program's own place.
  */
-static enum sdb__leave_verdict return_to_call(struct sdb_thread *thread, struct sdb__site *site,
-                                              uint64_t slot_pc, enum sdb_resume how, int signal)
+static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc,
+                           int signal)
 {
     struct user_regs_struct *registers;
 
     if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
-        return SDB__LEAVE_GO;
-    if (signal > 0)
-        return will_restart(registers) ? go_to_handler(thread, site, how, signal) : SDB__LEAVE_GO;
-    sdb__registers_set_pc(thread, slot_pc);
-    thread->displaced = true;
-    return SDB__LEAVE_GO;
+        return;
+    if (signal > 0) {
+        if (will_restart(registers) && comes_again(thread, (int64_t)registers->rax, signal))
+            sdb__breakpoint_expect_again(thread, site, registers->rsp);
+    } else {
+        sdb__registers_set_pc(thread, slot_pc);
+        thread->displaced = true;
+    }
 }
 
-/* It goes through its slot now, without having been sent there by a handler. */
-static void expect_no_more(struct sdb_thread *thread, const struct sdb__site *site)
+/* It goes on without the signal whose handler would have brought it here again. */
+static void forget_repetition(struct sdb_thread *thread, const struct sdb__site *site)
 {
     struct user_regs_struct *registers;
 
-    if (thread->stop == SDB_EVENT_SIGNAL && sdb__registers_general(thread, &registers) == 0)
-        (void)sdb__breakpoint_take_repeat(thread, site, registers->rsp);
+    if (thread->repeats == site && sdb__registers_general(thread, &registers) == 0 &&
+        registers->rsp == thread->repeats_at)
+        thread->repeats = NULL;
 }
 
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
@@ -376,12 +366,14 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
 
     thread->at_site = NULL;
     thread->slot_pc = 0;
-    if (slot_pc != 0)
-        return return_to_call(thread, site, slot_pc, how, signal);
+    if (slot_pc != 0) {
+        return_to_call(thread, site, slot_pc, signal);
+        return SDB__LEAVE_GO;
+    }
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
         site->enabled == 0)
         return SDB__LEAVE_GO;
-    expect_no_more(thread, site);
+    forget_repetition(thread, site);
     if (site->own_trap)
         return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {

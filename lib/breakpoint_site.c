@@ -16,6 +16,10 @@
 
 #define FIRST_BUCKETS 16
 
+/* How much text is looked at at once, and again with the next, for what lies across. */
+#define PIECE   ((size_t)1 << 16)
+#define OVERLAP ((size_t)8)
+
 struct sdb__breakpoint_sites *sdb__sites_of(struct sdb__space *space)
 {
     if (!space->sites) {
@@ -104,15 +108,15 @@ struct sdb__site *sdb__site_next(const struct sdb__breakpoint_sites *sites, size
 
 /* ---- what is mapped ---- */
 
-static const struct sdb__executable_range *find_range(const struct sdb__breakpoint_sites *sites,
-                                                      uint64_t address)
+static struct sdb__executable_range *find_range(const struct sdb__breakpoint_sites *sites,
+                                                uint64_t address)
 {
     size_t low = 0;
     size_t high = sites->range_count;
 
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        const struct sdb__executable_range *range = &sites->ranges[middle];
+        struct sdb__executable_range *range = &sites->ranges[middle];
 
         if (address >= range->start && address < range->end)
             return range;
@@ -159,6 +163,60 @@ int sdb__sites_check(struct sdb__breakpoint_sites *sites, pid_t pid, uint64_t ad
         rc = sdb_facts_find_map(maps, address) ? -EACCES : -EFAULT;
     sdb_facts_free(maps);
     return rc;
+}
+
+/* Where a thread registers its sequences, it says the signature, too: mov r10d, signature. */
+static bool is_registration(const uint8_t *at, const uint8_t *begin)
+{
+    return at - begin >= 2 && at[-2] == 0x41 && at[-1] == 0xba;
+}
+
+static bool has_signature_in(const uint8_t *bytes, size_t len, uint32_t signature)
+{
+    const uint8_t *at = bytes;
+
+    while ((at = memmem(at, len - (size_t)(at - bytes), &signature, sizeof(signature)))) {
+        if (!is_registration(at, bytes))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+/* What cannot be read is taken for the worse. */
+static bool look_for_signature(struct sdb__space *space, pid_t pid,
+                               const struct sdb__executable_range *range, uint32_t signature)
+{
+    uint8_t *bytes = malloc(PIECE + OVERLAP);
+    uint64_t at = range->start;
+    bool found = !bytes;
+
+    while (!found && at < range->end) {
+        const uint64_t left = range->end - at;
+        const size_t wanted = left < PIECE + OVERLAP ? (size_t)left : PIECE + OVERLAP;
+
+        found = sdb__space_read(space, pid, at, bytes, wanted) != (ssize_t)wanted ||
+                has_signature_in(bytes, wanted, signature);
+        at += PIECE;
+    }
+    free(bytes);
+    return found;
+}
+
+bool sdb__site_may_restart(struct sdb__site *site, pid_t pid, uint32_t signature)
+{
+    struct sdb__executable_range *range;
+
+    if (site->signature == signature)
+        return site->may_restart;
+    range = find_range(site->sites, site->address);
+    if (range && range->signature != signature) {
+        range->has_signature = look_for_signature(site->sites->space, pid, range, signature);
+        range->signature = signature;
+    }
+    site->may_restart = !range || range->has_signature;
+    site->signature = signature;
+    return site->may_restart;
 }
 
 void sdb__sites_look(struct sdb__breakpoint_sites *sites, pid_t pid)
@@ -250,6 +308,7 @@ void sdb__site_decode(struct sdb__site *site, pid_t pid)
     site->is_syscall = relocation.is_syscall;
     site->is_ambiguous = relocation.length <= 1 || is_prefix(bytes[0]);
     site->next = relocation.next;
+    site->signature = 0;
     site->decoded = true;
 }
 

@@ -108,8 +108,8 @@ static int decode_syscall(const struct sdb_thread *thread, struct sdb__stop *sto
     unsigned long message = 0;
     int rc;
 
-    if (thread->how == SDB_RESUME_SYSCALL && (thread->came_from == SDB_EVENT_SYSCALL_ENTRY ||
-                                              thread->came_from == SDB_EVENT_SYSCALL_EXIT)) {
+    if (thread->calls.watched && (thread->came_from == SDB_EVENT_SYSCALL_ENTRY ||
+                                  thread->came_from == SDB_EVENT_SYSCALL_EXIT)) {
         stop->kind = thread->came_from == SDB_EVENT_SYSCALL_ENTRY ? SDB_EVENT_SYSCALL_EXIT
                                                                   : SDB_EVENT_SYSCALL_ENTRY;
         return 0;
@@ -133,6 +133,10 @@ int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__s
         return decode_with_message(thread->tid, SDB_EVENT_CLONE, stop);
     case PTRACE_EVENT_EXEC:
         return decode_with_message(thread->tid, SDB_EVENT_EXEC, stop);
+    case PTRACE_EVENT_SECCOMP:
+        stop->kind = SDB_EVENT_SYSCALL_ENTRY;
+        stop->by_filter = true;
+        return 0;
     case PTRACE_EVENT_VFORK_DONE:
         stop->kind = SDB_EVENT_VFORK_DONE;
         return 0;
@@ -171,9 +175,13 @@ int sdb__event_restore_status(pid_t tid, int *status)
 void sdb__event_trace_status(pid_t tid, int status)
 {
     static const char *const events[] = {
-        [PTRACE_EVENT_FORK] = "fork",   [PTRACE_EVENT_VFORK] = "vfork",
-        [PTRACE_EVENT_CLONE] = "clone", [PTRACE_EVENT_EXEC] = "exec",
-        [PTRACE_EVENT_EXIT] = "exit",   [PTRACE_EVENT_VFORK_DONE] = "vfork done",
+        [PTRACE_EVENT_FORK] = "fork",
+        [PTRACE_EVENT_VFORK] = "vfork",
+        [PTRACE_EVENT_CLONE] = "clone",
+        [PTRACE_EVENT_EXEC] = "exec",
+        [PTRACE_EVENT_EXIT] = "exit",
+        [PTRACE_EVENT_VFORK_DONE] = "vfork done",
+        [PTRACE_EVENT_SECCOMP] = "seccomp filter",
     };
     const unsigned event = EVENT_OF(status);
 

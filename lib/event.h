@@ -18,6 +18,7 @@ struct sdb__stop {
     int signal;      /* that goes with it, or 0 */
     pid_t other_tid; /* FORK, VFORK, CLONE: the newborn's id; EXEC: the former one of the thread */
     bool in_group_stop; /* the process is in its group-stop */
+    bool by_filter;     /* SYSCALL_ENTRY: a seccomp filter has asked for it */
 };
 
 /* What a wait status is, as far as the kernel itself says it. */

@@ -68,6 +68,11 @@ int sdb__launching_begin(struct sdb__launching **begun, const struct sdb_launch_
     if (rc == 0) {
         const struct sdb_launch_options *own = &launching->plan.options;
 
+        if (!traced && own->caught_syscall_count > 0) {
+            rc = sdb__launch_refuse(error, -EINVAL, -1, "caught_syscalls of an untraced program");
+            sdb__launching_end(launching);
+            return rc;
+        }
         launching->deadline =
             sdb__deadline_in(own->flags & SDB_LAUNCH_TIMEOUT ? own->timeout_ms : -1);
         rc = start(launching);

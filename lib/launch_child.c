@@ -548,10 +548,15 @@ void sdb__launch_child_run(void *launch_plan)
     begin(plan, SDB_STAGE_EXEC);
     sdb__raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &plan->options.signal_mask, NULL,
                      KERNEL_SIGNAL_SET_SIZE);
-    if (plan->options.seccomp_filter) {
+    if (plan->options.seccomp_filter || plan->caught_filter.len > 0) {
         begin(plan, SDB_STAGE_SECCOMP);
-        must(plan,
-             sdb__raw_syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan->seccomp));
+        /* Ours first: the caller's need not let another be installed. */
+        if (plan->caught_filter.len > 0)
+            must(plan, sdb__raw_syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER,
+                                        &plan->caught_filter));
+        if (plan->options.seccomp_filter)
+            must(plan,
+                 sdb__raw_syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan->seccomp));
         /* Without a report: the filter need not allow a write unless the exec fails. */
         __atomic_store_n(&plan->note.stage, (uint32_t)SDB_STAGE_EXEC, __ATOMIC_RELEASE);
     }

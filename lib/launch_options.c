@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "descriptor.h"
@@ -253,6 +254,26 @@ static int plan_environment(struct sdb__launch_plan *plan, struct sdb_error *err
     return 0;
 }
 
+/* ---- caught system calls ---- */
+
+static int plan_caught_syscalls(struct sdb__launch_plan *plan, struct sdb_error *error)
+{
+    const struct sdb_launch_options *options = &plan->options;
+    struct sdb__call_set filtered;
+    size_t wrong;
+
+    if (options->caught_syscall_count == 0)
+        return 0;
+    if (options->caught_syscall_count > LARGEST_LIST || !options->caught_syscalls)
+        return sdb__launch_refuse(error, -EINVAL, -1, "caught_syscalls");
+    if (sdb__call_set_fill(&plan->caught, options->caught_syscalls, options->caught_syscall_count,
+                           &wrong) < 0)
+        return sdb__launch_refuse(error, -EINVAL, (int)wrong, "caught_syscalls");
+    filtered = plan->caught;
+    sdb__call_set_add(&filtered, SYS_restart_syscall);
+    return sdb__call_set_filter(&filtered, &plan->caught_filter);
+}
+
 int sdb__launch_plan_make(struct sdb__launch_plan *plan, const struct sdb_launch_options *options,
                           struct sdb_error *error)
 {
@@ -283,6 +304,8 @@ int sdb__launch_plan_make(struct sdb__launch_plan *plan, const struct sdb_launch
         rc = plan_program(plan, error);
     if (rc == 0)
         rc = plan_environment(plan, error);
+    if (rc == 0)
+        rc = plan_caught_syscalls(plan, error);
     if (rc == 0)
         rc = sdb__launch_plan_descriptors(plan, error);
     if (rc == -ENOMEM && error && error->code == 0)
@@ -323,6 +346,8 @@ void sdb__launch_plan_release(struct sdb__launch_plan *plan)
     }
     sdb__fd_close(&plan->pty_master);
     sdb__fd_close(&plan->pty_slave);
+    free(plan->caught_filter.filter);
+    plan->caught_filter = (struct sock_fprog){0};
     free(plan->fds);
     free(plan->merged_env);
     free(plan->candidates);

@@ -16,6 +16,8 @@
 
 #include <sdb/launch.h>
 
+#include "call_set.h"
+
 /* One descriptor of the child. */
 struct sdb__fd_plan {
     int target;
@@ -67,6 +69,9 @@ struct sdb__launch_plan {
     bool change_user;    /* some id is set: this drops the parent-death signal */
     pid_t host_pid;
     struct sock_fprog seccomp;
+    struct sdb__call_set caught; /* the calls of caught_syscalls */
+    struct sock_fprog
+        caught_filter; /* owned: it picks them out; its length is 0 if there are none */
 
     /* The gate: the child passes once the host has opened it. */
     uint32_t gate; /* fast path: a futex; 1 is open */

@@ -5,6 +5,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -13,6 +14,8 @@
 #include "breakpoint.h"
 #include "child.h"
 #include "descriptor.h"
+#include "hardware.h"
+#include "procfs.h"
 #include "session.h"
 #include "step.h"
 
@@ -51,21 +54,26 @@ void sdb__process_gone(struct sdb_process *process)
     struct sdb_session *session = process->session;
 
     sdb__breakpoint_leave_space(process);
+    sdb__process_close_memory(process);
     while (process->threads)
         sdb__thread_gone(process->threads);
     process->thread = NULL;
+    sdb__watchpoint_forget(process);
+    sdb__hardware_forget(process);
     if (process->previous)
         process->previous->next = process->next;
     else
         session->processes = process->next;
     if (process->next)
         process->next->previous = process->previous;
-    process->session = NULL;
+    __atomic_store_n(&process->session, NULL, __ATOMIC_RELAXED);
     sdb__fd_close(&process->pidfd);
     sdb__child_free(process->child);
     process->child = NULL;
     sdb_process_close(process);
 }
+
+/* ---- its memory ---- */
 
 struct sdb__space *sdb__process_space(struct sdb_process *process)
 {
@@ -88,6 +96,59 @@ void sdb__process_set_space(struct sdb_process *process, struct sdb__space *spac
     sdb__space_close(before);
 }
 
+void sdb__process_close_memory(struct sdb_process *process)
+{
+    pthread_mutex_lock(&process->space_lock);
+    __atomic_store_n(&process->memory_closed, true, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&process->space_lock);
+}
+
+/* One whose id may belong to another by now. */
+static bool has_ended(const struct sdb_process *process)
+{
+    struct pollfd polled = {.fd = process->pidfd, .events = POLLIN};
+
+    return process->pidfd >= 0 && poll(&polled, 1, 0) == 1;
+}
+
+/*
+ * Other threads open memory while the tracer thread reaps.  If the process has not ended after that, what
+ * was opened is its own.
+ */
+static int open_memory(struct sdb_process *process)
+{
+    int fd = -ESRCH;
+
+    pthread_mutex_lock(&process->space_lock);
+    if (!process->memory_closed)
+        fd = sdb__procfs_open_memory(process->pid);
+    if (fd >= 0 && has_ended(process)) {
+        sdb__fd_close(&fd);
+        fd = -ESRCH;
+    }
+    pthread_mutex_unlock(&process->space_lock);
+    return fd;
+}
+
+int sdb__process_open_space(struct sdb_process *process, struct sdb__space *space)
+{
+    int fd = open_memory(process);
+
+    if (fd < 0)
+        return fd;
+    sdb__space_take_fd(space, fd);
+    return 0;
+}
+
+bool sdb__process_has_other_memory(struct sdb_process *process)
+{
+    int fd = open_memory(process);
+    const bool has_other = fd >= 0;
+
+    sdb__fd_close(&fd);
+    return has_other;
+}
+
 bool sdb__process_is_ours(const struct sdb_process *process)
 {
     /* A process that is gone is nobody's, and any thread may hear so. */
@@ -100,6 +161,7 @@ struct sdb__ptrace_options sdb__process_options(const struct sdb_process *proces
         .follow = process->policies.follow |
                   (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
         .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
+        .at_filter = process->policies.catching.has_filter,
     };
 }
 
@@ -184,6 +246,8 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         return -EINVAL;
     if (process->births_reported && !(follow & SDB_FOLLOW_CLONE))
         return -EINVAL; /* a thread that is not held would die of a breakpoint */
+    if (follow != SDB_FOLLOW_ALL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     if (process->running_count > 0)
         return -EBUSY;
     if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
@@ -213,6 +277,8 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return rc;
     if (!release_is_known(release))
         return -EINVAL;
+    if (release != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     if (process->running_count > 0)
         return -EBUSY;
     before = process->policies.release;
@@ -294,6 +360,8 @@ int sdb_process_detach(struct sdb_process *process, enum sdb_release how, struct
         return rc;
     if (!release_is_known(how))
         return -EINVAL;
+    if (how != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
+        return -EPERM;
     return sdb__session_detach(process, how, child);
 }
 

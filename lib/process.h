@@ -12,6 +12,7 @@
 #include <sdb/process.h>
 
 #include "address_space.h"
+#include "debug_registers.h"
 #include "ptrace.h"
 #include "thread.h"
 
@@ -29,6 +30,7 @@ struct sdb__policies {
     uint32_t follow; /* SDB_FOLLOW_... */
     enum sdb_release release;
     enum sdb_stop_mode stop_mode;
+    struct sdb__catching catching;
 };
 
 struct sdb_process {
@@ -40,6 +42,7 @@ struct sdb_process {
     int pidfd; /* -1: the system has none */
     bool launched;
     bool first_not_held; /* its first thread had ended when it was attached to */
+    bool first_replaced; /* in an attach: another thread, not held, has its first one's id */
     enum sdb__process_phase phase;
     struct sdb__policies policies;
 
@@ -61,6 +64,11 @@ struct sdb_process {
     pthread_mutex_t space_lock; /* of the pointer: other threads read memory while the tracer thread
                                    sees an exec */
     struct sdb__space *space;   /* retained */
+    bool memory_closed;         /* atomic; its memory is not for callers any more */
+
+    struct sdb__debug_slots debug;
+    struct sdb__watch_site *watch_sites; /* oldest first */
+    struct sdb__hardware_place *hardware_places;
 };
 
 /**
@@ -76,6 +84,9 @@ void sdb__process_gone(struct sdb_process *process);
 /** @return whether the process is held and the caller is its session's tracer thread */
 bool sdb__process_is_ours(const struct sdb_process *process);
 
+/** @return whether it has ended, was let go, or is leaving */
+bool sdb__process_is_gone(const struct sdb_process *process);
+
 /** @return its address space as it is now, retained; any thread */
 struct sdb__space *sdb__process_space(struct sdb_process *process);
 
@@ -90,6 +101,21 @@ bool sdb__process_is_hidden(const struct sdb_process *process);
 
 /** Have the kernel's options say what sdb__process_options() says.  @return 0 or a negative errno */
 int sdb__process_apply_options(struct sdb_process *process);
+/** It has gone, for the callers, or it was reaped: no other thread opens its memory from now on. */
+void sdb__process_close_memory(struct sdb_process *process);
+
+/**
+ * Open the memory that it has now for this space, which was its own just now; any thread.
+ *
+ * @return 0, -ESRCH: it has gone, or as sdb__procfs_open_memory()
+ */
+int sdb__process_open_space(struct sdb_process *process, struct sdb__space *space);
+
+/**
+ * @return whether a process whose memory is gone has another now: it has executed a program, and the
+ *         tracer thread has not seen that yet; any thread
+ */
+bool sdb__process_has_other_memory(struct sdb_process *process);
 
 /** @return what the kernel shall do by itself for its threads */
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);

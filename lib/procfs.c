@@ -28,7 +28,12 @@
 #define STATUS_MAX  ((size_t)2 << 20)
 
 /* Of stat: proc(5) counts from 1. */
+#define FLAGS_FIELD 9
 #define START_FIELD 22
+
+/* Of a task: it is one of the kernel's, with the memory of a process. */
+#define FLAG_IO_WORKER   UINT64_C(0x10)
+#define FLAG_USER_WORKER UINT64_C(0x4000)
 
 /* ---- opening and reading ---- */
 
@@ -376,6 +381,16 @@ long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6])
         return -1;
     memcpy(arguments, read, sizeof(read));
     return number;
+}
+
+bool sdb__procfs_is_kernels(pid_t pid, pid_t tid)
+{
+    char path[SDB__PROCFS_PATH_SIZE];
+    char text[SDB__PROCFS_STAT_SIZE];
+
+    sdb__procfs_make_path(path, pid, tid, "stat");
+    return sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text)) >= 0 &&
+           (sdb__procfs_stat_field(text, FLAGS_FIELD) & (FLAG_IO_WORKER | FLAG_USER_WORKER)) != 0;
 }
 
 /*

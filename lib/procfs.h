@@ -76,6 +76,9 @@ int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *d
  */
 long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6]);
 
+/** @return whether a thread is the kernel's own in this process, as io_uring's are */
+bool sdb__procfs_is_kernels(pid_t pid, pid_t tid);
+
 /**
  * @return whether the process is dumpable; true also where that cannot be told, as of root's own
  * processes

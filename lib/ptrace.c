@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arch/x86_64/raw_syscall.h"
 #include "deadline.h"
 #include "trace.h"
 
@@ -71,6 +72,8 @@ static const char *name_of(int what)
         return "get word of user area";
     case PTRACE_POKEUSER:
         return "set word of user area";
+    case PTRACE_GET_SYSCALL_INFO:
+        return "get system call";
     case PTRACE_KILL:
         return "kill";
     default:
@@ -83,10 +86,11 @@ static void trace_request(int what, pid_t tid, uintptr_t data, int rc)
     const char *result = rc < 0 ? strerror(-rc) : "ok";
 
     if (what == PTRACE_SEIZE || what == PTRACE_SETOPTIONS)
-        sdb__trace("%s %d (exec%s%s%s%s): %s", what == PTRACE_SEIZE ? "seize" : "set options of",
+        sdb__trace("%s %d (exec%s%s%s%s%s): %s", what == PTRACE_SEIZE ? "seize" : "set options of",
                    (int)tid, data & PTRACE_O_TRACEFORK ? ", fork" : "",
                    data & PTRACE_O_TRACEVFORK ? ", vfork" : "",
                    data & PTRACE_O_TRACECLONE ? ", clone" : "",
+                   data & PTRACE_O_TRACESECCOMP ? ", seccomp" : "",
                    data & PTRACE_O_EXITKILL ? ", kill on exit" : "", result);
     else if (data > 0 && (what == PTRACE_CONT || what == PTRACE_SINGLESTEP ||
                           what == PTRACE_SYSCALL || what == PTRACE_DETACH))
@@ -97,7 +101,8 @@ static void trace_request(int what, pid_t tid, uintptr_t data, int rc)
 
 static int request(int what, pid_t tid, uintptr_t address, uintptr_t data)
 {
-    int rc = syscall(SYS_ptrace, what, tid, address, data) < 0 ? -errno : 0;
+    const long result = sdb__raw_syscall(SYS_ptrace, what, tid, address, data);
+    const int rc = result < 0 ? (int)result : 0;
 
     if (sdb__tracing())
         trace_request(what, tid, data, rc);
@@ -116,6 +121,8 @@ static uintptr_t options_of(const struct sdb__ptrace_options *options)
         bits |= PTRACE_O_TRACECLONE;
     if (options->kill_on_exit)
         bits |= PTRACE_O_EXITKILL;
+    if (options->at_filter)
+        bits |= PTRACE_O_TRACESECCOMP;
     return bits;
 }
 
@@ -168,6 +175,39 @@ int sdb__ptrace_message(pid_t tid, unsigned long *message)
 int sdb__ptrace_siginfo(pid_t tid, void *siginfo)
 {
     return request(PTRACE_GETSIGINFO, tid, 0, (uintptr_t)siginfo);
+}
+
+int sdb__ptrace_call(pid_t tid, struct sdb__ptrace_call *call)
+{
+    struct __ptrace_syscall_info info = {0};
+    long size = syscall(SYS_ptrace, PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info);
+    const int rc = size < 0 ? -errno : 0;
+
+    if (sdb__tracing())
+        trace_request(PTRACE_GET_SYSCALL_INFO, tid, 0, rc);
+    if (rc < 0)
+        return rc;
+    *call = (struct sdb__ptrace_call){
+        .architecture = info.arch,
+        .instruction_pointer = info.instruction_pointer,
+        .stack_pointer = info.stack_pointer,
+    };
+    switch (info.op) {
+    case PTRACE_SYSCALL_INFO_SECCOMP: /* which begins as an entry does */
+        call->filter_data = info.seccomp.ret_data;
+        /* fall through */
+    case PTRACE_SYSCALL_INFO_ENTRY:
+        call->number = (int64_t)info.entry.nr;
+        memcpy(call->arguments, info.entry.args, sizeof(call->arguments));
+        break;
+    case PTRACE_SYSCALL_INFO_EXIT:
+        call->result = info.exit.rval;
+        call->is_error = info.exit.is_error;
+        break;
+    default:
+        break;
+    }
+    return 0;
 }
 
 /* Find a signal that waits to be delivered.  @param flags  PTRACE_PEEKSIGINFO_SHARED or 0 */
@@ -248,14 +288,16 @@ int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers
     return request(PTRACE_SETREGSET, tid, type, (uintptr_t)&room);
 }
 
-int sdb__ptrace_rseq(pid_t tid, uint64_t *address)
+int sdb__ptrace_rseq(pid_t tid, uint64_t *address, uint32_t *signature)
 {
     struct __ptrace_rseq_configuration configuration = {0};
     int rc = request(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(configuration),
                      (uintptr_t)&configuration);
 
-    if (rc == 0)
+    if (rc == 0) {
         *address = configuration.rseq_abi_pointer;
+        *signature = configuration.signature;
+    }
     return rc;
 }
 
@@ -306,6 +348,11 @@ bool sdb__tasks_share_memory(pid_t a, pid_t b)
 bool sdb__task_is_in(pid_t pid, pid_t tid)
 {
     return syscall(SYS_tgkill, pid, tid, 0) == 0 || errno != ESRCH;
+}
+
+bool sdb__task_exists(pid_t tid)
+{
+    return syscall(SYS_tkill, tid, 0) == 0 || errno != ESRCH;
 }
 
 /* What wait4() would have said. */

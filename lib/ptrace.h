@@ -23,6 +23,19 @@
 struct sdb__ptrace_options {
     uint32_t follow;   /* SDB_FOLLOW_...; an exec is always reported */
     bool kill_on_exit; /* with its tracer */
+    bool at_filter;    /* stop where a seccomp filter says SECCOMP_RET_TRACE */
+};
+
+/* What it says of the system call that a thread stands in. */
+struct sdb__ptrace_call {
+    uint32_t architecture; /* AUDIT_ARCH_... */
+    uint32_t filter_data;  /* in a filter's stop: what the filter says */
+    uint64_t instruction_pointer;
+    uint64_t stack_pointer;
+    int64_t number; /* at the beginning, else 0 */
+    uint64_t arguments[6];
+    int64_t result; /* at the end, else 0 */
+    bool is_error;
 };
 
 int sdb__ptrace_seize(pid_t tid, const struct sdb__ptrace_options *options);
@@ -37,6 +50,9 @@ int sdb__ptrace_listen(pid_t tid);
 int sdb__ptrace_detach(pid_t tid, int signal);
 int sdb__ptrace_message(pid_t tid, unsigned long *message);
 int sdb__ptrace_siginfo(pid_t tid, void *siginfo);
+
+/** @return 0, or a negative errno: -ESRCH, or -EIO before Linux 5.3 */
+int sdb__ptrace_call(pid_t tid, struct sdb__ptrace_call *call);
 
 /** @return whether a signal that was sent to this thread waits to be delivered */
 bool sdb__ptrace_has_pending(pid_t tid, int signal);
@@ -66,7 +82,7 @@ int sdb__ptrace_get_register_set(pid_t tid, unsigned type, void *registers, size
 int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers, size_t size);
 
 /** @param address  gets where the thread's struct rseq is, 0: it has none */
-int sdb__ptrace_rseq(pid_t tid, uint64_t *address);
+int sdb__ptrace_rseq(pid_t tid, uint64_t *address, uint32_t *signature);
 
 /* One word of struct user, by its offset there. */
 int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word);
@@ -124,6 +140,8 @@ bool sdb__task_is_in(pid_t pid, pid_t tid);
 
 /** Send a signal to one thread.  @return 0 or a negative errno */
 int sdb__signal_thread(pid_t pid, pid_t tid, int signal);
+/** @return whether there is such a task, of any process; one that has ended is until it is reaped */
+bool sdb__task_exists(pid_t tid);
 
 /** How sdb__wait_child() shall wait. */
 enum sdb__wait_how {

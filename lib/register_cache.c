@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The general registers of a thread that stands still.
+ * The registers of a thread that stands still.
  */
 #include "register_cache.h"
 
+#include <elf.h>
+#include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
+#include "arch/x86_64/xsave.h"
 #include "ptrace.h"
 #include "thread.h"
 
 #define PC_OFFSET (offsetof(struct user, regs) + offsetof(struct user_regs_struct, rip))
+
+/* Room beyond what is expected, so that what is larger is noticed; the kernel wants whole words. */
+#define MORE sizeof(uint64_t)
 
 int sdb__registers_general(struct sdb_thread *thread, struct user_regs_struct **registers)
 {
@@ -54,11 +61,61 @@ int sdb__registers_get_pc(struct sdb_thread *thread, uint64_t *pc)
 
 void sdb__registers_set_pc(struct sdb_thread *thread, uint64_t pc)
 {
-    thread->registers.general.rip = pc;
-    thread->registers.pc_changed = true;
+    struct sdb__register_cache *cache = &thread->registers;
+
+    cache->general.rip = pc;
+    cache->has_pc = true;
+    cache->pc_changed = true;
 }
 
-int sdb__registers_flush(struct sdb_thread *thread)
+/* Read a set of registers, however large it is; the kernel says nothing of what it leaves out. */
+static int read_set(pid_t tid, unsigned type, size_t room, struct sdb__xsave **xsave)
+{
+    struct sdb__xsave *read = NULL;
+    size_t size;
+    int rc;
+
+    for (;; room *= 2) {
+        free(read);
+        read = malloc(sizeof(*read) + room);
+        if (!read)
+            return -ENOMEM;
+        size = room;
+        rc = sdb__ptrace_get_register_set(tid, type, read->area, &size);
+        if (rc < 0)
+            break;
+        if (size < room) {
+            read->type = type;
+            read->changed = false;
+            read->size = size;
+            *xsave = read;
+            return 0;
+        }
+    }
+    free(read);
+    return rc;
+}
+
+int sdb__registers_xsave(struct sdb_thread *thread, struct sdb__xsave **xsave)
+{
+    const struct sdb__xsave_layout *layout = sdb__xsave_layout();
+    struct sdb__register_cache *cache = &thread->registers;
+    int rc = 0;
+
+    if (!cache->xsave) {
+        rc = read_set(thread->tid, NT_X86_XSTATE, layout->size + MORE, &cache->xsave);
+        if (rc == -ENODEV || rc == -EINVAL) /* no XSAVE */
+            rc = read_set(thread->tid, NT_PRFPREG, SDB__FXSAVE_SIZE + MORE, &cache->xsave);
+        if (rc == 0)
+            sdb__xsave_complete(layout, cache->xsave->area, cache->xsave->size);
+    }
+    if (rc < 0)
+        return rc == -ESRCH || rc == -ENOMEM ? rc : -ENOTSUP;
+    *xsave = cache->xsave;
+    return 0;
+}
+
+int sdb__registers_write_general(struct sdb_thread *thread)
 {
     struct sdb__register_cache *cache = &thread->registers;
     int rc = 0;
@@ -67,8 +124,32 @@ int sdb__registers_flush(struct sdb_thread *thread)
         rc = sdb__ptrace_set_general(thread->tid, &cache->general);
     else if (cache->pc_changed)
         rc = sdb__ptrace_poke_user(thread->tid, PC_OFFSET, cache->general.rip);
-    sdb__registers_forget(thread);
+    if (rc == 0) {
+        cache->changed = false;
+        cache->pc_changed = false;
+    }
     return rc;
+}
+
+int sdb__registers_write_xsave(struct sdb_thread *thread)
+{
+    struct sdb__xsave *xsave = thread->registers.xsave;
+    int rc = 0;
+
+    if (xsave && xsave->changed)
+        rc = sdb__ptrace_set_register_set(thread->tid, xsave->type, xsave->area, xsave->size);
+    if (rc == 0 && xsave)
+        xsave->changed = false;
+    return rc;
+}
+
+int sdb__registers_flush(struct sdb_thread *thread)
+{
+    int rc = sdb__registers_write_general(thread);
+    int xsave_rc = sdb__registers_write_xsave(thread);
+
+    sdb__registers_forget(thread);
+    return rc < 0 ? rc : xsave_rc;
 }
 
 void sdb__registers_forget(struct sdb_thread *thread)
@@ -79,4 +160,7 @@ void sdb__registers_forget(struct sdb_thread *thread)
     cache->is_whole = false;
     cache->pc_changed = false;
     cache->changed = false;
+    if (cache->xsave)
+        free(cache->xsave);
+    cache->xsave = NULL;
 }

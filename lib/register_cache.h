@@ -1,24 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The general registers of a thread that stands still: read at the first need, once a stop; written
- * back once, before it is resumed or let go.  The program counter, which is what is mostly asked for
- * and changed, is read and written alone where nothing else is: that costs the kernel much less.
+ * The registers of a thread that stands still: read at the first need, once a stop; written back once,
+ * before it is resumed or let go.  The program counter, which is what is mostly asked for and changed,
+ * is read and written alone where nothing else is: that costs the kernel less.  Room for others than
+ * the general ones is taken when one of them is asked for, and given back when the thread goes on.
  */
 #ifndef SDB_LIB_REGISTER_CACHE_H
 #define SDB_LIB_REGISTER_CACHE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/user.h>
 
 struct sdb_thread;
 
+/* The area of XSAVE, see arch/x86_64/xsave.h. */
+struct sdb__xsave {
+    unsigned type; /* NT_... of <elf.h> */
+    bool changed;
+    size_t size;
+    uint8_t area[];
+};
+
 struct sdb__register_cache {
     struct user_regs_struct general; /* only the program counter counts, unless `is_whole` */
     bool has_pc;
     bool is_whole;
-    bool pc_changed; /* to be written back */
-    bool changed;    /* all of them are */
+    bool pc_changed;          /* to be written back */
+    bool changed;             /* all of them are */
+    bool is_programs;         /* it is known not to be a thread of the kernel's own */
+    struct sdb__xsave *xsave; /* NULL: unread */
 };
 
 /**
@@ -33,8 +45,24 @@ void sdb__registers_changed(struct sdb_thread *thread);
 /** @param pc  gets the program counter.  @return 0 or -ESRCH */
 int sdb__registers_get_pc(struct sdb_thread *thread, uint64_t *pc);
 
-/** Change the program counter, after it or all registers were read. */
+/** Change the program counter. */
 void sdb__registers_set_pc(struct sdb_thread *thread, uint64_t pc);
+
+/**
+ * The same of what XSAVE has; set `changed` after changing it.
+ *
+ * @return 0, -ESRCH, -ENOMEM, or -ENOTSUP: the kernel does not give it
+ */
+int sdb__registers_xsave(struct sdb_thread *thread, struct sdb__xsave **xsave);
+
+/**
+ * Write back now what was changed, so that it is known whether the kernel takes it.  What it has refused
+ * is still to be written back.
+ *
+ * @return 0, or what the kernel says
+ */
+int sdb__registers_write_general(struct sdb_thread *thread);
+int sdb__registers_write_xsave(struct sdb_thread *thread);
 
 /** Write back what was changed, and forget all: the thread is about to run.  @return 0 or -ESRCH */
 int sdb__registers_flush(struct sdb_thread *thread);

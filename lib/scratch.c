@@ -246,11 +246,13 @@ void sdb__scratch_give_back(struct sdb__breakpoint_sites *sites, struct sdb_thre
     static const uint8_t zeroes[SDB__SLOT_SIZE];
     const pid_t pid = thread->process->pid;
 
+    sdb__sites_look(sites,
+                    pid); /* it may have got a filter since, which may kill it for the call */
     for (struct sdb__scratch *area = sites->scratch; area; area = area->next) {
         const uint64_t arguments[6] = {area->start, AREA_SIZE};
         int64_t result;
 
-        if (!area->is_padding)
+        if (!area->is_padding && !sites->filtered)
             (void)sdb__inject(thread, SYS_munmap, arguments, &result);
         for (size_t at = 0; area->is_padding && at < area->used; at++)
             (void)sdb__space_write(sites->space, pid, area->start + at * SDB__SLOT_SIZE, zeroes,

@@ -19,7 +19,8 @@
 #define KNOWN_FLAGS                 (SDB_SESSION_NO_IO_URING | SDB_SESSION_OWN_THREAD)
 
 /* One session a thread: this is how the tracer thread is known. */
-static _Thread_local struct sdb_session *session_of_this_thread;
+static _Thread_local struct sdb_session *session_of_this_thread
+    __attribute__((tls_model("initial-exec"))); /* every call looks at it */
 
 bool sdb__session_is_ours(const struct sdb_session *session)
 {
@@ -35,6 +36,7 @@ static void free_session(struct sdb_session *session, bool in_fork)
         sdb__session_remove(session->processes);
     sdb__breakpoint_free_all(session);
     sdb__breakpoint_disinherit(session->departed_space);
+    sdb__watchpoint_free_all(session);
     sdb__thread_table_free(&session->threads);
     sdb__session_free_orphans(session);
     sdb__waiter_close(session->waiter, in_fork);

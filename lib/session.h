@@ -49,6 +49,7 @@ struct sdb_session {
     unsigned most_statuses; /* before the next */
 
     struct sdb_breakpoint *breakpoints;
+    struct sdb_watchpoint *watchpoints;
 
     struct sdb__session_thread *own; /* its own thread, or NULL */
     uint8_t *mark; /* a page that the kernel empties in a forked child: 1 where we were created */

@@ -22,6 +22,7 @@
 #include "error.h"
 #include "procfs.h"
 #include "session.h"
+#include "trace.h"
 
 /* How often a thread may refuse to be seized that does not seem to be dying. */
 #define MOST_REFUSALS 100
@@ -175,6 +176,23 @@ static void look_at_refused(struct attaching *attaching, pid_t tid)
         attaching->found = true; /* look again */
 }
 
+/*
+ * The thread that was seized last has executed a program, while the kernel let the request wait.  So
+ * what was held is another now, and has the first one's id; the first one, which was asked to stop, is
+ * no more, and nothing tells of that.
+ */
+static void hold_another_first(struct sdb_process *process)
+{
+    struct sdb__procfs_status status;
+
+    if (sdb__procfs_status(process->pid, &status) < 0 ||
+        status.tracer != (pid_t)syscall(SYS_gettid))
+        return;
+    process->first_not_held = false;
+    process->thread->cannot_stop = false;
+    process->thread->interrupt_asked = false;
+}
+
 static bool visit(pid_t tid, void *data)
 {
     struct attaching *attaching = data;
@@ -196,6 +214,8 @@ static bool visit(pid_t tid, void *data)
     }
     thread->hold_wanted = true;
     (void)sdb__thread_ask_to_stop(thread);
+    if (!sdb__task_is_in(attaching->process->pid, tid))
+        hold_another_first(attaching->process);
     return true;
 }
 
@@ -207,6 +227,46 @@ static bool some_are_left(struct attaching *attaching)
 
     return sdb__procfs_status(process->pid, &status) == 0 &&
            status.thread_count > process->thread_count && ++attaching->refusals <= MOST_REFUSALS;
+}
+
+/*
+ * The same while the first one stood still already, or by a thread that was not seized at all.
+ *
+ * @return whether it does not stand still any more; then it counts as running
+ */
+static bool first_was_replaced(struct sdb_process *process)
+{
+    unsigned long unused;
+
+    if (process->thread->state != SDB_THREAD_STOPPED ||
+        sdb__ptrace_message(process->pid, &unused) == 0)
+        return false;
+    sdb__trace("first thread of %d stands still no more", (int)process->pid);
+    sdb__thread_set_state(process->thread, SDB_THREAD_RUNNING);
+    return true;
+}
+
+/* @return whether the first thread is another that is not held, or was not */
+static bool first_was_not_held(struct attaching *attaching)
+{
+    struct sdb_process *process = attaching->process;
+    struct sdb__procfs_status status;
+
+    if (!process->first_replaced)
+        return false;
+    process->first_replaced = false;
+    if (seize_sibling(attaching, process->pid) == 0) {
+        hold_another_first(process);
+    } else if (attaching->rc == 0) {
+        look_at_refused(attaching, process->pid);
+        hold_another_first(process);
+        if (sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
+            status.thread_count > 1)
+            process->first_not_held = true;
+    }
+    if (attaching->rc < 0)
+        sdb__session_lose(process->thread);
+    return true;
 }
 
 /* Seize and stop all threads but the first. */
@@ -226,8 +286,9 @@ static int seize_others(struct attaching *attaching)
         rc = sdb__session_gather(process, &never, false);
         if (rc < 0)
             return refuse(attaching->error, rc, SDB_STAGE_STOP, process->pid, "");
-    } while (!process->ended && (attaching->found || some_are_left(attaching)));
-    return 0;
+    } while (!process->ended && (first_was_not_held(attaching) || first_was_replaced(process) ||
+                                 attaching->found || some_are_left(attaching)));
+    return attaching->rc;
 }
 
 /*

@@ -12,6 +12,7 @@
 
 #include "breakpoint.h"
 #include "child.h"
+#include "hardware.h"
 #include "procfs.h"
 #include "session.h"
 
@@ -38,10 +39,13 @@ void sdb__session_remove_if_gone(struct sdb_process *process)
     sdb__session_remove(process);
 }
 
-/* Let a thread's late SIGTRAP of a step come, and be dropped: without a tracer it would kill. */
+/*
+ * Let a thread's late SIGTRAP come, of a step or of the debug registers, and be dropped: without a
+ * tracer it would kill.
+ */
 static bool must_wait_for_trap(const struct sdb_thread *thread)
 {
-    return thread->step_trap_due && thread->stop != SDB_EVENT_STEP &&
+    return ((thread->step_trap_due && thread->stop != SDB_EVENT_STEP) || thread->debug.trap_due) &&
            sdb__ptrace_has_pending(thread->tid, SIGTRAP);
 }
 
@@ -53,6 +57,7 @@ static int let_go(struct sdb_thread *thread)
 
     if (thread->state != SDB_THREAD_STOPPED)
         return 0;
+    sdb__debug_clear(thread);
     if (must_wait_for_trap(thread)) {
         thread->dying = true; /* as far as waiting for it goes */
         return sdb__thread_go(thread, SDB_RESUME_CONTINUE, sdb__thread_pending_signal(thread));
@@ -92,6 +97,10 @@ static void hide(struct sdb_process *process, enum sdb__process_phase phase)
     if (session->told_end && session->told_end->process == process)
         session->told_end = NULL;
     process->phase = phase;
+    sdb__watchpoint_forget(process);
+    sdb__hardware_forget(process);
+    sdb__debug_drop_all(process);
+    sdb__process_close_memory(process);
 }
 
 /* Those that stand still; the process itself, too, if it has no other. */
@@ -142,11 +151,15 @@ static void watch(struct sdb_process *process, bool stopped)
     if (stopped)
         (void)sdb__send_signal(process->pid, process->pidfd, SIGSTOP);
     hide(process, SDB__PROCESS_WATCHED);
+    process->pauses++;
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
         thread->hold_wanted = false;
-        if (thread->state == SDB_THREAD_STOPPED)
-            (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
+        thread->interrupt_wanted = false;
+        thread->against_stop = false;
+        thread->how = SDB_RESUME_CONTINUE;
+        thread->paused = thread->state == SDB_THREAD_STOPPED;
     }
+    sdb__session_unpause(process);
 }
 
 static bool some_die(const struct sdb_process *process)
@@ -209,13 +222,16 @@ void sdb__session_give_up(struct sdb_process *process)
 
     sdb_process_retain(process);
     process->phase = SDB__PROCESS_LEAVING;
+    sdb__process_close_memory(process);
     for (struct sdb_thread *thread = process->threads; thread; thread = next) {
         next = thread->next;
         /* With its first thread gone, those that do not stand still are being killed. */
         if (thread->state == SDB_THREAD_STOPPED)
             (void)let_go(thread);
-        else if (thread->state == SDB_THREAD_RUNNING)
+        else if (thread->state == SDB_THREAD_RUNNING) {
             thread->dying = true;
+            (void)sdb__thread_ask_to_stop(thread); /* or goes when it stops */
+        }
     }
     sdb__session_remove_if_gone(process);
     (void)reap_dying(process);
@@ -297,6 +313,7 @@ bool sdb__session_release_at_exec(struct sdb_process *process)
     sdb__thread_table_remove(&process->session->threads, thread);
     sdb__thread_set_state(thread, SDB_THREAD_GONE);
     process->released = true;
+    sdb__process_close_memory(process);
     if (process->launched && process->child) {
         sdb__child_fill(process->child, process->pid, process->pidfd);
         process->pidfd = -1;

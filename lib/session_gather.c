@@ -41,6 +41,15 @@ static bool cannot_stop(const struct sdb_thread *thread, const struct sdb__procf
     return status->state == 'D' && waits_for_vfork(thread);
 }
 
+/* Whether a thread that was not held yet has executed a program, and has the first one's id. */
+static bool is_replaced(const struct sdb_thread *thread, const struct sdb__procfs_status *status)
+{
+    const bool lives = status->state != 'Z' && status->state != 'X';
+
+    return thread->process->phase == SDB__PROCESS_ATTACHING && thread == thread->process->thread &&
+           status->tracer == 0 && (lives || status->thread_count > 1);
+}
+
 /*
  * Look at threads that do not stop.  One that exists and is not held any more is lost: another thread
  * that was not held has executed a program, and taken its id.
@@ -62,7 +71,14 @@ static void look_at_running(struct sdb_process *process)
             else
                 thread->missing = true;
         } else if (status.tracer == tracer || (process->first_not_held && status.state == 'Z')) {
+            thread->missing = false;
             thread->cannot_stop = cannot_stop(thread, &status);
+        } else if (is_replaced(thread, &status)) {
+            process->first_replaced = true;
+            thread->cannot_stop = true; /* whoever attaches sees to it */
+        } else if ((status.state == 'Z' || status.state == 'X') && !thread->missing) {
+            /* It may be whoever had this id before an exec, seen as the kernel does away with it. */
+            thread->missing = true;
         } else {
             sdb__session_lose(thread);
         }
@@ -229,11 +245,22 @@ static void end_pause(struct sdb_thread *thread)
 
 void sdb__session_unpause(struct sdb_process *process)
 {
+    struct sdb_thread *next;
+
     if (--process->pauses > 0)
         return;
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next)
         thread->pause_wanted = false;
-        if (thread->paused && thread->state == SDB_THREAD_STOPPED)
-            end_pause(thread);
+    /* Whoever goes on may have the others stop, and end; and go, where nobody is told of that. */
+    sdb_process_retain(process);
+    for (struct sdb_thread *thread = process->threads; thread; thread = next) {
+        next = thread->next;
+        if (!thread->paused || thread->state != SDB_THREAD_STOPPED)
+            continue;
+        sdb_thread_retain(thread);
+        end_pause(thread);
+        next = thread->state == SDB_THREAD_GONE ? process->threads : thread->next;
+        sdb_thread_close(thread);
     }
+    sdb_process_close(process);
 }

@@ -62,8 +62,13 @@ static int explain_refusal(struct sdb__launching *launching, int rc, struct sdb_
 static int hold(struct sdb_session *session, struct sdb__launching *launching,
                 struct sdb_process **process, struct sdb_error *error)
 {
-    static const struct sdb__ptrace_options options = {.follow = SDB_FOLLOW_DEFAULT,
-                                                       .kill_on_exit = true};
+    const bool has_filter = launching->plan.caught_filter.len > 0;
+    /* Who was not held would have the filter, and nobody to tell it what to do. */
+    const struct sdb__ptrace_options options = {
+        .follow = has_filter ? SDB_FOLLOW_ALL : SDB_FOLLOW_DEFAULT,
+        .kill_on_exit = true,
+        .at_filter = has_filter,
+    };
     struct sdb_process *held;
     int rc = sdb__ptrace_seize(launching->pid, &options);
 
@@ -73,6 +78,9 @@ static int hold(struct sdb_session *session, struct sdb__launching *launching,
     launching->pidfd = -1;
     held->launched = true;
     held->policies.release = SDB_RELEASE_KILL;
+    held->policies.follow = options.follow;
+    if (has_filter)
+        sdb__catching_by_filter(&held->policies.catching, &launching->plan.caught);
     held->phase = SDB__PROCESS_LAUNCHING;
 
     rc = run_to_exec(session, held, launching, error);

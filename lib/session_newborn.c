@@ -16,6 +16,7 @@
 #include "address_space.h"
 #include "breakpoint.h"
 #include "descriptor.h"
+#include "hardware.h"
 #include "procfs.h"
 #include "session.h"
 #include "trace.h"
@@ -107,7 +108,7 @@ static void replay(struct sdb_session *session, pid_t tid)
     orphan = **at;
     forget_orphan(at);
     /* An end that was kept for long may be that of another task, whose id the newborn has got. */
-    if (sdb__status_is_end(orphan.status) && sdb__task_is_in(tid, tid))
+    if (sdb__status_is_end(orphan.status) && sdb__task_exists(tid))
         return;
     sdb__session_take(session, tid, orphan.status, &orphan.usage);
 }
@@ -139,7 +140,7 @@ static bool is_thread(struct sdb_session *session, const struct sdb_thread *pare
 
     /* One that has ended already cannot be asked; nearly always it was one. */
     return sdb__task_is_in(parent->process->pid, tid) ||
-           (orphan && sdb__status_is_end(orphan->status) && !sdb__task_is_in(tid, tid));
+           (orphan && sdb__status_is_end(orphan->status) && !sdb__task_exists(tid));
 }
 
 bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind)
@@ -173,6 +174,10 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
             process->phase = parent->process->phase;
         else if (!sdb__session_wants_birth(parent->process, stop->kind))
             process->phase = SDB__PROCESS_WATCHED;
+        if (process->phase == SDB__PROCESS_HELD) {
+            sdb__watchpoint_inherit(process, parent->process);
+            sdb__hardware_inherit(process, parent->process);
+        }
         sdb__breakpoint_inherit(process, parent->process->space,
                                 !parent->process->space->sites ||
                                     parent->changes_seen == parent->process->space->sites->changes);
@@ -221,6 +226,10 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
             /* What the parent called it, nobody knows. */
             if (!(policies->follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) && parent_space)
                 process->phase = SDB__PROCESS_WATCHED;
+            if (executed && process->phase == SDB__PROCESS_HELD) {
+                sdb__watchpoint_inherit(process, executed);
+                sdb__hardware_inherit(process, executed);
+            }
             sdb__breakpoint_inherit(process, parent_space, false);
             replay(session, tid);
             adopted = true;
@@ -324,6 +333,9 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
         thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
     sdb__breakpoint_forget_thread(thread);
+    sdb__watchpoint_forget(thread->process);
+    sdb__hardware_forget(thread->process);
+    sdb__debug_forget(thread);
     take_new_memory(thread->process);
     return thread;
 }

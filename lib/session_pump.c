@@ -65,6 +65,10 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     const uint8_t policy = stop->kind == SDB_EVENT_SIGNAL ? session->signal_policies[stop->signal]
                                                           : (uint8_t)SDB_POLICY_REPORT;
 
+    if (sdb__calls_take_stop(thread, stop)) {
+        pass_signal(thread, 0);
+        return;
+    }
     if (policy != SDB_POLICY_REPORT) {
         pass_signal(thread, policy == SDB_POLICY_PASS ? stop->signal : 0);
         return;
@@ -155,24 +159,56 @@ static void note_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
     thread->former_tid = stop->kind == SDB_EVENT_EXEC ? stop->other_tid : 0;
 }
 
+/*
+ * What a hit of watchpoints comes to, now that the thread shows its own place.
+ *
+ * @param seen  the stop as it was before that
+ * @return whether there is something left to be told
+ */
+static bool settle_hit(struct sdb_thread *thread, struct sdb__stop *stop,
+                       const struct sdb__stop *seen)
+{
+    const enum sdb__watch_result result = sdb__watchpoint_ask(thread, stop, seen);
+
+    if (thread->ended)
+        return false; /* it was killed while conditions were asked */
+    note_stop(thread, stop);
+    if (result == SDB__WATCH_PASS)
+        pass_stop(thread);
+    else if (result == SDB__WATCH_NOTHING && is_late_step(thread, stop))
+        pass_signal(thread, 0);
+    else
+        return true;
+    return false;
+}
+
 static void take_stop(struct sdb_session *session, struct sdb_thread *thread, int status)
 {
     const bool was_listening = thread->listening;
     enum sdb__breakpoint_verdict verdict;
+    enum sdb__watch_result watch;
     struct sdb__stop stop;
+    struct sdb__stop seen;
 
     if (sdb__event_decode(thread, status, &stop) < 0)
         return; /* its end is what comes next */
     if (stop.kind == SDB_EVENT_EXEC)
         thread = sdb__session_take_exec(thread, &stop);
     sdb__thread_stopped(thread, stop.kind, stop.signal);
-    if (is_late_step(thread, &stop)) {
+    seen = stop;
+    watch = sdb__watchpoint_look(thread, &stop);
+    if (watch == SDB__WATCH_PASS) {
+        stop = (struct sdb__stop){
+            .kind = SDB_EVENT_INTERRUPT}; /* its signal is none of the program's */
+    } else if (is_late_step(thread, &stop)) {
         note_stop(thread, &stop);
         pass_signal(thread, 0);
         return;
     }
-    verdict = sdb__breakpoint_look(session, thread, &stop);
+    verdict = sdb__breakpoint_look(session, thread, &stop, was_listening);
     note_stop(thread, &stop);
+    if (thread->ended)
+        return; /* it was killed while conditions were asked */
     if (verdict == SDB__BREAKPOINT_AGAIN) {
         (void)sdb__thread_go(thread, thread->how, 0);
         return;
@@ -183,7 +219,9 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         return;
     }
     if (thread->process->phase == SDB__PROCESS_HELD) {
-        if (verdict == SDB__BREAKPOINT_PASS) {
+        if (watch == SDB__WATCH_HIT && !settle_hit(thread, &stop, &seen))
+            return;
+        if (verdict == SDB__BREAKPOINT_PASS || watch == SDB__WATCH_PASS) {
             pass_stop(thread);
             return;
         }
@@ -226,6 +264,7 @@ static void end_with_last(struct sdb_session *session, struct sdb_process *proce
     }
     sdb__thread_ended(first, NULL);
     process->ended = true;
+    sdb__process_close_memory(process);
     if (process->phase == SDB__PROCESS_HELD)
         sdb__session_enqueue(session, first);
 }
@@ -244,10 +283,13 @@ static void take_end(struct sdb_session *session, struct sdb_thread *thread, int
         if (process->phase == SDB__PROCESS_HELD)
             end_others(session, process);
         process->ended = true;
+        sdb__process_close_memory(process);
         sdb__session_adopt(process);
     }
     switch (process->phase) {
     case SDB__PROCESS_HELD:
+        /* Not in the turn of a stop that is not told any more: the others' ends come first. */
+        sdb__session_unqueue_thread(thread);
         sdb__session_enqueue(session, thread);
         break;
     case SDB__PROCESS_LAUNCHING: /* whoever launches or attaches sees it */

@@ -166,6 +166,8 @@ static void tell(struct sdb_session *session, struct sdb_thread *thread, struct 
             told.breakpoint = sdb_thread_next_breakpoint(thread, NULL);
             (void)sdb_thread_pc(thread, &told.address);
         }
+        if (told.kind == SDB_EVENT_WATCHPOINT)
+            sdb__watchpoint_tell(thread, &told);
     }
     if (thread->ended || tells_release(thread))
         session->told_end = thread;

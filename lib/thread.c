@@ -112,6 +112,10 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
     thread->in_vfork = false;
     thread->cannot_stop = false;
     thread->interrupt_asked = false;
+    if (thread->watch_hits)
+        thread->watch_hits->count = 0;
+    thread->debug.fired_known = false;
+    thread->calls.stop_known = false;
     sdb__registers_forget(thread);
 }
 
@@ -164,7 +168,9 @@ static int finish_step(struct sdb_thread *thread)
 /* It has come to an int3 of the program's own, whose signal is dealt with as any other is. */
 static int take_own_trap(struct sdb_thread *thread, enum sdb_resume how)
 {
-    const uint8_t policy = thread->process->session->signal_policies[SIGTRAP];
+    const uint8_t policy = thread->process->phase == SDB__PROCESS_HELD
+                               ? thread->process->session->signal_policies[SIGTRAP]
+                               : (uint8_t)SDB_POLICY_PASS;
 
     (void)sdb__registers_flush(thread);
     if (policy != SDB_POLICY_REPORT)
@@ -178,21 +184,26 @@ static int take_own_trap(struct sdb_thread *thread, enum sdb_resume how)
 
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
+    enum sdb_resume request;
+
     switch (thread->at_site ? sdb__breakpoint_leave(thread, how, signal) : SDB__LEAVE_GO) {
     case SDB__LEAVE_DONE:
         return finish_step(thread);
     case SDB__LEAVE_UNSEEN:
         return resumed(thread, how, 0);
+    case SDB__LEAVE_GONE:
+        return 0;
     case SDB__LEAVE_OWN_TRAP:
         return take_own_trap(thread, how);
-    case SDB__LEAVE_DELIVERED:
-        signal = 0;
-        break;
     case SDB__LEAVE_GO:
         break;
     }
+    /* It was born since they were set, or could not stop then. */
+    if (thread->debug.generation != thread->process->debug.generation)
+        (void)sdb__debug_update(thread);
+    request = sdb__calls_resume(thread, how);
     (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
-    return resumed(thread, how, sdb__ptrace_resume(thread->tid, how, signal));
+    return resumed(thread, how, sdb__ptrace_resume(thread->tid, request, signal));
 }
 
 int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how)
@@ -229,7 +240,8 @@ int sdb__thread_ask_to_stop(struct sdb_thread *thread)
 
 int sdb__thread_pending_signal(const struct sdb_thread *thread)
 {
-    return thread->stop == SDB_EVENT_SIGNAL ? thread->signal : 0;
+    return thread->stop == SDB_EVENT_SIGNAL || thread->stop == SDB_EVENT_WATCHPOINT ? thread->signal
+                                                                                    : 0;
 }
 
 /* Whether the caller may ask anything of this thread. */
@@ -357,7 +369,9 @@ void sdb_thread_close(struct sdb_thread *thread)
 {
     if (!thread || __atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    sdb__registers_forget(thread);
     sdb_process_close(thread->process);
     free(thread->hits);
+    free(thread->watch_hits);
     free(thread);
 }

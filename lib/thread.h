@@ -12,19 +12,13 @@
 #include <sdb/event.h>
 #include <sdb/thread.h>
 
+#include "calls.h"
+#include "debug_registers.h"
 #include "register_cache.h"
+#include "watchpoint.h"
 
 struct sdb_breakpoint;
 struct sdb__site;
-
-/* How deep in handlers of handlers a site is known to have been hit already. */
-#define SDB__MOST_REPEATS 4
-
-/* A thread will come to a site again, without a new hit, with this stack pointer. */
-struct sdb__repeat {
-    struct sdb__site *site; /* or NULL */
-    uint64_t stack_pointer;
-};
 
 struct sdb_thread {
     struct sdb_process *process; /* retained */
@@ -43,19 +37,26 @@ struct sdb_thread {
     struct sdb_thread *newborn; /* that it has made, retained */
 
     struct sdb__register_cache registers;
+    struct sdb__debug_state debug;
+    struct sdb__watch_hits *watch_hits; /* where it stands, if its stop is a WATCHPOINT; or NULL */
 
     /* Breakpoints, see breakpoint.h. */
     struct sdb__site
         *at_site;     /* whose instruction is executed when it goes on, and which was hit */
     uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
-    struct sdb__repeat repeats[SDB__MOST_REPEATS]; /* the latest first */
-    bool displaced;                     /* it may stand in a scratch page when it stops */
-    unsigned changes_seen;              /* of what is planted, when it was resumed */
-    uint64_t rseq;                      /* its struct rseq, 0: not known */
+    struct sdb__site *repeats; /* it comes there again without a new hit, with this stack pointer */
+    uint64_t repeats_at;
+    bool displaced;        /* it may stand in a scratch page when it stops */
+    unsigned changes_seen; /* of what is planted, when it was resumed */
+    uint64_t rseq;         /* its struct rseq, 0: not known */
+    uint32_t rseq_signature;
+    bool masks_looked_at; /* once at least */
+    uint8_t masks_unseen; /* hits since its signal mask was looked at, see trap_signal.c */
     struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
     uint64_t step_frame;                /* and with a stack pointer above this */
     struct sdb_breakpoint **hits;       /* that are told now */
     unsigned hit_count;
+    struct sdb__calls calls;
 
     enum sdb_resume how; /* it was last resumed so */
     uint32_t came_from;  /* and out of this stop */

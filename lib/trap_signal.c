@@ -28,21 +28,36 @@
 #define NEVER_BLOCKED (BIT(SIGKILL) | BIT(SIGSTOP))
 #define OWN_OF_LIBC   (BIT(32) | BIT(33))
 
+/*
+ * Where the program has the default for the signal, a mask that lacks it does no harm for a moment: it is
+ * looked at now and then, and at the end.
+ */
+#define MOST_UNSEEN 8
+
 /* The kernel's idea of how large a mask is, and how far below the stack pointer memory is in use. */
 #define MASK_SIZE 8
 #define RED_ZONE  128
 
+/* It may kill whoever makes a call that the program itself would not make. */
+static bool has_filter(pid_t pid)
+{
+    struct sdb__procfs_status status;
+
+    return sdb__procfs_status(pid, &status) < 0 || status.seccomp;
+}
+
 /* Run rt_sigaction(2) with the action in memory that is lent from the stack. */
-static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action, bool set)
+static int exchange(struct sdb_thread *thread, int signal, struct sdb__signal_action *action,
+                    bool set)
 {
     struct sdb__space *space = thread->process->space;
     const pid_t pid = thread->process->pid;
     struct user_regs_struct *registers;
     struct sdb__signal_action saved;
-    uint64_t arguments[6] = {SIGTRAP, 0, 0, MASK_SIZE};
+    uint64_t arguments[6] = {(uint64_t)signal, 0, 0, MASK_SIZE};
     int64_t result = 0;
     uint64_t address;
-    int rc = sdb__registers_general(thread, &registers);
+    int rc = has_filter(pid) ? -1 : sdb__registers_general(thread, &registers);
 
     if (rc < 0)
         return rc;
@@ -58,6 +73,11 @@ static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action
         rc = -1;
     (void)sdb__space_write(space, pid, address, &saved, sizeof(saved));
     return rc < 0 || result < 0 ? -1 : 0;
+}
+
+int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal_action *action)
+{
+    return exchange(thread, signal, action, false);
 }
 
 static struct sdb_thread *find_stopped(struct sdb_process *process)
@@ -84,20 +104,41 @@ void sdb__trap_signal_note(struct sdb_process *process)
         !((status.ignored_signals | status.caught_signals) & BIT(SIGTRAP)))
         return;
     known->is_ignored = (status.ignored_signals & BIT(SIGTRAP)) != 0;
-    known->is_set = exchange(thread, &known->action, false) == 0;
+    known->is_set = exchange(thread, SIGTRAP, &known->action, false) == 0;
+}
+
+/* Look whether a hit has unblocked the signal, and undo that. */
+static bool restore_mask(struct sdb_thread *thread)
+{
+    uint64_t mask = 0;
+    bool was_blocked;
+
+    if (sdb__ptrace_signal_mask(thread->tid, &mask) < 0)
+        return false;
+    was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | BIT(SIGTRAP)) == ~UINT64_C(0);
+    if (was_blocked)
+        (void)sdb__ptrace_set_signal_mask(thread->tid, mask | BIT(SIGTRAP));
+    /* Who blocks it once often does so again. */
+    thread->masks_unseen = was_blocked ? MOST_UNSEEN - 1 : 0;
+    return was_blocked;
 }
 
 void sdb__trap_signal_restore(struct sdb_thread *thread)
 {
     struct sdb__trap_signal *known = &thread->process->space->sites->trap_signal;
-    uint64_t mask = 0;
     bool was_blocked;
 
-    if (sdb__ptrace_signal_mask(thread->tid, &mask) < 0)
+    if (!known->is_set && thread->masks_looked_at && ++thread->masks_unseen < MOST_UNSEEN)
         return;
-    was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | BIT(SIGTRAP)) == ~UINT64_C(0);
-    if (was_blocked)
-        (void)sdb__ptrace_set_signal_mask(thread->tid, mask | BIT(SIGTRAP));
+    thread->masks_looked_at = true;
+    was_blocked = restore_mask(thread);
     if (known->is_set && (was_blocked || known->is_ignored))
-        (void)exchange(thread, &known->action, true);
+        (void)exchange(thread, SIGTRAP, &known->action, true);
+}
+
+void sdb__trap_signal_settle(struct sdb_thread *thread)
+{
+    if (thread->masks_unseen > 0)
+        (void)restore_mask(thread);
+    thread->masks_looked_at = false;
 }

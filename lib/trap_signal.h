@@ -35,4 +35,14 @@ void sdb__trap_signal_note(struct sdb_process *process);
 /** A thread has hit a planted byte: undo what that has done. */
 void sdb__trap_signal_restore(struct sdb_thread *thread);
 
+/** The same, of hits that were not looked at: there will be no more. */
+void sdb__trap_signal_settle(struct sdb_thread *thread);
+/**
+ * Ask what the program has set for a signal, in a thread that stands still; but not in a program with a
+ * filter, which may kill it for that.
+ *
+ * @return 0 or -1: it is not known
+ */
+int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal_action *action);
+
 #endif

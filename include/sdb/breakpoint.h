@@ -112,8 +112,9 @@ struct sdb_breakpoint_options {
  *         -EIO      it is mapped, and cannot be written to: shared, and only to be read
  *         -ENOTSUP  the process runs 32-bit code
  *         -ENOSPC   with HARDWARE: the debug registers do not suffice
- *         -ENOMEM, -EMFILE, -ENFILE, -EAGAIN  no memory, no descriptor for the process's memory, or
- *                   no way to wait for its threads
+ *         -EAGAIN   it is executing another program, as an event will tell; or there was no way to
+ *                   wait for its threads
+ *         -ENOMEM, -EMFILE, -ENFILE  no memory, or no descriptor for the process's memory
  *         When it fails nothing is planted.
  *
  * Tracer thread only.  Since 0.1.

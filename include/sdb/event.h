@@ -38,7 +38,8 @@ enum sdb_event_kind {
 
     /* The process was stopped, by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU: `signal` says which
      * (group-stop).  Resuming lets it stay stopped, as it should be, until it gets a SIGCONT.  Each
-     * of its threads tells this. */
+     * of its threads tells this, but for one whose START comes when the others have stopped already:
+     * that stays stopped when it is resumed. */
     SDB_EVENT_GROUP_STOP = 2,
 
     /* A SIGCONT has ended the group-stop.  The SIGCONT itself follows as a SIGNAL event of one of
@@ -51,7 +52,8 @@ enum sdb_event_kind {
     /* One instruction was executed (SDB_RESUME_STEP), or the thread has arrived (<sdb/step.h>). */
     SDB_EVENT_STEP = 5,
 
-    /* The thread stands at the beginning of a system call, or at its end (SDB_RESUME_SYSCALL). */
+    /* The thread stands at the beginning of a system call, or at its end (SDB_RESUME_SYSCALL, or a
+     * call that is caught: <sdb/syscall.h>). */
     SDB_EVENT_SYSCALL_ENTRY = 6,
     SDB_EVENT_SYSCALL_EXIT = 7,
 

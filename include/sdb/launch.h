@@ -47,7 +47,8 @@
  *     PRIVILEGES    NO_NEW_PRIVS: does not fail
  *     DEATH_SIGNAL  death_signal: does not fail
  *     SIGNALS       RESET_IGNORED, then signal_mask: does not fail
- *     SECCOMP       seccomp_filter: EACCES (neither NO_NEW_PRIVS nor CAP_SYS_ADMIN), EINVAL
+ *     SECCOMP       caught_syscalls, then seccomp_filter: EACCES (neither NO_NEW_PRIVS nor
+ *                   CAP_SYS_ADMIN), EINVAL
  *     EXEC          the exec; see sdb_launch()
  *
  * What comes early has the host's privileges, what comes late the child's: directory and files are
@@ -222,13 +223,23 @@ struct sdb_launch_options {
      * close-on-exec descriptors. */
     int (*hook)(void *data);
     void *hook_data;
+
+    /* sdb_session_launch() only: the calls that shall be told, by their numbers on x86-64, 0 to
+     * SDB_SYSCALL_HIGHEST, see <sdb/syscall.h>.  A seccomp filter picks them out, all others run at full
+     * speed.  It is there for good, in every newborn and through every exec, and while nobody holds the
+     * process each of these calls fails with ENOSYS.  So the process begins with SDB_FOLLOW_ALL, and
+     * letting it or a newborn go is refused (-EPERM) until sdb_process_permit_release().  (One that it
+     * makes with CLONE_UNTRACED of clone(2) escapes, and has the filter.)  It takes NO_NEW_PRIVS or
+     * CAP_SYS_ADMIN, as seccomp_filter does. */
+    const int32_t *caught_syscalls;
+    size_t caught_syscall_count; /* 0: no such filter */
 };
 
 #define SDB_LAUNCH_OPTIONS_INIT                                                                    \
     {                                                                                              \
         sizeof(struct sdb_launch_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0,   \
             0, 0, NULL, 0, 0, 0, 0, NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL,    \
-            NULL                                                                                   \
+            NULL, NULL, 0                                                                          \
     }
 
 /**
@@ -243,7 +254,7 @@ struct sdb_launch_options {
  * @param error    gets stage, argument and errno of a failure; may be NULL
  * @return 0, or a negative errno.  With stage ARGUMENTS nothing was started:
  *         -EINVAL     @p options or @p child is NULL; its size is smaller than the first version's;
- *                     an unknown flag or kind; no path and no argv[0]; a target twice or
+ *                     an unknown flag or kind; caught_syscalls, which are for sdb_session_launch(); no path and no argv[0]; a target twice or
  *                     negative; an entry that contradicts itself; a value out of its range
  *         -E2BIG      members that this version of the library does not know are set
  *         -EBADF      a descriptor that is named is not open

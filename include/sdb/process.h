@@ -85,8 +85,8 @@ SDB_API struct sdb_thread *sdb_process_next_thread(const struct sdb_process *pro
 SDB_API int sdb_process_thread_count(const struct sdb_process *process);
 
 /**
- * Say which newborns shall be held.  At first that is SDB_FOLLOW_DEFAULT; a newborn process begins
- * with what its parent has.
+ * Say which newborns shall be held.  At first that is SDB_FOLLOW_DEFAULT, or for a program that was
+ * launched with `caught_syscalls` SDB_FOLLOW_ALL; a newborn process begins with what its parent has.
  *
  * Without SDB_FOLLOW_EXEC the process is let go when it executes another program, which an
  * SDB_EVENT_RELEASED tells.  Without SDB_FOLLOW_CLONE it is lost to its session when a thread that is
@@ -99,6 +99,8 @@ SDB_API int sdb_process_thread_count(const struct sdb_process *process);
  *                  the process has or had breakpoints
  *         -ESRCH   it is gone, or was killed just now
  *         -EBUSY   not all of its threads stand still: see sdb_process_stop()
+ *         -EPERM   it has the filter of `caught_syscalls`, and a newborn would be let go
+ *                  (sdb_process_permit_release())
  *         -ENOMEM  no memory
  *
  * Tracer thread only.  Since 0.1.
@@ -112,7 +114,8 @@ SDB_API int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
  * When the tracer thread ends without ending its session, as when the host is killed, the kernel
  * keeps SDB_RELEASE_KILL too, and lets all others run.
  *
- * @return as sdb_process_set_follow(); -EINVAL also for an unknown @p release
+ * @return as sdb_process_set_follow(); -EINVAL also for an unknown @p release, -EPERM if it would be let
+ *         go
  *
  * Tracer thread only.  Since 0.1.
  */
@@ -199,6 +202,7 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *         -SDB_EWRONGTHREAD  not the tracer thread
  *         -EINVAL  @p process is NULL or @p how unknown
  *         -ESRCH   it is gone, or ended meanwhile; then its event is still told
+ *         -EPERM   it has the filter of `caught_syscalls` (sdb_process_permit_release())
  *         -EBUSY   @p child is wanted, and its first thread has ended while others run: until all
  *                  have, the kernel gives the end of the process to its session only; or it shares
  *                  its memory with another held process that has breakpoints there

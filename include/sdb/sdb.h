@@ -12,12 +12,16 @@
 #include <sdb/facts.h>
 #include <sdb/inject.h>
 #include <sdb/launch.h>
+#include <sdb/memory.h>
 #include <sdb/pipe.h>
 #include <sdb/process.h>
+#include <sdb/registers.h>
 #include <sdb/session.h>
 #include <sdb/step.h>
+#include <sdb/syscall.h>
 #include <sdb/thread.h>
 #include <sdb/trace.h>
 #include <sdb/version.h>
+#include <sdb/watchpoint.h>
 
 #endif

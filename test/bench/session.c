@@ -4,82 +4,19 @@
  */
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "host.h"
+#include "in_turn.h"
 #include "session_measures.h"
 
 #define ROUNDS          200
-#define FEW             10 /* descriptors of a host */
 #define MANY_THREADS    1000
-#define LONGEST_US      8e6 /* for all rounds of a row, more or less */
-#define FEWEST          5   /* rounds of it */
-#define LONG_BATCH_US   2e4 /* one host goes on for so long before it is the next one's turn */
 #define MOST_IDLE_QUICK 20
 #define COMMANDS_QUICK  50
 #define STOPS_QUICK     100
 #define WAKES_QUICK     20
-
-/* ---- measuring ---- */
-
-/* Start a host for each measure, and have each prepare itself.  @return how long a round takes */
-static double start_hosts(struct bench_host *hosts, bench_measure *const *measures, size_t count,
-                          int cpu)
-{
-    double unused;
-    double begin = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        hosts[i] = bench_host_start(0, FEW, cpu);
-        bench_host_run(&hosts[i], &measures[i], 1, 1, &unused);
-    }
-    begin = bench_now_us();
-    for (size_t i = 0; i < count; i++)
-        bench_host_run(&hosts[i], &measures[i], 1, 1, &unused);
-    return bench_now_us() - begin;
-}
-
-static void stop_hosts(struct bench_host *hosts, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        bench_host_stop(&hosts[i]);
-    /* What they traced died with them, and became ours. */
-    while (waitpid(-1, NULL, __WALL) > 0)
-        ;
-}
-
-/* Take the measures, each in a host of its own, in turn, a few rounds at a time. */
-static void measure(const struct bench_report *report, bench_measure *const *measures, size_t count,
-                    double *medians)
-{
-    struct bench_host hosts[BENCH_MOST_HOSTS];
-    const double round_us = start_hosts(hosts, measures, count, report->options->cpu);
-    size_t rounds = report->options->rounds;
-    size_t batch = 1 + (size_t)(LONG_BATCH_US / round_us);
-    double *samples;
-
-    if (!report->options->quick && (double)rounds * round_us > LONGEST_US) {
-        rounds = (size_t)(LONGEST_US / round_us);
-        rounds = rounds < FEWEST ? FEWEST : rounds;
-    }
-    samples = calloc(count * rounds, sizeof(*samples));
-    if (!samples)
-        bench_die("no memory");
-    for (size_t done = 0; done < rounds; done += batch) {
-        batch = rounds - done < batch ? rounds - done : batch;
-        for (size_t i = 0; i < count; i++)
-            bench_host_run(&hosts[i], &measures[i], 1, batch, &samples[i * rounds + done]);
-    }
-    for (size_t i = 0; i < count; i++)
-        medians[i] = bench_median(&samples[i * rounds], rounds);
-    free(samples);
-    stop_hosts(hosts, count);
-}
 
 static void leave_out(const char *row, const char *why)
 {
@@ -99,7 +36,7 @@ static void measure_stops(struct bench_report *report, size_t idle, const char *
     double rates[2];
 
     session_idle_threads = idle;
-    measure(report, measures, 2, rates);
+    bench_measure_in_turn(report, measures, 2, rates);
     if (idle > 0)
         (void)snprintf(row.what, sizeof(row.what), "%s, %zu idle threads held", what, idle);
     else
@@ -139,7 +76,7 @@ static void measure_attach(struct bench_report *report)
 
     /* One more is the first. */
     session_idle_threads = (report->options->quick ? MOST_IDLE_QUICK : MANY_THREADS) - 1;
-    measure(report, pair, 2, us);
+    bench_measure_in_turn(report, pair, 2, us);
     (void)snprintf(row.what, sizeof(row.what), "attach to %zu threads and detach",
                    session_idle_threads + 1);
     row.value = us[0] / 1000;
@@ -150,7 +87,7 @@ static void measure_attach(struct bench_report *report)
         leave_out("its attaching", "no gdb here");
         return;
     }
-    measure(report, gdb, 2, gdb_ms);
+    bench_measure_in_turn(report, gdb, 2, gdb_ms);
     row.reference = gdb_ms[0] - gdb_ms[1];
     row.goal = report->options->quick ? BENCH_NO_GOAL : BENCH_SPEEDUP_AT_LEAST;
     row.limit = 5;
@@ -165,9 +102,10 @@ static void measure_memory(struct bench_report *report)
     double kib;
 
     session_idle_threads = report->options->quick ? MOST_IDLE_QUICK : MANY_THREADS;
-    host = bench_host_start(0, FEW, report->options->cpu);
+    host = bench_host_start(0, BENCH_FEW, report->options->cpu);
     bench_host_run(&host, measures, 1, 1, &kib);
-    stop_hosts(&host, 1);
+    bench_host_stop(&host);
+    bench_reap();
     bench_add_row(report, &(struct bench_row){.what = "memory for each held thread",
                                               .unit = BENCH_KIB,
                                               .value = kib,
@@ -184,7 +122,7 @@ static void measure_wakes(struct bench_report *report)
     struct bench_row row = {.beside = "eventfd, there and back", .goal = BENCH_RATIO_AT_MOST};
     double us[3];
 
-    measure(report, all, has_uring ? 3 : 2, us);
+    bench_measure_in_turn(report, all, has_uring ? 3 : 2, us);
     row.reference = us[0];
     if (has_uring) {
         (void)snprintf(row.what, sizeof(row.what), "wake of a wait, there and back");
@@ -209,7 +147,7 @@ static void measure_commands(struct bench_report *report)
     struct bench_row row = {.beside = "strace -f --seccomp-bpf", .unit = BENCH_MILLISECONDS};
     double ms[3];
 
-    measure(report, all, has_strace ? 3 : 2, ms);
+    bench_measure_in_turn(report, all, has_strace ? 3 : 2, ms);
     (void)snprintf(row.what, sizeof(row.what), "a shell that runs %zu /bin/true, all followed",
                    session_commands);
     row.value = ms[0];

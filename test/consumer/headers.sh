@@ -10,9 +10,9 @@ flags="-std=$standard -pedantic-errors -Wall -Wextra -Wundef -Werror"
 
 rm -rf "$WORK"
 mkdir -p "$WORK"
-headers=$(find "$PREFIX" -path '*/sdb/*.h' -printf '%f\n')
-[ -n "$headers" ]
 include=$(dirname "$(dirname "$(find "$PREFIX" -path '*/sdb/sdb.h')")")
+headers=$(find "$include/sdb" -name '*.h' -printf '%f\n')
+[ -n "$headers" ]
 
 for header in $headers; do
     printf '#include <sdb/%s>\n' "$header" >>"$WORK/all"

@@ -53,9 +53,8 @@ static void read_byte(const struct target *busy, char expected)
     ck_assert_int_eq(byte, expected);
 }
 
-struct target start_busy(const char *what, const char *first, const char *second)
+struct target start_untraced(const char *const *argv)
 {
-    const char *const argv[] = {BUSY, what, first, second, NULL};
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
     struct sdb_error error = SDB_ERROR_INIT;
     struct target busy = {.input = -1, .output = -1};
@@ -76,6 +75,13 @@ struct target start_busy(const char *what, const char *first, const char *second
     busy.pid = sdb_child_pid(busy.child);
     read_byte(&busy, 'r');
     return busy;
+}
+
+struct target start_busy(const char *what, const char *first, const char *second)
+{
+    const char *const argv[] = {BUSY, what, first, second, NULL};
+
+    return start_untraced(argv);
 }
 
 /* Let everything go on as it will until the program has written something. */

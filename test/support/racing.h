@@ -35,6 +35,12 @@ unsigned chance_below(struct chance *chance, unsigned limit);
 /* ---- busy programs ---- */
 
 /**
+ * Start a program untraced, with pipes to and from it.  It dies with the calling thread, and has
+ * written its first byte, an `r`, when this returns.
+ */
+struct target start_untraced(const char *const *argv);
+
+/**
  * Start test/tracees/busy.c untraced, with up to two arguments more.  It dies with the calling thread.
  * It is under way when this returns.
  */

@@ -10,6 +10,10 @@
  *     calls     the cheapest system call
  *     signals   a signal to itself, which it ignores
  *     nothing   nothing either
+ *
+ *     bench_stops count CALLS
+ *
+ * makes so many of the cheapest system calls and one getpgid(2), and exits.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -45,6 +49,14 @@ static void signal_oneself(void)
         syscall(SYS_tgkill, pid, pid, SIGUSR1);
 }
 
+static int count_calls(long calls)
+{
+    for (long i = 0; i < calls; i++)
+        syscall(SYS_getppid);
+    (void)getpgid(0);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc == 3 ? argv[1] : "";
@@ -52,6 +64,8 @@ int main(int argc, char **argv)
     pthread_attr_t attributes;
     pthread_t thread;
 
+    if (strcmp(what, "count") == 0)
+        return count_calls(threads);
     (void)pthread_barrier_init(&all_here, NULL, (unsigned)threads + 1);
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);

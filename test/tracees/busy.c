@@ -20,6 +20,7 @@
  *     leader N         executes itself N times (0: until standard input ends) from its first thread,
  *     thread N         from another one,
  *     either N         from the one and the other; each time there are two threads more that sleep
+ *     crowd N          as thread, with a hundred threads more that sleep
  *     linger HOW       vforks a child that, when standard input has a byte, exits (HOW is exit) or
  *                      executes a program (exec); `r` comes from the child
  *     sleeps MS        sleeps in several ways, each in a thread; exits with 0 when all were right
@@ -294,6 +295,7 @@ static int execute(int argc, char **argv)
     const int left = atoi(argv[2]);
     const int done = argc > 3 ? atoi(argv[3]) : 0;
     const char how = argv[1][0] == 'e' ? "lt"[done % 2] : argv[1][0];
+    const int sleepers = how == 'c' ? 100 : 2;
     char texts[2][16];
     pthread_t thread;
 
@@ -307,7 +309,7 @@ static int execute(int argc, char **argv)
     next_argv[1] = argv[1];
     next_argv[2] = texts[0];
     next_argv[3] = texts[1];
-    start(2, NULL);
+    start(sleepers, NULL);
     if (how == 'l')
         execute_next(NULL);
     else if (pthread_create(&thread, NULL, execute_next, NULL) == 0)
@@ -485,8 +487,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(what, "exit") == 0)
         return number;
-    if (argc > 2 &&
-        (strcmp(what, "leader") == 0 || strcmp(what, "thread") == 0 || strcmp(what, "either") == 0))
+    if (argc > 2 && (strcmp(what, "leader") == 0 || strcmp(what, "thread") == 0 ||
+                     strcmp(what, "either") == 0 || strcmp(what, "crowd") == 0))
         return execute(argc, argv);
     if (strcmp(what, "count") == 0 && argc > 3) {
         count_signals(number, atoi(argv[3]));

@@ -15,6 +15,7 @@
  *     kept       has a handler of SIGTRAP, a mask, and blocked signals waiting; reads a byte, and looks
  *     alarms     reads a byte; a timer has a thousand signals a second meanwhile
  *     refuse     its seccomp filter refuses getppid(2) with EPERM; reads a byte
+ *     traced     its seccomp filter asks a tracer about getppid(2); reads a byte
  *     trap       its seccomp filter traps getppid(2); reads a byte, and must have had no SIGSYS
  *     ask        calls getppid(2) until it has been told to end by a byte
  */
@@ -289,6 +290,8 @@ int main(int argc, char **argv)
         return alarms();
     if (strcmp(what, "refuse") == 0)
         return live_with_filter(SECCOMP_RET_ERRNO | EPERM);
+    if (strcmp(what, "traced") == 0)
+        return live_with_filter(SECCOMP_RET_TRACE);
     if (strcmp(what, "trap") == 0)
         return live_with_filter(SECCOMP_RET_TRAP);
     if (strcmp(what, "ask") == 0)

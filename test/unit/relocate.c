@@ -245,7 +245,7 @@ START_TEST(calls_stay_under_a_shadow_stack_and_nothing_else_does)
 {
     const struct sdb__relocation relocation = relocate(_i, NEAR, true);
 
-    ck_assert_msg(relocation.kind ==
+    ck_assert_msg((int)relocation.kind ==
                       (encodings[_i].class == CALL ? NONE : (int)encodings[_i].near_kind),
                   "%s", encodings[_i].text);
 }

@@ -2,7 +2,8 @@
 /*
  * Relocated instructions, by what they compute: each runs once at its own place and once in a slot,
  * from the same state (chance makes it), and must leave the same registers, memory, pc or fault.
- * The instructions are those of the libraries' text, one of each shape, and some that are rare.
+ * The instructions are those of the libraries' text, one of each shape and some more, then rare ones,
+ * then any.
  *
  * They run in a child that has nothing else to do: it is stepped, and its text and its data may be
  * spoilt.  What it works on is shared with it.
@@ -30,8 +31,9 @@
 
 #define ONE_MORE_OF 60 /* of these of a shape that is known already */
 #define SHAPES      (1u << 18)
-#define LEAST       20000
+#define LEAST       15000
 #define MOST_STEPS  100
+#define ANY         20000
 
 #define ALIGNMENT_CHECK 0x40000 /* among the flags */
 
@@ -76,6 +78,7 @@ static bool is_deterministic(const struct sample *sample)
     case ZYDIS_MNEMONIC_RDTSC:
     case ZYDIS_MNEMONIC_RDTSCP:
     case ZYDIS_MNEMONIC_RDPMC:
+    case ZYDIS_MNEMONIC_RDPRU:
     case ZYDIS_MNEMONIC_RDRAND:
     case ZYDIS_MNEMONIC_RDSEED:
     case ZYDIS_MNEMONIC_MWAITX:
@@ -378,7 +381,7 @@ START_TEST(what_is_moved_computes_the_same)
         ck_assert_int_ne(_i, 0);
         return; /* no C++ on this machine */
     }
-    for (int i = rounds(2); i > 0; i--)
+    for (int i = rounds(1); i > 0; i--)
         take_library(&text, &chance, &tally);
     printf("%s: %u samples of %u shapes ran both ways, %u without a fault, %u out of reach\n",
            libraries[_i], tally.samples, tally.shapes, tally.whole, tally.far);
@@ -392,6 +395,8 @@ END_TEST
 static const uint8_t rare[][SDB__INSTRUCTION_SIZE] = {
     {0xe0, 0x10},                                   /* loopne */
     {0xe1, 0x10},                                   /* loope */
+    {0xf2, 0xe1, 0x10},                             /* a prefix that makes it loopne */
+    {0xf3, 0xe0, 0x10},                             /* and one for loope */
     {0xe2, 0x80},                                   /* loop */
     {0xe2, 0xfe},                                   /* loop to itself */
     {0x67, 0xe2, 0x10},                             /* by ecx */
@@ -489,6 +494,32 @@ START_TEST(what_is_rare_computes_the_same)
 }
 END_TEST
 
+/* What nobody writes: bytes by chance. */
+START_TEST(any_instruction_computes_the_same)
+{
+    static const uint8_t telling[] = {0x0f, 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x48, 0x41,
+                                      0x64, 0xff, 0x05, 0x24, 0x14, 0xc4, 0xc5, 0x3e};
+    struct chance chance = seeded();
+    struct tally tally = {0};
+
+    for (int i = rounds(ANY); i > 0; i--) {
+        uint8_t bytes[SDB__INSTRUCTION_SIZE];
+        struct sample sample;
+
+        for (size_t j = 0; j < sizeof(bytes); j++)
+            bytes[j] = chance_below(&chance, 3) ? (uint8_t)chance_below(&chance, 256)
+                                                : telling[chance_below(&chance, sizeof(telling))];
+        if (!read_sample(bytes, sizeof(bytes), 0, &sample) || !is_deterministic(&sample))
+            continue;
+        sample.bytes = puppet_write_text(bytes, sizeof(bytes));
+        read_sample(sample.bytes, sizeof(bytes), (uintptr_t)sample.bytes, &sample);
+        take(&sample, &chance, &tally);
+    }
+    printf("any bytes: %u samples ran both ways, %u without a fault\n", tally.samples, tally.whole);
+    ck_assert_uint_gt(tally.samples, ANY / 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("relocate_run");
@@ -501,6 +532,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, what_is_moved_computes_the_same, 0, LIBRARIES);
     tcase_add_loop_test(tests, what_is_rare_computes_the_same, 0, RARE);
+    tcase_add_test(tests, any_instruction_computes_the_same);
     suite_add_tcase(suite, tests);
 
     runner = srunner_create(suite);

@@ -193,6 +193,13 @@ START_TEST(attach_while_one_and_the_other_execute_programs)
 }
 END_TEST
 
+/* Its exec is over only when each of the others has been reaped, by whoever has seized it. */
+START_TEST(attach_while_one_of_many_threads_executes_programs)
+{
+    attach_to_executing(_i, "crowd");
+}
+END_TEST
+
 /* ---- ends ---- */
 
 static const char *const lives[] = {"exit",   "threads", "forks", "vforks",
@@ -445,7 +452,8 @@ int main(void)
                                    attach_in_a_storm_of_vforks, attach_in_a_storm_of_programs};
     const TTest *const execs[] = {attach_while_the_first_thread_executes_programs,
                                   attach_while_other_threads_execute_programs,
-                                  attach_while_one_and_the_other_execute_programs};
+                                  attach_while_one_and_the_other_execute_programs,
+                                  attach_while_one_of_many_threads_executes_programs};
     const TTest *const ends[] = {attach_to_processes_that_end_soon};
     const TTest *const signals[] = {each_queued_signal_comes_once_through_attaches_and_releases,
                                     stops_and_continues_never_leave_it_stopped,

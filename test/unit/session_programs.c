@@ -31,6 +31,7 @@ struct program {
     const char
         *ready; /* a line that it writes when it is at work, and expects a byte after; or NULL */
     const char *output; /* all that it writes after that */
+    const char *over; /* a file that tells it to come to its end; NULL: the end of its input does */
 };
 
 static int most_rounds(void)
@@ -207,6 +208,8 @@ static void attach_often(int way, const struct program *program)
     begin(way);
     for (int round = 0; round < most_rounds(); round++)
         hold_once(sdb_child_pid(child), round);
+    if (program->over)
+        trial_write_file(program->over, "", 0, 0600);
     close(streams.input); /* now it shall come to its end */
     streams.input = -1;
     for (int round = 0; round < 3; round++) {
@@ -366,6 +369,46 @@ START_TEST(make_with_two_jobs_is_held_whole)
 }
 END_TEST
 
+/*
+ * It makes eight files by four jobs, compares them with what they should be, and begins anew: it
+ * executes itself, as make does when it has made a makefile.
+ */
+static const char endless_makefile_text[] =
+    "PARTS := $(addprefix part,1 2 3 4 5 6 7 8)\n"
+    "ifndef MAKE_RESTARTS\n"
+    "$(info at work)\n"
+    "endif\n"
+    "all:\n"
+    "\t@echo \"wrong: $$(cat wrong)\"\n"
+    "ifeq ($(wildcard over),)\n"
+    "include turn.mk\n"
+    "endif\n"
+    "turn.mk: $(PARTS)\n"
+    "\t@sum=$$(cat $(PARTS) | sort -n | tr '\\n' ' '); rm -f $(PARTS); \\\n"
+    "\t[ \"$$sum\" = '2 4 8 16 32 64 128 256 ' ] || echo \"$$sum\" >>wrong\n"
+    "\t@echo '# again' >$@\n"
+    "part%: again\n"
+    "\t@expr $$((1 << $*)) | cat >$@\n"
+    "again:\n";
+
+START_TEST(make_with_four_jobs_is_attached_to)
+{
+    const struct program make = {
+        .argv = {"make", "-s", "-j4", NULL},
+        .ready = "at work\n",
+        .output = "wrong: \n",
+        .over = "over",
+    };
+
+    if (!is_installed("make"))
+        return;
+    trial_write_file("Makefile", endless_makefile_text, strlen(endless_makefile_text), 0644);
+    trial_write_file("wrong", "", 0, 0644);
+    attach_often(_i, &make);
+    ck_assert_int_eq(system("rm -f part* turn.mk over wrong Makefile"), 0);
+}
+END_TEST
+
 /* ---- java ---- */
 
 static const char java_text[] =
@@ -497,6 +540,7 @@ int main(void)
         &bash_pipelines_are_held_whole,
         &bash_pipelines_are_attached_to,
         &make_with_two_jobs_is_held_whole,
+        &make_with_four_jobs_is_attached_to,
         &java_is_held_whole,
         &java_is_attached_to,
         &redis_is_attached_to_while_it_serves,

@@ -6,6 +6,7 @@
 #include <sdb/sdb.h>
 
 #include <check.h>
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,7 +25,9 @@ struct subject {
     struct sdb_thread *stopped;
     struct sdb_thread *running;
     struct sdb_event event; /* a stop of `stopped` */
-    pid_t other;            /* a process that could be attached to */
+    struct sdb_watchpoint *watchpoint;
+    uint64_t address; /* that is mapped */
+    pid_t other;      /* a process that could be attached to */
 };
 
 /* What the calls have returned, and the name of the first that was not refused. */
@@ -81,6 +84,8 @@ static void try_process(const struct subject *subject, struct verdict *verdict)
     JUDGE(verdict, sdb_process_set_stop_mode(subject->process, SDB_ALL_STOP));
     JUDGE(verdict, sdb_process_stop(subject->process, 0));
     JUDGE(verdict, sdb_process_resume(subject->process, SDB_RESUME_CONTINUE));
+    JUDGE(verdict, sdb_process_catch_syscalls(subject->process, SDB_CATCH_ALL, NULL, 0));
+    JUDGE(verdict, sdb_process_permit_release(subject->process));
     JUDGE(verdict, sdb_process_kill(subject->process));
     JUDGE(verdict, sdb_process_detach(subject->process, SDB_RELEASE_RUN, &child));
     JUDGE(verdict, sdb_process_detach(subject->process, SDB_RELEASE_KILL, NULL));
@@ -90,11 +95,30 @@ static void try_threads(const struct subject *subject, struct verdict *verdict)
 {
     uint64_t address = 0;
     siginfo_t info;
+    struct sdb_syscall call = SDB_SYSCALL_INIT;
 
     JUDGE(verdict, sdb_thread_resume(subject->stopped, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS));
     JUDGE(verdict, sdb_thread_interrupt(subject->running));
     JUDGE(verdict, sdb_thread_pc(subject->stopped, &address));
     JUDGE(verdict, sdb_thread_siginfo(subject->stopped, &info, sizeof(info)));
+    JUDGE(verdict, sdb_thread_syscall(subject->stopped, &call));
+    JUDGE(verdict, sdb_thread_set_syscall(subject->stopped, SYS_getppid, NULL));
+    JUDGE(verdict, sdb_thread_set_syscall_result(subject->stopped, 0));
+    JUDGE(verdict, sdb_thread_refuse_syscall(subject->stopped, EPERM));
+}
+
+static void try_watchpoints(const struct subject *subject, struct verdict *verdict)
+{
+    struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
+    struct sdb_watchpoint *watchpoint = NULL;
+
+    options.address = subject->address;
+    options.length = 1;
+    JUDGE(verdict, sdb_watchpoint_create(subject->process, &options, &watchpoint));
+    JUDGE(verdict, sdb_watchpoint_remove(subject->watchpoint));
+    JUDGE(verdict, sdb_watchpoint_enable(subject->watchpoint));
+    JUDGE(verdict, sdb_watchpoint_disable(subject->watchpoint));
+    JUDGE(verdict, sdb_watchpoint_set_ignore_count(subject->watchpoint, 1));
 }
 
 static void try_all(const struct subject *subject, struct verdict *verdict)
@@ -102,6 +126,21 @@ static void try_all(const struct subject *subject, struct verdict *verdict)
     try_session(subject, verdict);
     try_process(subject, verdict);
     try_threads(subject, verdict);
+    try_watchpoints(subject, verdict);
+}
+
+/* The program's headers, which nobody touches. */
+static void watch_headers(struct subject *subject)
+{
+    struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
+    struct sdb_facts_auxv *auxv = NULL;
+
+    ck_assert_int_eq(sdb_facts_read_auxv(sdb_process_pid(subject->process), &auxv), 0);
+    ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_PHDR, &subject->address), 0);
+    sdb_facts_free(auxv);
+    options.address = subject->address;
+    options.length = 1;
+    ck_assert_int_eq(sdb_watchpoint_create(subject->process, &options, &subject->watchpoint), 0);
 }
 
 /* A crew of which place 1 stands with a signal, and the rest turns; and somebody else. */
@@ -115,6 +154,7 @@ static struct target make_subject(struct subject *subject)
     subject->stopped = crew_thread(&target, 1);
     subject->running = crew_thread(&target, 2);
     subject->other = fork_waiting();
+    watch_headers(subject);
     return target;
 }
 

@@ -107,6 +107,24 @@ static int call_session_wait(void *event)
     return rc;
 }
 
+static const struct sdb_watchpoint_options watchpoint_options = {
+    .size = sizeof(watchpoint_options), .address = 8, .length = 8};
+
+/* Nothing is mapped there, which is found out last. */
+static int call_watchpoint_create(void *options)
+{
+    struct sdb_session *session = NULL;
+    struct sdb_process *process = NULL;
+    struct sdb_watchpoint *watchpoint = NULL;
+    int rc;
+
+    ck_assert_int_eq(sdb_session_create(NULL, &session), 0);
+    ck_assert_int_eq(sdb_session_launch(session, &launch_options, &process, NULL), 0);
+    rc = sdb_watchpoint_create(process, options, &watchpoint);
+    ck_assert_int_eq(sdb_session_destroy(session), 0);
+    return rc;
+}
+
 static const struct sdb_capture capture_struct = SDB_CAPTURE_INIT;
 
 static int call_capture(void *capture)
@@ -140,6 +158,7 @@ static const struct {
     {&exit_status, sizeof(exit_status), call_child_wait, 0, -E2BIG},
     {&session_options, sizeof(session_options), call_session_create, 0, -E2BIG},
     {&event_struct, sizeof(event_struct), call_session_wait, 0, -E2BIG},
+    {&watchpoint_options, sizeof(watchpoint_options), call_watchpoint_create, -EFAULT, -E2BIG},
     {&capture_struct, sizeof(capture_struct), call_capture, 0, -E2BIG},
     {&streams_struct, sizeof(streams_struct), call_streams, SDB_STREAMS_COUNT, -EINVAL},
     /* An error is only filled, and older texts of it are still read: more than is known is allowed. */

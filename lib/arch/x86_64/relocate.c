@@ -15,7 +15,6 @@
 #include <Zydis/Zydis.h>
 
 #define OPERAND_SIZE_PREFIX 0x66
-#define ADDRESS_SIZE_PREFIX 0x67
 #define MODRM_REG_SHIFT     3
 #define MODRM_MOD_SHIFT     6
 #define GROUP5              0xff /* opcode of calls and jumps through registers and memory */
@@ -220,18 +219,18 @@ static void move_condition(const struct moving *moving, uint64_t target)
     put_exit(moving, target);
 }
 
-/* loop, loope, loopne, jrcxz: a byte of displacement is all they have.  The prefix makes it ecx. */
+/*
+ * loop, loope, loopne, jrcxz: a byte of displacement is all they have.  All prefixes stay: one makes it
+ * ecx that counts, and a repeat prefix, though no manual says so, makes loope of loopne or the reverse.
+ */
 static void move_counted(const struct moving *moving, uint64_t target)
 {
     struct sdb__relocation *out = moving->out;
     uint8_t *skip;
 
     put_point(out, moving->from, 0);
-    if (has_prefix(moving->instruction, ADDRESS_SIZE_PREFIX))
-        put_byte(out, ADDRESS_SIZE_PREFIX);
-    put_byte(out, moving->instruction->opcode);
-    skip = &out->code[out->code_len];
-    put_byte(out, 0);
+    put(out, moving->bytes, moving->instruction->length);
+    skip = &out->code[out->code_len - 1];
     put_exit(moving, moving->next);
     *skip = (uint8_t)(out->code + out->code_len - (skip + 1));
     put_exit(moving, target);

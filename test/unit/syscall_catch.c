@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Catching system calls: which are told, and that nothing else is touched by it.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "calling.h"
+#include "host.h"
+
+#define RESTART_BLOCK (-516)
+
+static struct target launch_catching(const char *const *steps, uint32_t flags,
+                                     const int32_t *numbers, size_t count)
+{
+    struct target target = launch_calls(steps);
+
+    set_follow(target.process, SDB_FOLLOW_ALL);
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    catch_calls(target.process, flags, numbers, count);
+    resume_process(target.process);
+    return target;
+}
+
+/* ---- which are told ---- */
+
+START_TEST(one_among_many_is_told)
+{
+    struct target target;
+
+    begin(_i);
+    use_cpus(1);
+    target = launch_catching(STEPS("many:20000", "121", "many:1000"), 0, NUMBERS(SYS_getpgid));
+    expect_whole_call(SYS_getpgid);
+    expect_exit(SDB_EXITED, 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(all_are_told_at_both_ends_in_turn)
+{
+    struct target target;
+    struct sdb_event event;
+    struct sdb_syscall entry = SDB_SYSCALL_INIT;
+    struct sdb_syscall call;
+    bool inside = false;
+    int count = 0;
+    int wanted = 0;
+
+    begin(_i);
+    target = launch_catching(STEPS("many:100", "handler", "raise"), SDB_CATCH_ALL, NULL, 0);
+    for (;;) {
+        event = next_event();
+        if (event.kind == SDB_EVENT_EXITED)
+            break;
+        if (event.kind == SDB_EVENT_SIGNAL) {
+            ck_assert(!inside);
+            resume(&event);
+            continue;
+        }
+        /* The end of the exec that was before is not told. */
+        ck_assert_uint_eq(event.kind, inside ? SDB_EVENT_SYSCALL_EXIT : SDB_EVENT_SYSCALL_ENTRY);
+        call = call_of(event.thread);
+        if (inside) {
+            ck_assert_int_eq(call.number, entry.number);
+            ck_assert(memcmp(call.arguments, entry.arguments, sizeof(call.arguments)) == 0);
+        } else {
+            entry = call;
+            wanted += call.number == SYS_getppid;
+        }
+        inside = !inside;
+        count++;
+        resume(&event);
+    }
+    ck_assert_int_eq(entry.number, SYS_exit_group);
+    ck_assert(inside);
+    ck_assert_int_eq(wanted, 100);
+    ck_assert_int_gt(count, 220);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(only_beginnings_are_told_where_that_is_wanted)
+{
+    struct target target;
+    int count = 0;
+
+    begin(_i);
+    target = launch_catching(STEPS("many:10", "121"), SDB_CATCH_ENTRIES,
+                             NUMBERS(SYS_getppid, SYS_getpgid, SYS_getppid));
+    for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
+         event = next_event()) {
+        ck_assert_uint_eq(event.kind, SDB_EVENT_SYSCALL_ENTRY);
+        count++;
+        resume(&event);
+    }
+    ck_assert_int_eq(count, 11);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(calls_of_i386_are_caught_by_their_name)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    /* 121 is setdomainname there, 132 is getpgid there and munlock on x86-64. */
+    target =
+        launch_catching(STEPS("i386:121", "i386:132:0", "132", "i386:64"), 0, NUMBERS(SYS_getpgid));
+    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, 132);
+    ck_assert_uint_eq(call_of(event.thread).architecture, SDB_ARCH_I386);
+    resume(&event);
+    event = expect_call(SDB_EVENT_SYSCALL_EXIT, 132);
+    resume(&event);
+    expect_exit(SDB_EXITED, 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(numbers_that_nobody_knows_are_caught)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_catching(STEPS("1023", "1022"), 0, NUMBERS(SDB_SYSCALL_HIGHEST));
+    expect_whole_call(SDB_SYSCALL_HIGHEST);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 1), -ENOSYS);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(what_is_caught_can_be_changed_meanwhile)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target =
+        launch_catching(STEPS("121", "140", "121", "140", "121", "140"), 0, NUMBERS(SYS_getpgid));
+    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
+    catch_calls(target.process, 0, NUMBERS(SYS_getpriority));
+    resume(&event);
+    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
+    resume(&event);
+    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpriority);
+    catch_calls(target.process, 0, NULL, 0);
+    resume(&event);
+    expect_exit(SDB_EXITED, 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(resuming_to_calls_means_what_it_meant)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+    int ends[2] = {0};
+
+    begin(_i);
+    target = launch_calls(STEPS("many:20", "121"));
+    thread = sdb_process_thread(target.process);
+    catch_calls(target.process, SDB_CATCH_ENTRIES, NUMBERS(SYS_getpgid));
+    for (;;) {
+        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        event = next_event();
+        if (event.kind == SDB_EVENT_EXITED)
+            break;
+        if (call_of(thread).number == SYS_getppid || call_of(thread).number == SYS_getpgid)
+            ends[event.kind == SDB_EVENT_SYSCALL_EXIT]++;
+    }
+    ck_assert_int_eq(ends[0], 21);
+    ck_assert_int_eq(ends[1], 21);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* ---- calls that are more than that ---- */
+
+static const int32_t births_and_ends[] = {SYS_clone,  SYS_clone3, SYS_fork,       SYS_vfork,
+                                          SYS_execve, SYS_exit,   SYS_exit_group, SYS_getpgid};
+
+#define MOST_KINDS 32
+
+/* What one thread tells, by its first letters, until it ends: e entry, x exit, and so on. */
+struct story {
+    struct sdb_thread *thread;
+    char text[MOST_KINDS];
+};
+
+static void append(struct story *stories, const struct sdb_event *event)
+{
+    static const char letters[] = {
+        [SDB_EVENT_SYSCALL_ENTRY] = 'e', [SDB_EVENT_SYSCALL_EXIT] = 'x',
+        [SDB_EVENT_FORK] = 'F',          [SDB_EVENT_VFORK] = 'V',
+        [SDB_EVENT_CLONE] = 'C',         [SDB_EVENT_VFORK_DONE] = 'D',
+        [SDB_EVENT_START] = 'S',         [SDB_EVENT_EXEC] = 'X',
+        [SDB_EVENT_THREAD_EXIT] = 'T',   [SDB_EVENT_EXITED] = 'E',
+    };
+
+    while (stories->thread && stories->thread != event->thread)
+        stories++;
+    if (!stories->thread)
+        stories->thread = sdb_thread_retain(event->thread);
+    ck_assert_uint_lt(event->kind, sizeof(letters));
+    stories->text[strlen(stories->text)] = letters[event->kind];
+}
+
+static void expect_stories(const char *maker, const char *first, const char *second)
+{
+    struct target target = launch_catching(STEPS(maker, "121"), 0, births_and_ends,
+                                           sizeof(births_and_ends) / sizeof(int32_t));
+    struct story stories[4] = {0};
+    int processes = 1;
+
+    while (processes > 0) {
+        struct sdb_event event = next_event();
+
+        append(stories, &event);
+        processes += event.kind == SDB_EVENT_FORK || event.kind == SDB_EVENT_VFORK;
+        processes -= event.kind == SDB_EVENT_EXITED;
+        resume(&event);
+    }
+    ck_assert_str_eq(stories[0].text, first);
+    ck_assert_str_eq(stories[1].text, second);
+    ck_assert_ptr_null(stories[2].thread);
+    sdb_thread_close(stories[0].thread);
+    sdb_thread_close(stories[1].thread);
+    close_target(&target);
+}
+
+START_TEST(births_are_within_their_calls)
+{
+    begin(_i);
+    expect_stories("fork", "eFxeE", "SexeE");
+    expect_stories("vfork", "eVDxeE", "SexeE");
+    expect_stories("thread", "eCxE", "SexeT"); /* the newborn ends the process */
+    expect_stories("exec", "eXxexeE", "");
+    finish();
+}
+END_TEST
+
+START_TEST(call_that_ends_a_handler_has_both_ends)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_catching(STEPS("handler", "raise", "121"), 0,
+                             NUMBERS(SYS_rt_sigreturn, SYS_getpgid));
+    event = expect_signal(SIGUSR1);
+    resume(&event);
+    expect_whole_call(SYS_rt_sigreturn);
+    expect_whole_call(SYS_getpgid);
+    expect_exit(SDB_EXITED, 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* A caught sleep that a signal interrupts, as far as that signal's event. */
+static struct sdb_event interrupt_nap(struct target *target)
+{
+    struct sdb_event event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_nanosleep);
+
+    wait_ready(target);
+    resume(&event);
+    await_state(target->pid, 'S');
+    ck_assert_int_eq(kill(target->pid, SIGUSR1), 0);
+    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_nanosleep);
+    ck_assert_int_eq(call_of(event.thread).result, RESTART_BLOCK);
+    ck_assert_uint_eq(call_of(event.thread).is_error, 1);
+    resume(&event);
+    return expect_signal(SIGUSR1);
+}
+
+START_TEST(restart_of_a_caught_call_is_caught)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_catching(STEPS("ignore", "ready", "nap:300", "121"), 0, NUMBERS(SYS_nanosleep));
+    event = interrupt_nap(&target);
+    resume(&event);
+    expect_whole_call(SYS_restart_syscall);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 3), 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(handled_signal_leaves_no_restart)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_catching(STEPS("handler", "ready", "nap:60000"), 0, NUMBERS(SYS_nanosleep));
+    event = interrupt_nap(&target);
+    resume(&event);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 3), -EINTR);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(restart_of_another_call_is_not_told)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_catching(STEPS("ignore", "ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
+    wait_ready_held(&target);
+    await_sleep_held(&target);
+    ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
+    event = expect_signal(SIGUSR1);
+    resume(&event);
+    expect_whole_call(SYS_getpgid);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 3), 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* ---- beside other things ---- */
+
+START_TEST(threads_storm_and_none_is_missed)
+{
+    struct target target;
+    int ends[2] = {0};
+
+    begin(_i);
+    target = launch_catching(STEPS("storm:8:200"), 0, NUMBERS(SYS_getpriority));
+    for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
+         event = next_event()) {
+        if (event.kind == SDB_EVENT_SYSCALL_ENTRY || event.kind == SDB_EVENT_SYSCALL_EXIT) {
+            ck_assert_int_eq(call_of(event.thread).number, SYS_getpriority);
+            ends[event.kind == SDB_EVENT_SYSCALL_EXIT]++;
+        }
+        resume(&event);
+    }
+    ck_assert_int_eq(ends[0], 1600);
+    ck_assert_int_eq(ends[1], 1600);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(all_threads_stop_for_a_caught_call)
+{
+    struct target target;
+    int count = 0;
+
+    begin(_i);
+    target = launch_calls(STEPS("storm:4:25"));
+    ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
+    catch_calls(target.process, 0, NUMBERS(SYS_getpriority));
+    resume_process(target.process);
+    for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
+         event = next_event()) {
+        if (event.kind == SDB_EVENT_SYSCALL_ENTRY || event.kind == SDB_EVENT_SYSCALL_EXIT) {
+            count++;
+            for (struct sdb_thread *thread = sdb_process_next_thread(event.process, NULL); thread;
+                 thread = sdb_process_next_thread(event.process, thread))
+                ck_assert_int_eq(sdb_thread_state(thread), SDB_THREAD_STOPPED);
+        }
+        resume(&event);
+    }
+    ck_assert_int_eq(count, 200);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(interrupts_come_among_calls_that_pass)
+{
+    struct target target;
+    struct sdb_thread *thread;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_catching(STEPS("many:100000000"), 0, NUMBERS(SYS_getpgid));
+    thread = sdb_process_thread(target.process);
+    for (int i = 0; i < 200; i++) {
+        ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
+        event = expect_of(SDB_EVENT_INTERRUPT, thread);
+        ck_assert_int_eq(state_of(target.pid), 't');
+        resume(&event);
+        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        ck_assert_int_eq(state_of(target.pid), 't');
+        resume_process(target.process);
+    }
+    ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 0, NULL, 0), -EBUSY);
+    ck_assert_int_eq(sdb_session_interrupt(session), 0);
+    ck_assert_int_eq(sdb_session_wait(session, PATIENCE_MS, &event), -EINTR);
+    ck_assert_int_eq(sdb_session_wait(session, 20, &event), -ETIMEDOUT);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(stopped_process_stays_stopped)
+{
+    struct target target;
+    struct sdb_event event;
+
+    begin(_i);
+    target = launch_catching(STEPS("ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
+    wait_ready_held(&target);
+    await_sleep_held(&target);
+    ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
+    event = expect_signal(SIGSTOP);
+    resume(&event);
+    event = expect(SDB_EVENT_GROUP_STOP);
+    resume(&event);
+    expect_nothing();
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    event = expect(SDB_EVENT_GROUP_CONTINUE);
+    resume(&event);
+    event = expect_signal(SIGCONT);
+    resume(&event);
+    expect_whole_call(SYS_getpgid);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 2), 0);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(signals_pass_among_calls)
+{
+    struct target target;
+    int count = 0;
+
+    begin(_i);
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGUSR1, SDB_POLICY_PASS), 0);
+    target = launch_catching(STEPS("handler", "raise", "raise", "121", "raise", "121"), 0,
+                             NUMBERS(SYS_getpgid, SYS_kill));
+    for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
+         event = next_event()) {
+        ck_assert_uint_eq(event.kind,
+                          count++ % 2 == 0 ? SDB_EVENT_SYSCALL_ENTRY : SDB_EVENT_SYSCALL_EXIT);
+        resume(&event);
+    }
+    ck_assert_int_eq(count, 10);
+    ck_assert_uint_eq(target.board->signals[SIGUSR1], 3);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(nothing_is_left_of_it_after_a_detach)
+{
+    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    struct sdb_child *child;
+    struct target target;
+
+    begin(_i);
+    target = launch_catching(STEPS("storm:4:20000", "121"), SDB_CATCH_ALL, NULL, 0);
+    for (int i = 0; i < 300; i++) {
+        struct sdb_event event = next_event();
+
+        resume(&event);
+    }
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+    ck_assert_uint_eq(status.how, SDB_EXITED);
+    ck_assert_int_eq(status.code, 0);
+    ck_assert_int_eq(result_of(&target, 2), getpgid(0));
+    sdb_child_close(child);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(attached_process_is_caught_too)
+{
+    struct target target;
+    struct sdb_event event;
+    int count = 0;
+
+    begin(_i);
+    target = start_threads("flood", "2", NULL);
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGUSR1, SDB_POLICY_PASS), 0);
+    wait_ready(&target);
+    attach_target(&target);
+    catch_calls(target.process, 0, NUMBERS(SYS_tgkill));
+    resume_process(target.process);
+    while (count < 500) {
+        event = next_event();
+        ck_assert_int_eq(call_of(event.thread).number, SYS_tgkill);
+        count++;
+        resume(&event);
+    }
+    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, NULL), 0);
+    expect_turns(target.board, 1, 10);
+    finish();
+    end_target(&target);
+}
+END_TEST
+
+START_TEST(wrong_wishes_are_refused)
+{
+    const int32_t numbers[] = {0, -1};
+    const int32_t high = SDB_SYSCALL_HIGHEST + 1;
+    struct target target;
+
+    begin(_i);
+    target = launch_calls(STEPS("121"));
+    ck_assert_int_eq(sdb_process_catch_syscalls(NULL, 0, NULL, 0), -EINVAL);
+    ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 4, NULL, 0), -EINVAL);
+    ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 0, NULL, 1), -EINVAL);
+    ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 0, numbers, 2), -EINVAL);
+    ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 0, &high, 1), -EINVAL);
+    ck_assert_int_eq(sdb_process_catch_syscalls(target.process, SDB_CATCH_ALL, numbers, 1),
+                     -EINVAL);
+    ck_assert_int_eq(sdb_process_permit_release(NULL), -EINVAL);
+    ck_assert_int_eq(sdb_process_permit_release(target.process), 0);
+    resume_process(target.process);
+    expect_exit(SDB_EXITED, 0); /* nothing of it was taken up */
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const telling[] = {
+        one_among_many_is_told,
+        all_are_told_at_both_ends_in_turn,
+        only_beginnings_are_told_where_that_is_wanted,
+        calls_of_i386_are_caught_by_their_name,
+        numbers_that_nobody_knows_are_caught,
+        what_is_caught_can_be_changed_meanwhile,
+        resuming_to_calls_means_what_it_meant,
+    };
+    const TTest *const special_calls[] = {
+        births_are_within_their_calls,       call_that_ends_a_handler_has_both_ends,
+        restart_of_a_caught_call_is_caught,  handled_signal_leaves_no_restart,
+        restart_of_another_call_is_not_told,
+    };
+    const TTest *const beside_others[] = {
+        threads_storm_and_none_is_missed,
+        all_threads_stop_for_a_caught_call,
+        interrupts_come_among_calls_that_pass,
+        stopped_process_stays_stopped,
+        signals_pass_among_calls,
+        nothing_is_left_of_it_after_a_detach,
+        attached_process_is_caught_too,
+        wrong_wishes_are_refused,
+    };
+    Suite *suite = suite_create("syscall_catch");
+
+    HOLDING_CASE(suite, telling);
+    HOLDING_CASE(suite, special_calls);
+    HOLDING_CASE(suite, beside_others);
+    return holding_run_suite(suite);
+}
