@@ -29,6 +29,9 @@
 #define FAULT_SIGNALS                                                                              \
     (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
 
+/* The bit of the flags that a step sets. */
+#define TRAP_FLAG UINT64_C(0x100)
+
 /* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
 #define FIRST_RESTART (-516)
 #define LAST_RESTART  (-512)
@@ -97,9 +100,51 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
     }
 }
 
+/* What the instruction is that it stands at, one of enum sdb__instruction_class. */
+static int class_of(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+    uint8_t bytes[SDB__INSTRUCTION_SIZE];
+    ssize_t count;
+
+    if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & TRAP_FLAG))
+        return SDB__INSTRUCTION_OTHER; /* with a flag of its own, it stores that */
+    count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
+                            sizeof(bytes));
+    return count <= 0 ? SDB__INSTRUCTION_OTHER : sdb__instruction_class(bytes, (size_t)count);
+}
+
+/* The step's trap flag is none of the program's, wherever the instruction has stored its flags. */
+static void hide_trap_flag(struct sdb_thread *thread, int instruction_class)
+{
+    struct sdb__space *space = thread->process->space;
+    const pid_t pid = thread->process->pid;
+    struct user_regs_struct *registers;
+    uint16_t flags;
+
+    if ((instruction_class != SDB__INSTRUCTION_PUSH_FLAGS &&
+         instruction_class != SDB__INSTRUCTION_SYSCALL) ||
+        sdb__registers_general(thread, &registers) < 0)
+        return;
+    if (instruction_class == SDB__INSTRUCTION_SYSCALL) {
+        /* Unless it has got all registers from elsewhere, as from rt_sigreturn(2). */
+        if (registers->rcx == registers->rip && (registers->r11 & TRAP_FLAG)) {
+            registers->r11 &= ~(unsigned long long)TRAP_FLAG;
+            sdb__registers_changed(thread);
+        }
+        return;
+    }
+    if (sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) ==
+        (ssize_t)sizeof(flags)) {
+        flags &= (uint16_t)~TRAP_FLAG;
+        (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
+    }
+}
+
 int sdb__step_alone(struct sdb_thread *thread)
 {
     struct sdb_session *session = thread->process->session;
+    const int instruction_class = class_of(thread);
     struct used_up used_up = {0};
     uint64_t mask = 0;
     int status;
@@ -116,8 +161,10 @@ int sdb__step_alone(struct sdb_thread *thread)
     } while (rc == 2);
     if (rc < 0)
         return rc;
-    if (rc == 0)
+    if (rc == 0) {
         (void)sdb__wait_take_stop(thread->tid, &status);
+        hide_trap_flag(thread, instruction_class);
+    }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
         (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
