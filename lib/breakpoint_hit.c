@@ -25,6 +25,9 @@
 /* How many breakpoints one address usually has at most. */
 #define USUAL_COUNT 8
 
+/* Stack pointers that are nearer to each other are of one stack, not of an alternate one. */
+#define SAME_STACK 65536
+
 /* ---- where it stands ---- */
 
 static const struct sdb__relocation_point *point_at(const struct sdb__scratch_slot *slot,
@@ -129,8 +132,39 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer)
 {
-    thread->repeats = site;
-    thread->repeats_at = stack_pointer;
+    /* One that comes again before it was executed is the same hit. */
+    (void)sdb__breakpoint_take_repeat(thread, site, stack_pointer);
+    memmove(thread->repeats + 1, thread->repeats,
+            (SDB__MOST_REPEATS - 1) * sizeof(thread->repeats[0]));
+    thread->repeats[0] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
+}
+
+bool sdb__breakpoint_expects_again(const struct sdb_thread *thread)
+{
+    int i = 0;
+
+    while (i < SDB__MOST_REPEATS && !thread->repeats[i].site)
+        i++;
+    return i < SDB__MOST_REPEATS;
+}
+
+bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
+                                 uint64_t stack_pointer)
+{
+    bool found = false;
+
+    for (int i = 0; i < SDB__MOST_REPEATS; i++) {
+        struct sdb__repeat *repeat = &thread->repeats[i];
+        const uint64_t above = stack_pointer - repeat->stack_pointer;
+
+        if (repeat->site == site && above == 0) {
+            found = true;
+            repeat->site = NULL;
+        } else if (repeat->site && above > 0 && above < SAME_STACK) {
+            repeat->site = NULL; /* that frame is gone: a handler has jumped out of it */
+        }
+    }
+    return found;
 }
 
 /* ---- hits ---- */
@@ -218,11 +252,9 @@ static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *sit
 {
     struct user_regs_struct *registers;
 
-    if (thread->repeats != site || sdb__registers_general(thread, &registers) < 0 ||
-        registers->rsp < thread->repeats_at)
-        return false;
-    thread->repeats = NULL;
-    return registers->rsp == thread->repeats_at;
+    return sdb__breakpoint_expects_again(thread) &&
+           sdb__registers_general(thread, &registers) == 0 &&
+           sdb__breakpoint_take_repeat(thread, site, registers->rsp);
 }
 
 static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
@@ -317,7 +349,7 @@ void sdb__breakpoint_forget_thread(struct sdb_thread *thread)
 {
     thread->at_site = NULL;
     thread->slot_pc = 0;
-    thread->repeats = NULL;
+    memset(thread->repeats, 0, sizeof(thread->repeats));
     thread->displaced = false;
     thread->rseq = 0;
     thread->hit_count = 0;

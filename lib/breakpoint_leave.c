@@ -399,9 +399,8 @@ static void forget_repetition(struct sdb_thread *thread, const struct sdb__site 
 {
     struct user_regs_struct *registers;
 
-    if (thread->repeats == site && sdb__registers_general(thread, &registers) == 0 &&
-        registers->rsp == thread->repeats_at)
-        thread->repeats = NULL;
+    if (sdb__breakpoint_expects_again(thread) && sdb__registers_general(thread, &registers) == 0)
+        (void)sdb__breakpoint_take_repeat(thread, site, registers->rsp);
 }
 
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,

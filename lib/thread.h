@@ -20,6 +20,15 @@
 struct sdb_breakpoint;
 struct sdb__site;
 
+/* How deep in handlers of handlers a site is known to have been hit already. */
+#define SDB__MOST_REPEATS 8
+
+/* A thread will come to a site again, without a new hit, with this stack pointer. */
+struct sdb__repeat {
+    struct sdb__site *site; /* or NULL */
+    uint64_t stack_pointer;
+};
+
 struct sdb_thread {
     struct sdb_process *process; /* retained */
     struct sdb_thread *next;     /* in the process's list */
@@ -44,8 +53,7 @@ struct sdb_thread {
     struct sdb__site
         *at_site;     /* whose instruction is executed when it goes on, and which was hit */
     uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
-    struct sdb__site *repeats; /* it comes there again without a new hit, with this stack pointer */
-    uint64_t repeats_at;
+    struct sdb__repeat repeats[SDB__MOST_REPEATS]; /* the latest first */
     bool displaced;        /* it may stand in a scratch page when it stops */
     unsigned changes_seen; /* of what is planted, when it was resumed */
     uint64_t rseq;         /* its struct rseq, 0: not known */
