@@ -85,8 +85,12 @@ void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *t
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer);
 
+/** @return whether a handler will bring the thread back to any site */
+bool sdb__breakpoint_expects_again(const struct sdb_thread *thread);
+
 /** It is there again, or will not come.  @return whether it was expected */
-bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site);
+bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
+                                 uint64_t stack_pointer);
 
 /** Forget what a thread's stop had to do with breakpoints; the process executes another program. */
 void sdb__breakpoint_forget_thread(struct sdb_thread *thread);

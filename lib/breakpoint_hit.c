@@ -132,29 +132,35 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer)
 {
+    /* One that comes again before it was executed is the same hit. */
+    (void)sdb__breakpoint_take_repeat(thread, site, stack_pointer);
     memmove(thread->repeats + 1, thread->repeats,
             (SDB__MOST_REPEATS - 1) * sizeof(thread->repeats[0]));
     thread->repeats[0] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
 }
 
-bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site)
+bool sdb__breakpoint_expects_again(const struct sdb_thread *thread)
 {
-    struct user_regs_struct *registers;
-    bool some = false;
+    int i = 0;
+
+    while (i < SDB__MOST_REPEATS && !thread->repeats[i].site)
+        i++;
+    return i < SDB__MOST_REPEATS;
+}
+
+bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
+                                 uint64_t stack_pointer)
+{
     bool found = false;
 
-    for (int i = 0; i < SDB__MOST_REPEATS; i++)
-        some = some || thread->repeats[i].site;
-    if (!some || sdb__registers_general(thread, &registers) < 0)
-        return false;
     for (int i = 0; i < SDB__MOST_REPEATS; i++) {
         struct sdb__repeat *repeat = &thread->repeats[i];
-        const uint64_t above = registers->rsp - repeat->stack_pointer;
+        const uint64_t above = stack_pointer - repeat->stack_pointer;
 
-        if (!found && repeat->site == site && above == 0) {
+        if (repeat->site == site && above == 0) {
             found = true;
             repeat->site = NULL;
-        } else if (above > 0 && above < SAME_STACK) {
+        } else if (repeat->site && above > 0 && above < SAME_STACK) {
             repeat->site = NULL; /* that frame is gone: a handler has jumped out of it */
         }
     }
@@ -241,6 +247,16 @@ static int was_lifted(const struct sdb__site *site, const struct sdb_thread *thr
     return byte != SDB__TRAP_BYTE;
 }
 
+/* Whether it was here before, and has only been sent back by a signal's handler. */
+static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+
+    return sdb__breakpoint_expects_again(thread) &&
+           sdb__registers_general(thread, &registers) == 0 &&
+           sdb__breakpoint_take_repeat(thread, site, registers->rsp);
+}
+
 static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
                                                  struct sdb_thread *thread, struct sdb__stop *stop)
 {
@@ -270,7 +286,7 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
     if (site->enabled == 0)
         return SDB__BREAKPOINT_PASS;
     thread->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD || sdb__breakpoint_take_repeat(thread, site))
+    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site))
         return SDB__BREAKPOINT_PASS;
     thread->hit_count = 0;
     ask_all(site, thread);

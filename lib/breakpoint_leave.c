@@ -29,6 +29,9 @@
 #define FAULT_SIGNALS                                                                              \
     (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
 
+/* The bit of the flags that a step sets. */
+#define TRAP_FLAG UINT64_C(0x100)
+
 /* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
 #define FIRST_RESTART (-516)
 #define LAST_RESTART  (-512)
@@ -100,39 +103,51 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
     }
 }
 
-/* @return whether it stands at an instruction that stores its flags, the one that a step sets is not its own */
-static bool stores_flags(struct sdb_thread *thread)
+/* What the instruction is that it stands at, one of enum sdb__instruction_class. */
+static int class_of(struct sdb_thread *thread)
 {
     struct user_regs_struct *registers;
     uint8_t bytes[SDB__INSTRUCTION_SIZE];
     ssize_t count;
 
     if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & TRAP_FLAG))
-        return false;
+        return SDB__INSTRUCTION_OTHER; /* with a flag of its own, it stores that */
     count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
                             sizeof(bytes));
-    return count > 0 && sdb__instruction_class(bytes, (size_t)count) == SDB__INSTRUCTION_PUSH_FLAGS;
+    return count <= 0 ? SDB__INSTRUCTION_OTHER : sdb__instruction_class(bytes, (size_t)count);
 }
 
-static void hide_trap_flag(struct sdb_thread *thread)
+/* The step's trap flag is none of the program's, wherever the instruction has stored its flags. */
+static void hide_trap_flag(struct sdb_thread *thread, int instruction_class)
 {
     struct sdb__space *space = thread->process->space;
     const pid_t pid = thread->process->pid;
     struct user_regs_struct *registers;
     uint16_t flags;
 
-    if (sdb__registers_general(thread, &registers) < 0 ||
-        sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) !=
-            (ssize_t)sizeof(flags))
+    if ((instruction_class != SDB__INSTRUCTION_PUSH_FLAGS &&
+         instruction_class != SDB__INSTRUCTION_SYSCALL) ||
+        sdb__registers_general(thread, &registers) < 0)
         return;
-    flags &= (uint16_t)~TRAP_FLAG;
-    (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
+    if (instruction_class == SDB__INSTRUCTION_SYSCALL) {
+        /* Unless it has got all registers from elsewhere, as from rt_sigreturn(2). */
+        if (registers->rcx == registers->rip && (registers->r11 & TRAP_FLAG)) {
+            registers->r11 &= ~(unsigned long long)TRAP_FLAG;
+            sdb__registers_changed(thread);
+        }
+        return;
+    }
+    if (sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) ==
+        (ssize_t)sizeof(flags)) {
+        flags &= (uint16_t)~TRAP_FLAG;
+        (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
+    }
 }
 
 int sdb__step_alone(struct sdb_thread *thread)
 {
     struct sdb_session *session = thread->process->session;
-    const bool stores = stores_flags(thread);
+    const int instruction_class = class_of(thread);
     struct used_up used_up = {0};
     uint64_t mask = 0;
     int status;
@@ -151,8 +166,7 @@ int sdb__step_alone(struct sdb_thread *thread)
         return rc;
     if (rc == 0) {
         (void)sdb__wait_take_stop(thread->tid, &status);
-        if (stores)
-            hide_trap_flag(thread);
+        hide_trap_flag(thread, instruction_class);
     }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
@@ -383,6 +397,15 @@ static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, ui
     }
 }
 
+/* It goes on without the signal whose handler would have brought it here again. */
+static void forget_repetition(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__breakpoint_expects_again(thread) && sdb__registers_general(thread, &registers) == 0)
+        (void)sdb__breakpoint_take_repeat(thread, site, registers->rsp);
+}
+
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
                                               int signal)
 {
@@ -399,9 +422,7 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
         site->enabled == 0)
         return SDB__LEAVE_GO;
-    /* It goes on without the signal whose handler would have brought it here again. */
-    if (thread->stop == SDB_EVENT_SIGNAL)
-        (void)sdb__breakpoint_take_repeat(thread, site);
+    forget_repetition(thread, site);
     if (site->own_trap)
         return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {
