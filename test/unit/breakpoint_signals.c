@@ -221,7 +221,7 @@ START_TEST(a_sleep_that_is_interrupted_is_hit_once)
         (void)sdb_process_resume(target.process, SDB_RESUME_CONTINUE);
     }
     run_to_answer(&target, &tally);
-    ck_assert_uint_gt(stops, 10);
+    ck_assert_uint_gt(stops, 0);
     ck_assert_uint_eq(tally.hits[PLACE_sleep], 10);
     expect_right(&target);
     end_places(&target);
