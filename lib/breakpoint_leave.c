@@ -42,6 +42,8 @@
 
 /* The bit of the flags that a step sets. */
 #define TRAP_FLAG UINT64_C(0x100)
+/* Of eflags. */
+#define RESUME_FLAG 0x10000
 
 /* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
 #define RSEQ_SECTION_OFFSET 8
@@ -221,11 +223,23 @@ static void plant_around(struct sdb__site *site, pid_t pid, bool plant)
     }
 }
 
+/* The next instruction shall not trap by a debug register: that was hit with the planted byte. */
+static void pass_debug_registers(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    if (!thread->process->hardware_places || sdb__registers_general(thread, &registers) < 0)
+        return;
+    registers->eflags |= RESUME_FLAG;
+    sdb__registers_changed(thread);
+}
+
 /* @return as sdb__step_alone() */
 static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
 {
     int rc;
 
+    pass_debug_registers(thread);
     plant_around(site, thread->process->pid, false);
     rc = sdb__step_alone(thread);
     plant_around(site, thread->process->pid, true);
