@@ -131,8 +131,7 @@ static bool is_in_rseq_section(struct sdb_thread *thread, uint64_t pc)
     if (thread->rseq == 0 && sdb__ptrace_rseq(thread->tid, &thread->rseq) < 0)
         return false;
     if (thread->rseq == 0 ||
-        sdb__space_read(space, thread->process->pid, thread->rseq + RSEQ_SECTION_OFFSET, &address,
-                        sizeof(address)) != (ssize_t)sizeof(address) ||
+        sdb__ptrace_peek_memory(thread->tid, thread->rseq + RSEQ_SECTION_OFFSET, &address) < 0 ||
         address == 0)
         return false;
     return sdb__space_read(space, thread->process->pid, address, &section, sizeof(section)) ==
