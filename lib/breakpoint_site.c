@@ -250,6 +250,8 @@ void sdb__site_decode(struct sdb__site *site, pid_t pid)
     site->is_syscall = relocation.is_syscall;
     site->is_ambiguous = relocation.length <= 1 || is_prefix(bytes[0]);
     site->next = relocation.next;
+    site->has_no_section = false;
+    site->section_asked = 0;
     site->decoded = true;
 }
 

@@ -49,8 +49,11 @@ struct sdb__site {
     uint8_t length;     /* of the instruction, 0 if it is none */
     uint8_t kind;       /* enum sdb__relocation_kind */
     bool is_syscall;
-    bool is_ambiguous; /* something else may trap behind its first byte */
-    uint64_t next;     /* SKIP, JUMP: where it goes on */
+    bool is_ambiguous;      /* something else may trap behind its first byte */
+    bool has_no_section;    /* it is in no restartable sequence... */
+    uint32_t signature;     /* ...that has this signature */
+    unsigned section_asked; /* how often that was asked, as far as it counts */
+    uint64_t next;          /* SKIP, JUMP: where it goes on */
 };
 
 /* Where there is something to be executed: the first address and the one after the last. */

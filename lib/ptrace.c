@@ -290,14 +290,16 @@ int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers
     return request(PTRACE_SETREGSET, tid, type, (uintptr_t)&room);
 }
 
-int sdb__ptrace_rseq(pid_t tid, uint64_t *address)
+int sdb__ptrace_rseq(pid_t tid, uint64_t *address, uint32_t *signature)
 {
     struct __ptrace_rseq_configuration configuration = {0};
     int rc = request(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(configuration),
                      (uintptr_t)&configuration);
 
-    if (rc == 0)
+    if (rc == 0) {
         *address = configuration.rseq_abi_pointer;
+        *signature = configuration.signature;
+    }
     return rc;
 }
 

@@ -82,7 +82,7 @@ int sdb__ptrace_get_register_set(pid_t tid, unsigned type, void *registers, size
 int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers, size_t size);
 
 /** @param address  gets where the thread's struct rseq is, 0: it has none */
-int sdb__ptrace_rseq(pid_t tid, uint64_t *address);
+int sdb__ptrace_rseq(pid_t tid, uint64_t *address, uint32_t *signature);
 
 /* One word of struct user, by its offset there. */
 int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word);

@@ -12,8 +12,8 @@
 #include <sdb/event.h>
 #include <sdb/thread.h>
 
-#include "debug_registers.h"
 #include "calls.h"
+#include "debug_registers.h"
 #include "register_cache.h"
 #include "watchpoint.h"
 
@@ -49,6 +49,7 @@ struct sdb_thread {
     bool displaced;                     /* it may stand in a scratch page when it stops */
     unsigned changes_seen;              /* of what is planted, when it was resumed */
     uint64_t rseq;                      /* its struct rseq, 0: not known */
+    uint32_t rseq_signature;            /* and what it demands */
     struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
     uint64_t step_frame;                /* and with a stack pointer above this */
     struct sdb_breakpoint **hits;       /* that are told now */
