@@ -33,18 +33,34 @@ struct section {
     uint64_t abort;
 };
 
+/*
+ * @return whether the signature is among these bytes; but for where the C library registers it, as an
+ * argument of the system call: mov r10d, signature
+ */
+static bool is_among(const uint8_t *bytes, size_t size, uint32_t signature)
+{
+    const uint8_t *at = bytes;
+
+    while ((at = memmem(at, size - (size_t)(at - bytes), &signature, sizeof(signature)))) {
+        if (at - bytes < 2 || at[-2] != 0x41 || at[-1] != 0xba)
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* What cannot be read counts as if it were there. */
 static bool has_signature(struct sdb__space *space, pid_t pid, const struct sdb_facts_map *map,
                           uint32_t signature)
 {
-    const size_t overlap = sizeof(signature) - 1;
+    const size_t overlap = sizeof(signature) + 1;
     uint8_t bytes[PIECE];
     size_t size;
 
     for (uint64_t at = map->start; at + overlap < map->end; at += size - overlap) {
         size = map->end - at < PIECE ? (size_t)(map->end - at) : PIECE;
         if (sdb__space_read(space, pid, at, bytes, size) != (ssize_t)size ||
-            memmem(bytes, size, &signature, sizeof(signature)))
+            is_among(bytes, size, signature))
             return true;
     }
     return false;
