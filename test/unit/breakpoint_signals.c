@@ -188,7 +188,9 @@ START_TEST(a_call_in_a_flood_of_signals_is_hit_once)
             obey(&target, 'Y', &tally);
         obey(&target, 'e', &tally);
         end_child(sender);
-        ck_assert_uint_eq(tally.hits[PLACE_block], target.board->counts[PLACE_block]);
+        ck_assert_msg(tally.hits[PLACE_block] == target.board->counts[PLACE_block],
+                      "way %d: %d hits, %d calls", way, (int)tally.hits[PLACE_block],
+                      (int)target.board->counts[PLACE_block]);
         ck_assert_uint_eq(tally.hits[PLACE_sleep], target.board->counts[PLACE_sleep]);
         ck_assert_uint_ge(tally.hits[PLACE_block], 20);
         expect_right(&target);
