@@ -132,38 +132,40 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer)
 {
+    int at = 0;
+
     /* One that comes again before it was executed is the same hit. */
     (void)sdb__breakpoint_take_repeat(thread, site, stack_pointer);
-    memmove(thread->repeats + 1, thread->repeats,
-            (SDB__MOST_REPEATS - 1) * sizeof(thread->repeats[0]));
-    thread->repeats[0] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
+    while (at < SDB__MOST_REPEATS && thread->repeats[at].site)
+        at++;
+    if (at == SDB__MOST_REPEATS) /* the oldest is the likeliest not to come any more */
+        memmove(thread->repeats, thread->repeats + 1, (size_t)--at * sizeof(thread->repeats[0]));
+    thread->repeats[at] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
 }
 
 bool sdb__breakpoint_expects_again(const struct sdb_thread *thread)
 {
-    int i = 0;
-
-    while (i < SDB__MOST_REPEATS && !thread->repeats[i].site)
-        i++;
-    return i < SDB__MOST_REPEATS;
+    return thread->repeats[0].site != NULL;
 }
 
 bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
                                  uint64_t stack_pointer)
 {
     bool found = false;
+    int left = 0;
 
-    for (int i = 0; i < SDB__MOST_REPEATS; i++) {
-        struct sdb__repeat *repeat = &thread->repeats[i];
-        const uint64_t above = stack_pointer - repeat->stack_pointer;
+    for (int i = 0; i < SDB__MOST_REPEATS && thread->repeats[i].site; i++) {
+        const struct sdb__repeat repeat = thread->repeats[i];
+        const uint64_t above = stack_pointer - repeat.stack_pointer;
 
-        if (repeat->site == site && above == 0) {
+        if (repeat.site == site && above == 0)
             found = true;
-            repeat->site = NULL;
-        } else if (repeat->site && above > 0 && above < SAME_STACK) {
-            repeat->site = NULL; /* that frame is gone: a handler has jumped out of it */
-        }
+        else if (above == 0 ||
+                 above >= SAME_STACK) /* else a handler has jumped out of that frame */
+            thread->repeats[left++] = repeat;
     }
+    while (left < SDB__MOST_REPEATS)
+        thread->repeats[left++].site = NULL;
     return found;
 }
 
