@@ -337,9 +337,9 @@ int sdb_breakpoint_disable(struct sdb_breakpoint *breakpoint)
 
     if (rc < 0)
         return rc;
+    breakpoint->enabled = false; /* first: threads that are stopped for it tell no hit any more */
     (void)enable_all(breakpoint, false);
     sdb__hardware_disable(breakpoint);
-    breakpoint->enabled = false;
     return 0;
 }
 

@@ -4,7 +4,8 @@
  * it goes on.
  *
  * breakpoint.c has the handles, breakpoint_site.c the places, breakpoint_hit.c the stops of threads,
- * breakpoint_leave.c how they go on from a site, breakpoint_births.c what becomes of processes that are
+ * breakpoint_leave.c how they go on from a site, breakpoint_rseq.c
+ * whether that is in a restartable sequence, breakpoint_births.c what becomes of processes that are
  * born with planted bytes and of those that are let go; scratch.c the pages where displaced
  * instructions run.
  */
@@ -122,6 +123,11 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
  *         -ESRCH: it is dying
  */
 int sdb__step_alone(struct sdb_thread *thread);
+
+/* ---- restartable sequences (breakpoint_rseq.c) ---- */
+
+/** @return whether a thread that stands at a site is inside a restartable sequence */
+bool sdb__site_is_in_section(struct sdb__site *site, struct sdb_thread *thread);
 
 /* ---- births and departures (breakpoint_births.c) ---- */
 

@@ -102,9 +102,9 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     point = slot ? point_at(slot, pc - start) : NULL;
     if (!point)
         return true;
-    /* But for a call, which may wait for that very signal. */
+    /* But for a call, which may wait for that very signal, and a string, which may be long. */
     if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        !slot->site->is_syscall && execute_first(thread, pc)) {
+        !slot->site->is_syscall && !slot->site->is_repeated && execute_first(thread, pc)) {
         thread->displaced = true;
         return show_own_place(thread, stop);
     }
@@ -198,8 +198,11 @@ void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *t
         breakpoint->ignore_count--;
         return;
     }
-    if (add_hit(thread, breakpoint) && (breakpoint->flags & SDB_BREAKPOINT_ONE_SHOT))
-        (void)sdb_breakpoint_disable(breakpoint);
+    if (!add_hit(thread, breakpoint) || !(breakpoint->flags & SDB_BREAKPOINT_ONE_SHOT))
+        return;
+    /* No thread is stopped for it here: more would hit meanwhile. */
+    sdb__hardware_disable_soon(breakpoint);
+    (void)sdb_breakpoint_disable(breakpoint);
 }
 
 /* Ask all breakpoints of a site.  A condition may remove any of them. */
@@ -259,6 +262,30 @@ static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *sit
            sdb__breakpoint_take_repeat(thread, site, registers->rsp);
 }
 
+/*
+ * A debug register traps before the planted byte at the same address does: both are hit, and the
+ * instruction is executed once.
+ */
+static enum sdb__breakpoint_verdict look_for_hardware(struct sdb_session *session,
+                                                      struct sdb_thread *thread,
+                                                      struct sdb__stop *stop)
+{
+    const enum sdb__breakpoint_verdict verdict = sdb__hardware_look(thread, stop);
+    struct sdb__site *site = NULL;
+    uint64_t pc;
+
+    if (verdict != SDB__BREAKPOINT_NONE && sdb__registers_get_pc(thread, &pc) == 0)
+        site = sdb__site_find(thread->process->space->sites, pc);
+    if (!site || site->enabled == 0)
+        return verdict;
+    thread->at_site = site;
+    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site))
+        return verdict;
+    ask_all(site, thread);
+    return sdb__step_arrived(session, thread, stop) || thread->hit_count > 0 ? SDB__BREAKPOINT_TOLD
+                                                                             : verdict;
+}
+
 static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
                                                  struct sdb_thread *thread, struct sdb__stop *stop)
 {
@@ -273,7 +300,7 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
     if (!site)
         return SDB__BREAKPOINT_NONE;
     sdb__site_decode(site, thread->process->pid);
-    if (site->is_ambiguous)
+    if (site->is_ambiguous || thread->process->hardware_places)
         rc = is_trap(thread);
     if (rc > 0 && site->enabled == 0)
         rc = was_lifted(site, thread);
@@ -335,14 +362,14 @@ enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
     }
     if (!thread->process->space->sites)
         return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP
-                   ? sdb__hardware_look(thread, stop)
+                   ? look_for_hardware(session, thread, stop)
                    : SDB__BREAKPOINT_NONE;
     if (thread->displaced && !show_own_place(thread, stop))
         return SDB__BREAKPOINT_PASS;
     if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP) {
         const enum sdb__breakpoint_verdict verdict = look_for_hit(session, thread, stop);
 
-        return verdict == SDB__BREAKPOINT_NONE ? sdb__hardware_look(thread, stop) : verdict;
+        return verdict == SDB__BREAKPOINT_NONE ? look_for_hardware(session, thread, stop) : verdict;
     }
     return has_trapped(thread, stop) ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
 }

@@ -40,15 +40,10 @@
 #define RESTART_ALWAYS    (-513)
 #define RESTART_IF_WANTED (-512)
 
-/* struct rseq and struct rseq_cs of <linux/rseq.h>, which not every system has. */
-#define RSEQ_SECTION_OFFSET 8
-struct rseq_section {
-    uint32_t version;
-    uint32_t flags;
-    uint64_t start;
-    uint64_t length;
-    uint64_t abort;
-};
+/* The bit of the flags that a step sets. */
+#define TRAP_FLAG UINT64_C(0x100)
+/* Of eflags. */
+#define RESUME_FLAG 0x10000
 
 /* ---- one instruction, and nothing else ---- */
 
@@ -175,31 +170,10 @@ int sdb__step_alone(struct sdb_thread *thread)
 
 /* ---- in its own place ---- */
 
-/* A thread registers its struct rseq, if it does, soon after it has begun. */
-static bool is_in_rseq_section(struct sdb_thread *thread, struct sdb__site *site)
-{
-    struct sdb__space *space = thread->process->space;
-    struct rseq_section section;
-    uint64_t address = 0;
-
-    if (thread->rseq == 0 &&
-        sdb__ptrace_rseq(thread->tid, &thread->rseq, &thread->rseq_signature) < 0)
-        return false;
-    if (thread->rseq == 0 ||
-        !sdb__site_may_restart(site, thread->process->pid, thread->rseq_signature) ||
-        sdb__space_read(space, thread->process->pid, thread->rseq + RSEQ_SECTION_OFFSET, &address,
-                        sizeof(address)) != (ssize_t)sizeof(address) ||
-        address == 0)
-        return false;
-    return sdb__space_read(space, thread->process->pid, address, &section, sizeof(section)) ==
-               (ssize_t)sizeof(section) &&
-           site->address - section.start < section.length;
-}
-
 static bool needs_own_place(struct sdb_thread *thread, struct sdb__site *site)
 {
     sdb__site_decode(site, thread->process->pid);
-    if (is_in_rseq_section(thread, site) || site->kind == SDB__RELOCATION_NONE)
+    if (sdb__site_is_in_section(site, thread) || site->kind == SDB__RELOCATION_NONE)
         return true;
     return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
 }
@@ -218,11 +192,23 @@ static void plant_around(struct sdb__site *site, pid_t pid, bool plant)
     }
 }
 
+/* The next instruction shall not trap by a debug register: that was hit with the planted byte. */
+static void pass_debug_registers(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    if (!thread->process->hardware_places || sdb__registers_general(thread, &registers) < 0)
+        return;
+    registers->eflags |= RESUME_FLAG;
+    sdb__registers_changed(thread);
+}
+
 /* @return as sdb__step_alone() */
 static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
 {
     int rc;
 
+    pass_debug_registers(thread);
     plant_around(site, thread->process->pid, false);
     rc = sdb__step_alone(thread);
     plant_around(site, thread->process->pid, true);

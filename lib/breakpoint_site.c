@@ -16,10 +16,6 @@
 
 #define FIRST_BUCKETS 16
 
-/* How much text is looked at at once, and again with the next, for what lies across. */
-#define PIECE   ((size_t)1 << 16)
-#define OVERLAP ((size_t)8)
-
 struct sdb__breakpoint_sites *sdb__sites_of(struct sdb__space *space)
 {
     if (!space->sites) {
@@ -165,60 +161,6 @@ int sdb__sites_check(struct sdb__breakpoint_sites *sites, pid_t pid, uint64_t ad
     return rc;
 }
 
-/* Where a thread registers its sequences, it says the signature, too: mov r10d, signature. */
-static bool is_registration(const uint8_t *at, const uint8_t *begin)
-{
-    return at - begin >= 2 && at[-2] == 0x41 && at[-1] == 0xba;
-}
-
-static bool has_signature_in(const uint8_t *bytes, size_t len, uint32_t signature)
-{
-    const uint8_t *at = bytes;
-
-    while ((at = memmem(at, len - (size_t)(at - bytes), &signature, sizeof(signature)))) {
-        if (!is_registration(at, bytes))
-            return true;
-        at++;
-    }
-    return false;
-}
-
-/* What cannot be read is taken for the worse. */
-static bool look_for_signature(struct sdb__space *space, pid_t pid,
-                               const struct sdb__executable_range *range, uint32_t signature)
-{
-    uint8_t *bytes = malloc(PIECE + OVERLAP);
-    uint64_t at = range->start;
-    bool found = !bytes;
-
-    while (!found && at < range->end) {
-        const uint64_t left = range->end - at;
-        const size_t wanted = left < PIECE + OVERLAP ? (size_t)left : PIECE + OVERLAP;
-
-        found = sdb__space_read(space, pid, at, bytes, wanted) != (ssize_t)wanted ||
-                has_signature_in(bytes, wanted, signature);
-        at += PIECE;
-    }
-    free(bytes);
-    return found;
-}
-
-bool sdb__site_may_restart(struct sdb__site *site, pid_t pid, uint32_t signature)
-{
-    struct sdb__executable_range *range;
-
-    if (site->signature == signature)
-        return site->may_restart;
-    range = find_range(site->sites, site->address);
-    if (range && range->signature != signature) {
-        range->has_signature = look_for_signature(site->sites->space, pid, range, signature);
-        range->signature = signature;
-    }
-    site->may_restart = !range || range->has_signature;
-    site->signature = signature;
-    return site->may_restart;
-}
-
 void sdb__sites_look(struct sdb__breakpoint_sites *sites, pid_t pid)
 {
     struct sdb__procfs_status status;
@@ -306,9 +248,11 @@ void sdb__site_decode(struct sdb__site *site, pid_t pid)
     site->length = relocation.length;
     site->kind = (uint8_t)relocation.kind;
     site->is_syscall = relocation.is_syscall;
+    site->is_repeated = sdb__instruction_class(bytes, (size_t)count) == SDB__INSTRUCTION_REPEATED;
     site->is_ambiguous = relocation.length <= 1 || is_prefix(bytes[0]);
     site->next = relocation.next;
-    site->signature = 0;
+    site->has_no_section = false;
+    site->section_asked = 0;
     site->decoded = true;
 }
 

@@ -49,18 +49,18 @@ struct sdb__site {
     uint8_t length;     /* of the instruction, 0 if it is none */
     uint8_t kind;       /* enum sdb__relocation_kind */
     bool is_syscall;
-    uint32_t signature; /* of restartable sequences that were looked for around it, 0: none was */
-    bool may_restart;   /* it may be within one */
-    bool is_ambiguous;  /* something else may trap behind its first byte */
-    uint64_t next;      /* SKIP, JUMP: where it goes on */
+    bool is_repeated;       /* a string, of which a step does one element */
+    bool is_ambiguous;      /* something else may trap behind its first byte */
+    bool has_no_section;    /* it is in no restartable sequence... */
+    uint32_t signature;     /* ...that has this signature */
+    unsigned section_asked; /* how often that was asked, as far as it counts */
+    uint64_t next;          /* SKIP, JUMP: where it goes on */
 };
 
 /* Where there is something to be executed: the first address and the one after the last. */
 struct sdb__executable_range {
     uint64_t start;
     uint64_t end;
-    uint32_t signature; /* that was looked for there, 0: none was */
-    bool has_signature;
 };
 
 /* All sites of an address space. */
@@ -109,15 +109,6 @@ void sdb__site_lift(struct sdb__site *site, pid_t pid);
 
 /** Find out what instruction the program has there, if that is not known. */
 void sdb__site_decode(struct sdb__site *site, pid_t pid);
-
-/**
- * Whether a site may be within a restartable sequence (rseq).  The kernel demands a signature before the
- * place to which such a sequence is aborted, which is in the text that has the sequence; most texts have
- * none.
- *
- * @param signature  that the thread has registered
- */
-bool sdb__site_may_restart(struct sdb__site *site, pid_t pid, uint32_t signature);
 
 /**
  * For memory that was copied (fork): the same sites, without locations.

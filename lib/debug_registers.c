@@ -255,19 +255,27 @@ int sdb__debug_acquire(struct sdb_process *process, uint64_t address, size_t len
 
     if (count_pieces(address, length) > count_free(&process->debug))
         return -ENOSPC;
+    /* First: conditions that are asked meanwhile may want some, and an exec ends the use of all. */
+    take(&process->debug, address, length, &pattern);
     rc = sdb__session_pause(process);
-    if (rc < 0)
+    if (rc < 0) {
+        (void)give_back(&process->debug, owner);
         return rc;
-    /* A condition that was asked meanwhile may have taken some itself. */
-    rc = -ENOSPC;
-    if (count_pieces(address, length) <= count_free(&process->debug)) {
-        take(&process->debug, address, length, &pattern);
-        rc = update_all(process);
-        if (rc < 0 && give_back(&process->debug, owner))
-            (void)update_all(process);
     }
+    rc = update_all(process);
+    if (rc < 0 && give_back(&process->debug, owner))
+        (void)update_all(process);
     sdb__session_unpause(process);
     return rc;
+}
+
+bool sdb__debug_owns(const struct sdb_process *process, const void *owner)
+{
+    int at = 0;
+
+    while (at < SDB__DEBUG_SLOTS && process->debug.slots[at].owner != owner)
+        at++;
+    return at < SDB__DEBUG_SLOTS;
 }
 
 void sdb__debug_drop(struct sdb_process *process, const void *owner)

@@ -60,6 +60,9 @@ struct sdb__debug_state {
 int sdb__debug_acquire(struct sdb_process *process, uint64_t address, size_t length,
                        enum sdb__debug_kind kind, void *owner, struct sdb_thread *only);
 
+/** @return whether an owner has slots */
+bool sdb__debug_owns(const struct sdb_process *process, const void *owner);
+
 /**
  * Give back an owner's slots, if it has any, and clear the registers; threads that run are stopped for
  * a moment, if they can.

@@ -9,12 +9,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "debug_registers.h"
 #include "process.h"
 #include "ptrace.h"
 #include "session.h"
+#include "trap_signal.h"
 
 static int add_place(struct sdb_breakpoint *breakpoint, struct sdb_process *process,
                      uint64_t address)
@@ -74,14 +76,36 @@ void sdb__hardware_end(struct sdb_breakpoint *breakpoint)
     }
 }
 
+/* @return one that has a slot, or needs one; or NULL */
+static struct sdb__hardware_place *find_place(const struct sdb_breakpoint *breakpoint,
+                                              bool has_slot)
+{
+    struct sdb__hardware_place *place = breakpoint->places;
+
+    while (place && (sdb__debug_owns(place->process, place) != has_slot ||
+                     (!has_slot && sdb__process_is_gone(place->process))))
+        place = place->next_of_breakpoint;
+    return place;
+}
+
+/*
+ * While threads are stopped for one place, processes may be born, end and execute programs, and places
+ * come and go with them: so each time it is looked anew.
+ */
 int sdb__hardware_enable(struct sdb_breakpoint *breakpoint)
 {
+    struct sdb__hardware_place *place;
     int rc = 0;
 
-    for (struct sdb__hardware_place *place = breakpoint->places; place && rc == 0;
-         place = place->next_of_breakpoint)
-        rc = sdb__debug_acquire(place->process, place->address, 1, SDB__DEBUG_EXECUTE, place,
+    while (rc == 0 && (place = find_place(breakpoint, false))) {
+        struct sdb_process *process = sdb_process_retain(place->process);
+
+        rc = sdb__debug_acquire(process, place->address, 1, SDB__DEBUG_EXECUTE, place,
                                 breakpoint->thread);
+        if (rc == -ESRCH && sdb__process_is_gone(process))
+            rc = 0; /* the others may live */
+        sdb_process_close(process);
+    }
     if (rc < 0)
         sdb__hardware_disable(breakpoint);
     return rc;
@@ -89,16 +113,25 @@ int sdb__hardware_enable(struct sdb_breakpoint *breakpoint)
 
 void sdb__hardware_disable(struct sdb_breakpoint *breakpoint)
 {
-    for (struct sdb__hardware_place *place = breakpoint->places; place;
-         place = place->next_of_breakpoint)
+    struct sdb__hardware_place *place;
+
+    while ((place = find_place(breakpoint, true)))
         sdb__debug_release(place->process, place);
+}
+
+void sdb__hardware_disable_soon(struct sdb_breakpoint *breakpoint)
+{
+    struct sdb__hardware_place *place;
+
+    while ((place = find_place(breakpoint, true)))
+        sdb__debug_drop(place->process, place);
 }
 
 void sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent)
 {
     for (struct sdb__hardware_place *place = parent->hardware_places; place;
          place = place->next_of_process) {
-        if (add_place(place->breakpoint, child, place->address) == 0)
+        if (!place->breakpoint->thread && add_place(place->breakpoint, child, place->address) == 0)
             sdb__debug_inherit(child, child->hardware_places, parent, place);
     }
 }
@@ -134,6 +167,10 @@ enum sdb__breakpoint_verdict sdb__hardware_look(struct sdb_thread *thread, struc
         sdb__debug_fired(thread, &slots) <= 0)
         return SDB__BREAKPOINT_NONE;
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
+    thread->stop = SDB_EVENT_BREAKPOINT; /* its signal is none of the program's */
+    thread->signal = 0;
+    if (thread->process->space->sites)
+        sdb__trap_signal_restore(thread);
     if (thread->process->phase != SDB__PROCESS_HELD)
         return SDB__BREAKPOINT_PASS;
     for (int slot = 0; slot < SDB__DEBUG_SLOTS; slot++) {

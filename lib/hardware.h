@@ -33,7 +33,10 @@ int sdb__hardware_enable(struct sdb_breakpoint *breakpoint);
 
 void sdb__hardware_disable(struct sdb_breakpoint *breakpoint);
 
-/** Give a newborn process, which has not run yet, the same places. */
+/** The same without stopping any thread: hits until then are none. */
+void sdb__hardware_disable_soon(struct sdb_breakpoint *breakpoint);
+
+/** Give a newborn process, which has not run yet, the same places; but for those of one thread only. */
 void sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent);
 
 /** Take all from a process: it has executed another program, or is gone. */

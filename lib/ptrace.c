@@ -68,6 +68,8 @@ static const char *name_of(int what)
     case PTRACE_SETREGS:
     case PTRACE_SETREGSET:
         return "set registers";
+    case PTRACE_PEEKDATA:
+        return "get word of memory";
     case PTRACE_PEEKUSER:
         return "get word of user area";
     case PTRACE_POKEUSER:
@@ -309,6 +311,11 @@ int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word)
 int sdb__ptrace_poke_user(pid_t tid, size_t offset, uint64_t word)
 {
     return request(PTRACE_POKEUSER, tid, offset, word);
+}
+
+int sdb__ptrace_peek_memory(pid_t tid, uint64_t address, uint64_t *word)
+{
+    return request(PTRACE_PEEKDATA, tid, address, (uintptr_t)word);
 }
 
 pid_t sdb__wait_tracee(pid_t tid, int *status, struct rusage *usage)

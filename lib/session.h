@@ -49,6 +49,7 @@ struct sdb_session {
     unsigned most_statuses; /* before the next */
 
     struct sdb_breakpoint *breakpoints;
+    bool some_restore_due; /* see trap_signal.h */
     struct sdb_watchpoint *watchpoints;
 
     struct sdb__session_thread *own; /* its own thread, or NULL */

@@ -16,6 +16,7 @@
 #include "process.h"
 #include "session.h"
 #include "trace.h"
+#include "trap_signal.h"
 #include "versioned.h"
 
 #define EVENT_SIZE_OF_VERSION_0_1 sizeof(struct sdb_event)
@@ -221,8 +222,11 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
 
     remove_told(session);
     for (;;) {
-        struct sdb_thread *thread = session->first_queued;
+        struct sdb_thread *thread;
 
+        if (session->some_restore_due)
+            sdb__trap_signal_restore_due(session);
+        thread = session->first_queued;
         if (session->stolen) {
             session->stolen = false;
             return -SDB_ESTOLEN;

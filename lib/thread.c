@@ -201,6 +201,8 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
     /* It was born since they were set, or could not stop then. */
     if (thread->debug.generation != thread->process->debug.generation)
         (void)sdb__debug_update(thread);
+    if (signal == SIGTRAP && sdb__trap_signal_is_ignored(thread->process))
+        signal = 0;
     request = sdb__calls_resume(thread, how);
     (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
     return resumed(thread, how, sdb__ptrace_resume(thread->tid, request, signal));

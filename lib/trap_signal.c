@@ -20,6 +20,7 @@
 #include "procfs.h"
 #include "ptrace.h"
 #include "register_cache.h"
+#include "session.h"
 #include "thread.h"
 
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
@@ -132,8 +133,73 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
         return;
     thread->masks_looked_at = true;
     was_blocked = restore_mask(thread);
-    if (known->is_set && (was_blocked || known->is_ignored))
+    if (known->is_set && known->is_ignored) {
+        known->restore_due = true;
+        thread->process->session->some_restore_due = true;
+    } else if (known->is_set && was_blocked) {
         (void)exchange(thread, SIGTRAP, &known->action, true);
+    }
+}
+
+static bool some_have_trapped(const struct sdb_process *process)
+{
+    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (thread->state != SDB_THREAD_STOPPED ||
+            sdb__ptrace_pending_code(thread->tid, SIGTRAP) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* All of its threads stand still.  A signal that comes to be ignored is forgotten where it waits. */
+static void restore_ignored(struct sdb_process *process)
+{
+    struct sdb__breakpoint_sites *sites = process->space->sites;
+    struct sdb_thread *thread = find_stopped(process);
+
+    if (!sites || !sites->trap_signal.restore_due)
+        return;
+    if (!thread || some_have_trapped(process) ||
+        exchange(thread, SIGTRAP, &sites->trap_signal.action, true) < 0)
+        process->session->some_restore_due = true; /* another time */
+    else
+        sites->trap_signal.restore_due = false;
+}
+
+static struct sdb_process *find_due(struct sdb_session *session, const struct sdb_process *after)
+{
+    struct sdb_process *process = after ? after->next : session->processes;
+
+    while (process && (process->phase != SDB__PROCESS_HELD || sdb__process_is_gone(process) ||
+                       !process->space->sites || !process->space->sites->trap_signal.restore_due))
+        process = process->next;
+    return process;
+}
+
+void sdb__trap_signal_restore_due(struct sdb_session *session)
+{
+    struct sdb_process *process = find_due(session, NULL);
+
+    session->some_restore_due = false;
+    while (process) {
+        struct sdb_process *next;
+
+        sdb_process_retain(process);
+        if (sdb__session_pause(process) == 0) {
+            restore_ignored(process);
+            sdb__session_unpause(process);
+        }
+        next = process->session ? find_due(session, process) : NULL;
+        sdb_process_close(process);
+        process = next;
+    }
+}
+
+bool sdb__trap_signal_is_ignored(const struct sdb_process *process)
+{
+    const struct sdb__breakpoint_sites *sites = process->space->sites;
+
+    return sites && sites->trap_signal.restore_due;
 }
 
 void sdb__trap_signal_settle(struct sdb_thread *thread)
@@ -141,4 +207,6 @@ void sdb__trap_signal_settle(struct sdb_thread *thread)
     if (thread->masks_unseen > 0)
         (void)restore_mask(thread);
     thread->masks_looked_at = false;
+    if (thread->process->running_count == 0)
+        restore_ignored(thread->process);
 }

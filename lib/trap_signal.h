@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct sdb_process;
+struct sdb_session;
 struct sdb_thread;
 
 /* The kernel's struct sigaction. */
@@ -26,6 +27,7 @@ struct sdb__signal_action {
 struct sdb__trap_signal {
     bool is_set; /* not the default */
     bool is_ignored;
+    bool restore_due; /* it is to be ignored again, see sdb__trap_signal_restore_due() */
     struct sdb__signal_action action;
 };
 
@@ -35,7 +37,16 @@ void sdb__trap_signal_note(struct sdb_process *process);
 /** A thread has hit a planted byte: undo what that has done. */
 void sdb__trap_signal_restore(struct sdb_thread *thread);
 
-/** The same, of hits that were not looked at: there will be no more. */
+/**
+ * Have those processes ignore the signal again that did so before they hit a planted byte; their threads
+ * are stopped for a moment.
+ */
+void sdb__trap_signal_restore_due(struct sdb_session *session);
+
+/** @return whether the program ignores the signal, whatever the kernel knows of that now */
+bool sdb__trap_signal_is_ignored(const struct sdb_process *process);
+
+/** The same as restoring, of hits that were not looked at: there will be no more. */
 void sdb__trap_signal_settle(struct sdb_thread *thread);
 /**
  * Ask what the program has set for a signal, in a thread that stands still; but not in a program with a

@@ -122,6 +122,8 @@ static bool is_met(const struct bench_row *row)
         return ratio(row) >= row->limit;
     case BENCH_VALUE_AT_MOST:
         return row->value <= row->limit;
+    case BENCH_MORE_AT_MOST:
+        return row->value - row->reference <= row->limit;
     case BENCH_NO_GOAL:
         break;
     }
@@ -152,6 +154,9 @@ static void format_goal(const struct bench_row *row, char *text, size_t size)
         break;
     case BENCH_VALUE_AT_MOST:
         (void)snprintf(text, size, "≤ %g %s", row->limit, unit_name(row->unit));
+        break;
+    case BENCH_MORE_AT_MOST:
+        (void)snprintf(text, size, "≤ %g %s more", row->limit, unit_name(row->unit));
         break;
     case BENCH_NO_GOAL:
         (void)snprintf(text, size, "%s", "");

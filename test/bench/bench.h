@@ -35,6 +35,7 @@ enum bench_goal {
     BENCH_RATIO_AT_LEAST,
     BENCH_SPEEDUP_AT_LEAST,
     BENCH_VALUE_AT_MOST,
+    BENCH_MORE_AT_MOST, /* value - reference */
 };
 
 struct bench_row {

@@ -10,11 +10,13 @@
 #include "in_turn.h"
 #include "look_measures.h"
 
-#define ROUNDS      200
-#define LARGE_QUICK ((size_t)1 << 20)
-#define SMALL_QUICK 100
-#define STOPS_QUICK 20
-#define CALLS_QUICK 1000
+#define ROUNDS       200
+#define LARGE_QUICK  ((size_t)1 << 20)
+#define SMALL_QUICK  100
+#define STOPS_QUICK  20
+#define CALLS_QUICK  1000
+#define PLACES_QUICK 100
+#define HITS_QUICK   10
 
 struct line {
     const char *what;
@@ -47,6 +49,16 @@ static const struct line lines[] = {
      1.1, false},
     {"ends of system calls, all caught", "PTRACE_SYSCALL, wait4",
      sdb_ends_of_caught_calls, bare_ends_of_calls, BENCH_PER_SECOND, BENCH_RATIO_AT_LEAST, 0.8, false},
+    {"hits with a false condition", "int3, wait4, set the program counter, continue",
+     sdb_false_hits, bare_hits, BENCH_PER_SECOND, BENCH_RATIO_AT_LEAST, 0.8, false},
+    {"hits that are told and resumed", "int3, wait4, set the program counter, continue",
+     sdb_told_hits, bare_hits, BENCH_PER_SECOND, BENCH_NO_GOAL, 0, false},
+    {"hits with a false condition by 100 threads", "the same by hand",
+     sdb_false_hits_of_many, bare_hits_of_many, BENCH_PER_SECOND, BENCH_NO_GOAL, 0, false},
+    {"single steps", "PTRACE_SINGLESTEP, wait4",
+     sdb_steps, bare_steps, BENCH_PER_SECOND, BENCH_RATIO_AT_LEAST, 0.9, false},
+    {"one of 10,000 breakpoints planted and lifted", "pwrite to /proc/PID/mem, twice",
+     sdb_plant_and_lift, bare_plant_and_lift, BENCH_MICROSECONDS, BENCH_MORE_AT_MOST, 5, true},
 };
 /* clang-format on */
 
@@ -67,21 +79,41 @@ static void measure_line(struct bench_report *report, const struct line *line)
     bench_add_row(report, &row);
 }
 
-static void measure_beside_strace(struct bench_report *report)
+/* Beside programs that may not be there. */
+static void measure_beside_others(struct bench_report *report)
 {
-    static const struct line line = {"20,000 system calls, all caught",
-                                     "strace -o /dev/null",
-                                     sdb_program_with_all_caught,
-                                     strace_program,
-                                     BENCH_MILLISECONDS,
-                                     BENCH_SPEEDUP_AT_LEAST,
-                                     1,
-                                     false};
+    /* clang-format off */
+    static const struct {
+        const char *program;
+        struct line line;
+    } others[] = {
+        {"strace", {"20,000 system calls, all caught", "strace -o /dev/null",
+                    sdb_program_with_all_caught, strace_program,
+                    BENCH_MILLISECONDS, BENCH_SPEEDUP_AT_LEAST, 1, false}},
+        {"gdb", {"hits with a false condition", "gdb, break f if 0",
+                 sdb_false_hits, gdb_false_hits,
+                 BENCH_PER_SECOND, BENCH_RATIO_AT_LEAST, 12, false}},
+        {"gdb", {"hits with a false condition, on any CPU", "gdb, break f if 0, on any CPU",
+                 sdb_false_hits_unpinned, gdb_false_hits_unpinned,
+                 BENCH_PER_SECOND, BENCH_RATIO_AT_LEAST, 30, false}},
+        {"lldb", {"hits with a false condition", "lldb, breakpoint set -n f -c 0",
+                  sdb_false_hits, lldb_false_hits,
+                  BENCH_PER_SECOND, BENCH_RATIO_AT_LEAST, 100, false}},
+    };
+    /* clang-format on */
+    const struct bench_options *all = report->options;
+    struct bench_options options = *all;
 
-    if (look_has_strace())
-        measure_line(report, &line);
-    else
-        (void)fputs("no strace here, and no row for all calls caught beside it\n", stderr);
+    if (options.quick)
+        options.rounds = 1; /* they take long to start */
+    report->options = &options;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (look_has(others[i].program))
+            measure_line(report, &others[i].line);
+        else
+            (void)fprintf(stderr, "no %s here, and no row beside it\n", others[i].program);
+    }
+    report->options = all;
 }
 
 int main(int argc, char **argv)
@@ -95,11 +127,13 @@ int main(int argc, char **argv)
         look_small = SMALL_QUICK;
         look_stops = STOPS_QUICK;
         look_calls = CALLS_QUICK;
+        look_places = PLACES_QUICK;
+        look_debugger_hits = HITS_QUICK;
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         measure_line(&report, &lines[i]);
-    measure_beside_strace(&report);
+    measure_beside_others(&report);
     bench_write_json(&report);
     (void)bench_print(&report);
     return 0;

@@ -147,24 +147,6 @@ double strace_program(void)
     return (bench_now_us() - begin) / 1000;
 }
 
-bool look_has_strace(void)
-{
-    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
-    const char *argv[] = {"strace", "--version", NULL};
-    const struct sdb_fd output = {.target = 1, .kind = SDB_FD_NULL};
-    struct sdb_child *child;
-
-    options.argv = argv;
-    options.fds = &output;
-    options.fd_count = 1;
-    options.flags = SDB_LAUNCH_SEARCH_PATH;
-    if (sdb_launch(&options, &child, NULL) < 0)
-        return false;
-    look_check("strace's end", sdb_child_wait(child, -1, NULL));
-    sdb_child_close(child);
-    return true;
-}
-
 /* ---- both ends of each call ---- */
 
 double sdb_ends_of_caught_calls(void)

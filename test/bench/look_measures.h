@@ -11,12 +11,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define LOOK_MOST_PLACES 10000
+
 /* How much is measured; to be set before the hosts are started. */
-extern size_t look_large;        /* bytes that are read at once */
-extern size_t look_small;        /* reads of 8 bytes */
-extern size_t look_stops;        /* whose registers are read, or that are made at calls */
-extern size_t look_calls;        /* of a program, of which one is caught */
-extern size_t look_traced_calls; /* of one of which all are */
+extern size_t look_large;         /* bytes that are read at once */
+extern size_t look_small;         /* reads of 8 bytes */
+extern size_t look_stops;         /* whose registers are read, or that are made at calls */
+extern size_t look_places;        /* that get a breakpoint */
+extern size_t look_debugger_hits; /* of which a debugger handles so many, and twice as many */
+extern size_t look_calls;         /* of a program, of which one is caught */
+extern size_t look_traced_calls;  /* of one of which all are */
 
 /* ---- look_memory.c ---- */
 
@@ -50,11 +54,38 @@ double bare_program_with_filter(void); /* the same filter, and nobody holds it *
 double sdb_program_with_all_caught(void);
 double strace_program(void);
 
-/** @return whether strace can be run */
-bool look_has_strace(void);
-
 /* Ends of calls handled a second, all of them caught. */
 double sdb_ends_of_caught_calls(void);
 double bare_ends_of_calls(void);
+
+/* ---- look_breakpoints.c ---- */
+
+/* Hits of a function that is called for ever, a second, whose condition is false. */
+double sdb_false_hits(void);
+double sdb_false_hits_unpinned(void);
+double sdb_told_hits(void); /* of which each is told, and resumed */
+double bare_hits(void);
+
+/* The same with a hundred threads, all of which call it. */
+double sdb_false_hits_of_many(void);
+double bare_hits_of_many(void);
+
+/* Steps of one instruction a second. */
+double sdb_steps(void);
+double bare_steps(void);
+
+/* Breakpoints planted one by one and lifted again, in microseconds for one, and its two writes. */
+double sdb_plant_and_lift(void);
+double bare_plant_and_lift(void);
+
+/* ---- look_debuggers.c ---- */
+
+/* Hits a second whose condition is false, in debuggers; what takes them to start is taken off. */
+double gdb_false_hits(void);
+double gdb_false_hits_unpinned(void);
+double lldb_false_hits(void);
+
+/** @return whether a program can be run */
+bool look_has(const char *program);
 
 #endif

@@ -12,6 +12,12 @@
 
 #include <sdb/sdb.h>
 
+/** What the large area is filled with. */
+#define LOOK_FILL 'l'
+
+/** May run on any CPU from now on. */
+void look_unpin(void);
+
 struct look_target {
     pid_t pid;
     uint64_t large; /* the address of look_large bytes */
@@ -19,6 +25,13 @@ struct look_target {
 
 /** Start it; it is under way when this returns. */
 struct look_target look_target_start(void);
+
+/** Start one that calls look_hot() for ever instead, in so many threads.  It has a large area, too. */
+struct look_target look_target_start_hot(size_t threads);
+
+/** A function of two instructions, and a copy of the first of them that goes on behind it. */
+int look_hot(int number);
+extern const char look_hot_slot[];
 
 /** @return it, held by a new session, stopped */
 struct sdb_process *look_hold(const struct look_target *target, struct sdb_session **session);

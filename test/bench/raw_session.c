@@ -11,11 +11,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -194,6 +197,44 @@ void raw_stop_at_signals(pid_t tid, size_t stops)
         request(PTRACE_CONT, tid, status ? WSTOPSIG(status) : 0);
         status = wait_for_stop(-1);
     }
+}
+
+void raw_step(pid_t tid, size_t steps)
+{
+    while (steps-- > 0) {
+        request(PTRACE_SINGLESTEP, tid, 0);
+        (void)wait_for_stop(tid);
+    }
+}
+
+void raw_plant(pid_t pid, const void *address)
+{
+    long word;
+
+    errno = 0;
+    word = ptrace(PTRACE_PEEKTEXT, pid, address, NULL);
+    if (errno != 0 || ptrace(PTRACE_POKETEXT, pid, address, (word & ~0xffL) | 0xcc) < 0)
+        bench_die("a breakpoint in %d: %s", (int)pid, strerror(errno));
+}
+
+pid_t raw_stop_at_hits(pid_t tid, const void *address, const void *slot, size_t hits, pid_t only)
+{
+    const size_t pc = offsetof(struct user, regs.rip);
+    const long standing = ptrace(PTRACE_PEEKUSER, tid, pc, NULL);
+    bool hit = standing == (long)(intptr_t)address + 1;
+
+    while (hits-- > 0) {
+        int status;
+
+        if (hit && ptrace(PTRACE_POKEUSER, tid, pc, slot) < 0)
+            bench_die("the program counter of %d: %s", (int)tid, strerror(errno));
+        request(PTRACE_CONT, tid, 0);
+        tid = wait4(only, &status, __WALL, NULL);
+        if (tid < 0 || status != W_STOPCODE(SIGTRAP))
+            bench_die("a traced thread did not trap: %#x", (unsigned)status);
+        hit = true;
+    }
+    return tid;
 }
 
 void raw_attach_and_detach(pid_t pid)

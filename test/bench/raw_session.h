@@ -31,6 +31,23 @@ void raw_stop_at_calls(pid_t tid, size_t stops);
 /** Have it stop so often at its signals, which it gets. */
 void raw_stop_at_signals(pid_t tid, size_t stops);
 
+/** Have it stop so often after one instruction. */
+void raw_step(pid_t tid, size_t steps);
+
+/** Plant a breakpoint in the text of a process whose first thread is stopped. */
+void raw_plant(pid_t pid, const void *address);
+
+/**
+ * Have the threads come to it so often, and execute its instruction elsewhere.
+ *
+ * @param tid      the one that stands still
+ * @param address  the breakpoint, at which it may stand
+ * @param slot     where its instruction is executed
+ * @param only     wait for this thread, or -1: for any
+ * @return the thread that stands still now, at a hit
+ */
+pid_t raw_stop_at_hits(pid_t tid, const void *address, const void *slot, size_t hits, pid_t only);
+
 /** Stop all threads of a process, and let them go. */
 void raw_attach_and_detach(pid_t pid);
 

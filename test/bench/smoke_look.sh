@@ -8,7 +8,8 @@ trap 'rm -rf "$directory"' EXIT
 "$bench" --quick --json "$directory/results.json" >"$directory/table"
 cat "$directory/table"
 for row in '64 MiB of memory' '8 bytes of memory read |' 'by another thread' 'registers of a stop' \
-    'vector register' 'one that is caught' 'ends of system calls'; do
+    'vector register' 'one that is caught' 'ends of system calls' \
+    'false condition |' 'told and resumed' 'by 100 threads' 'single steps' 'planted and lifted'; do
     grep -Fq "$row" "$directory/table" || {
         echo "no row: $row" >&2
         exit 1

@@ -14,6 +14,10 @@
  *     bench_stops count CALLS
  *
  * makes so many of the cheapest system calls and one getpgid(2), and exits.
+ *
+ *     bench_stops hot CALLS
+ *
+ * calls the function bench_hot so often, and exits.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -57,6 +61,23 @@ static int count_calls(long calls)
     return 0;
 }
 
+int bench_hot(int number);
+__asm__(".text\n"
+        ".globl bench_hot\n"
+        ".type bench_hot, @function\n"
+        "bench_hot: lea 1(%rdi), %eax\n"
+        "ret\n"
+        ".size bench_hot, . - bench_hot\n");
+
+static int call_hot(int calls)
+{
+    int number = 0;
+
+    for (int i = 0; i < calls; i++)
+        number = bench_hot(number);
+    return number != calls;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc == 3 ? argv[1] : "";
@@ -66,6 +87,8 @@ int main(int argc, char **argv)
 
     if (strcmp(what, "count") == 0)
         return count_calls(threads);
+    if (strcmp(what, "hot") == 0)
+        return call_hot(threads);
     (void)pthread_barrier_init(&all_here, NULL, (unsigned)threads + 1);
     (void)pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);

@@ -343,6 +343,13 @@ static void check_trap(void)
     sigset_t mask;
 
     sigaction(SIGTRAP, NULL, &action);
+    /* That it is ignored is put back soon after a hit, not at once. */
+    for (int tries = 0;
+         trap_action.sa_handler == SIG_IGN && action.sa_handler == SIG_DFL && tries < 10000;
+         tries++) {
+        usleep(100);
+        sigaction(SIGTRAP, NULL, &action);
+    }
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     if (action.sa_handler != trap_action.sa_handler || action.sa_flags != trap_action.sa_flags ||
         sigismember(&mask, SIGTRAP) != trap_masked)
