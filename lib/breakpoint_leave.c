@@ -29,9 +29,6 @@
 #define FAULT_SIGNALS                                                                              \
     (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
 
-/* The bit of the flags that a step sets. */
-#define TRAP_FLAG UINT64_C(0x100)
-
 /* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
 #define FIRST_RESTART (-516)
 #define LAST_RESTART  (-512)
