@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Breakpoints and processes that are born or let go: those that are held hit them, the others run on as
+ * if there were none.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "holding.h"
+#include "racing.h"
+
+#define BIRTHS        SDB_TRACEE_DIR "/births"
+#define CHILDREN      20
+#define CALLS         5
+#define CHILDREN_TEXT "20"
+#define CALLS_TEXT    "5"
+
+static struct target target;
+static struct sdb_breakpoint *breakpoint;
+
+static void begin_births(int way, const char *how, uint32_t follow)
+{
+    const char *const argv[] = {BIRTHS, how, CHILDREN_TEXT, CALLS_TEXT, NULL};
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+
+    begin(way);
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    target = launch_program(BIRTHS, argv);
+    ck_assert_int_eq(sdb_process_set_follow(target.process, follow), 0);
+    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    ck_assert_int_eq(read(target.output, &options.address, sizeof(options.address)),
+                     (ssize_t)sizeof(options.address));
+    ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
+    tell_target(&target, 'g');
+}
+
+/* @return how many hits were told, of which process's is not looked at */
+static unsigned run_to_all_ends(void)
+{
+    struct sdb_event event = SDB_EVENT_INIT;
+    unsigned hits = 0;
+    int rc;
+
+    while ((rc = sdb_session_wait(session, PATIENCE_MS, &event)) == 0) {
+        hits += event.kind == SDB_EVENT_BREAKPOINT;
+        if (event.kind == SDB_EVENT_EXITED) {
+            ck_assert_uint_eq(event.status->how, SDB_EXITED);
+            ck_assert_int_eq(event.status->code, 0);
+        }
+        ck_assert_int_eq(sdb_event_resume(&event), 0);
+    }
+    ck_assert_int_eq(rc, -ECHILD);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), hits);
+    return hits;
+}
+
+static void expect_births(int way, const char *how, uint32_t follow, unsigned hits)
+{
+    begin_births(way, how, follow);
+    ck_assert_uint_eq(run_to_all_ends(), hits);
+    finish();
+    close_target(&target);
+}
+
+START_TEST(newborns_that_are_not_held_run_free)
+{
+    expect_births(_i, "fork", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
+    expect_births(_i, "vfork", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
+    expect_births(_i, "spawn", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
+    expect_births(_i, "clone", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
+}
+END_TEST
+
+START_TEST(newborns_that_are_held_hit_too)
+{
+    expect_births(_i, "fork", SDB_FOLLOW_ALL, 2 * CHILDREN * CALLS);
+    expect_births(_i, "vfork", SDB_FOLLOW_ALL, 2 * CHILDREN * CALLS);
+    expect_births(_i, "spawn", SDB_FOLLOW_ALL, CHILDREN * CALLS);
+    expect_births(_i, "clone", SDB_FOLLOW_ALL, 2 * CHILDREN * CALLS);
+}
+END_TEST
+
+/* At any hit, of the parent or of a child. */
+START_TEST(who_is_let_go_runs_on)
+{
+    static const char *const ways[] = {"fork", "vfork", "spawn", "clone"};
+
+    for (int round = 0; round < rounds(24); round++) {
+        struct chance chance = chance_of((unsigned)round);
+        const unsigned after = 1 + chance_below(&chance, CHILDREN * CALLS - 1);
+        struct sdb_event event = SDB_EVENT_INIT;
+        struct sdb_child *child = NULL;
+        struct sdb_exit_status status = {.size = sizeof(status)};
+        unsigned hits = 0;
+        int rc;
+
+        begin_births(_i, ways[round % 4], SDB_FOLLOW_DEFAULT);
+        while (hits < after && sdb_session_wait(session, PATIENCE_MS, &event) == 0) {
+            hits += event.kind == SDB_EVENT_BREAKPOINT;
+            if (hits < after)
+                ck_assert_int_eq(sdb_event_resume(&event), 0);
+        }
+        rc = sdb_process_detach(target.process, SDB_RELEASE_RUN, &child);
+        ck_assert_msg(rc == 0, "detach: %s", sdb_error_describe(rc));
+        ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+        ck_assert_uint_eq(status.how, SDB_EXITED);
+        ck_assert_int_eq(status.code, 0);
+        sdb_child_close(child);
+        finish();
+        close_target(&target);
+    }
+}
+END_TEST
+
+START_TEST(the_end_of_a_session_lifts_all)
+{
+    static const char *const ways[] = {"fork", "vfork"};
+
+    for (int i = 0; i < 2; i++) {
+        begin_births(_i, ways[i], SDB_FOLLOW_ALL);
+        (void)run_to_all_ends();
+        ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
+        finish();
+        close_target(&target);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const births[] = {
+        newborns_that_are_not_held_run_free,
+        newborns_that_are_held_hit_too,
+        who_is_let_go_runs_on,
+        the_end_of_a_session_lifts_all,
+    };
+    Suite *suite = suite_create("breakpoint_births");
+
+    HOLDING_CASE(suite, births);
+    return holding_run_suite(suite);
+}
