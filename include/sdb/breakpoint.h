@@ -34,6 +34,15 @@
  * them first.  If the host dies without its session's end, a process that is not killed with it
  * (SDB_RELEASE_KILL) keeps the bytes, and dies of the first that it comes by.
  *
+ * What it costs the program: a trap that comes while it blocks or ignores SIGTRAP has the kernel reset that
+ * signal's handler and mask.  Both are put back, soon after the hit or when the process is let go, as far
+ * as they are known: a mask if it blocks all signals, a handler if it was set before the process had its
+ * first breakpoint.  In a process under a seccomp filter no handler is put back, and the scratch pages
+ * stay mapped after it was let go: the system calls for that might have it killed.
+ *
+ * An address in the middle of an instruction that has no breakpoint itself changes that instruction for
+ * those who execute it.
+ *
  * A breakpoint belongs to the session of its process.  It is valid until sdb_breakpoint_remove(), or
  * the session's end.
  */
@@ -111,7 +120,8 @@ struct sdb_breakpoint_options {
  *         -EACCES   what is mapped there cannot be executed
  *         -EIO      it is mapped, and cannot be written to: shared, and only to be read
  *         -ENOTSUP  the process runs 32-bit code
- *         -ENOSPC   with HARDWARE: the debug registers do not suffice
+ *         -ENOSPC   with HARDWARE: the debug registers do not suffice.  What is mapped at the address
+ *                   is not looked at then: it may come later
  *         -EAGAIN   it is executing another program, as an event will tell; or there was no way to
  *                   wait for its threads
  *         -ENOMEM, -EMFILE, -ENFILE  no memory, or no descriptor for the process's memory
@@ -142,7 +152,8 @@ SDB_API int sdb_breakpoint_remove(struct sdb_breakpoint *breakpoint);
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread
  *         -EINVAL   @p breakpoint is NULL
- *         -EFAULT, -EACCES, -EIO, -ENOSPC, -ENOMEM  as from sdb_breakpoint_create(): it stays disabled
+ *         -EFAULT, -EACCES, -EIO, -ENOSPC, -ENOMEM, -ESRCH, -EAGAIN  as from sdb_breakpoint_create():
+ *                   it stays disabled
  *
  * Tracer thread only.  Since 0.1.
  */

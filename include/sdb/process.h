@@ -78,7 +78,8 @@ SDB_API struct sdb_thread *sdb_process_next_thread(const struct sdb_process *pro
                                                    const struct sdb_thread *after);
 
 /**
- * @return how many of its threads are held, or -EINVAL if @p process is NULL
+ * @return how many of its threads are held, or -EINVAL if @p process is NULL; one that others of the
+ *         program have joined already counts until the session has seen its end
  *
  * Tracer thread only.  Since 0.1.
  */

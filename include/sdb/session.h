@@ -302,7 +302,8 @@ SDB_API int sdb_session_interrupt(struct sdb_session *session);
 SDB_API int sdb_session_fd(struct sdb_session *session);
 
 /**
- * Go through the processes that the session holds, in no particular order.
+ * Go through the processes that the session holds, in no particular order; those that have ended are not
+ * among them, although their end may still be to be told.
  *
  * @param after  the one before, or NULL for the first; it must not be gone
  * @return a process, or NULL after the last, or if @p session is NULL
