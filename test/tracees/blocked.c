@@ -376,11 +376,17 @@ static void make_semaphore(struct blocked *blocked)
     check(blocked->other, "semget");
 }
 
+/* One that is made again when the semaphore has gone already says so in its own way. */
+static bool is_removed(int error)
+{
+    return error == EIDRM || error == EINVAL;
+}
+
 static long by_semop(struct blocked *blocked)
 {
     struct sembuf down = {.sem_op = -1};
 
-    return semop(blocked->other, &down, 1) < 0 && errno != EIDRM ? -1 : 0;
+    return semop(blocked->other, &down, 1) < 0 && !is_removed(errno) ? -1 : 0;
 }
 
 static long by_semtimedop(struct blocked *blocked)
@@ -388,7 +394,7 @@ static long by_semtimedop(struct blocked *blocked)
     struct sembuf down = {.sem_op = -1};
     const struct timespec timeout = TIMEOUT;
 
-    return semtimedop(blocked->other, &down, 1, &timeout) < 0 && errno != EIDRM ? -1 : 0;
+    return semtimedop(blocked->other, &down, 1, &timeout) < 0 && !is_removed(errno) ? -1 : 0;
 }
 
 static void remove_semaphore(struct blocked *blocked)
@@ -409,7 +415,7 @@ static long by_msgrcv(struct blocked *blocked)
         char bytes[BYTES];
     } message;
 
-    return msgrcv(blocked->other, &message, BYTES, 0, 0) < 0 && errno != EIDRM ? -1 : 0;
+    return msgrcv(blocked->other, &message, BYTES, 0, 0) < 0 && !is_removed(errno) ? -1 : 0;
 }
 
 static void remove_messages(struct blocked *blocked)
