@@ -197,7 +197,7 @@ static void end_breakpoint(struct sdb_breakpoint *breakpoint)
 
 void sdb__breakpoint_free_all(struct sdb_session *session)
 {
-    while (session->breakpoints)
+    while (session->breakpoints) /* what is freed was taken out: NOLINTNEXTLINE */
         end_breakpoint(session->breakpoints);
 }
 

@@ -85,29 +85,36 @@ static bool execute_first(struct sdb_thread *thread, uint64_t place)
     return rc == 0;
 }
 
+/* Where in a scratch page it stands.  @return the point, or NULL: it is in none */
+static const struct sdb__relocation_point *find_point(struct sdb_thread *thread,
+                                                      const struct sdb__scratch_slot **slot,
+                                                      uint64_t *start)
+{
+    uint64_t pc;
+
+    if (sdb__registers_get_pc(thread, &pc) < 0)
+        return NULL;
+    *slot = sdb__scratch_find(thread->process->space->sites, pc, start);
+    return *slot ? point_at(*slot, pc - *start) : NULL;
+}
+
 /* Show the program's own place.  @return false if the thread is between two parts of an instruction */
 static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 {
-    const struct sdb__breakpoint_sites *sites = thread->process->space->sites;
     const struct sdb__relocation_point *point;
     const struct sdb__scratch_slot *slot;
     struct user_regs_struct *registers;
     uint64_t start;
-    uint64_t pc;
 
     thread->displaced = false;
-    if (sdb__registers_get_pc(thread, &pc) < 0)
-        return true;
-    slot = sdb__scratch_find(sites, pc, &start);
-    point = slot ? point_at(slot, pc - start) : NULL;
-    if (!point)
-        return true;
     /* But for a call, which may wait for that very signal, and a string, which may be long. */
-    if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        !slot->site->is_syscall && !slot->site->is_repeated && execute_first(thread, pc)) {
-        thread->displaced = true;
-        return show_own_place(thread, stop);
-    }
+    do {
+        point = find_point(thread, &slot, &start);
+        if (!point)
+            return true;
+    } while (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
+             !slot->site->is_syscall && !slot->site->is_repeated &&
+             execute_first(thread, start + point->offset));
     if (point->address == slot->site->address && point->offset > 0 &&
         stop->kind == SDB_EVENT_STEP) {
         thread->displaced = true;

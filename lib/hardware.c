@@ -65,11 +65,11 @@ int sdb__hardware_begin(struct sdb_breakpoint *breakpoint, struct sdb_process *p
 
 void sdb__hardware_end(struct sdb_breakpoint *breakpoint)
 {
-    while (breakpoint->places) {
-        struct sdb__hardware_place *place = breakpoint->places;
+    struct sdb__hardware_place *place;
 
+    while ((place = breakpoint->places)) {
         /* Out of the lists first: others may be looked at while threads are stopped. */
-        take_from_breakpoint(place);
+        take_from_breakpoint(place); /* NOLINT(clang-analyzer-unix.Malloc): what is freed is out */
         take_from_process(place);
         sdb__debug_release(place->process, place);
         free(place);

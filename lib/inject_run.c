@@ -48,8 +48,8 @@ static void take_newborn(struct sdb__injection *injection, int status)
     struct user_regs_struct begin = injection->saved;
     struct user_regs_struct now;
     struct sdb__stop stop;
-    int newborn_status;
-    int signal;
+    int newborn_status = 0;
+    int signal = 0;
 
     if (sdb__event_decode(thread, status, &stop) < 0)
         return;
@@ -79,8 +79,8 @@ static void take_newborn(struct sdb__injection *injection, int status)
  */
 static int deal_with_signal(struct sdb__injection *injection, int *signal)
 {
-    struct user_regs_struct now;
-    siginfo_t info;
+    struct user_regs_struct now = {0};
+    siginfo_t info = {0};
     int rc;
 
     if (*signal == SIGSTOP) {
@@ -147,7 +147,7 @@ int sdb__injection_run_to_with(struct sdb__injection *injection, enum sdb__injec
 {
     for (;;) {
         enum sdb__status_kind kind;
-        int status;
+        int status = 0;
         int rc = resume(injection, way, *signal);
 
         if (rc == 0)

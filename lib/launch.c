@@ -198,7 +198,7 @@ int sdb_launch(const struct sdb_launch_options *options, struct sdb_child **chil
     if (rc < 0)
         goto finish;
 
-    rc = launching->path->wait(launching, &launching->deadline);
+    rc = launching->path->wait(launching, &launching->deadline); /* NOLINT: it was begun */
     if (rc == -ETIMEDOUT) {
         sdb__launching_explain(launching, rc, 0, error);
         sdb__launching_kill(launching, &signal);

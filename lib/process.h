@@ -93,9 +93,6 @@ struct sdb__space *sdb__process_space(struct sdb_process *process);
 /** Give it another address space, whose reference becomes the process's. */
 void sdb__process_set_space(struct sdb_process *process, struct sdb__space *space);
 
-/** @return whether it has ended, or was let go, as far as the caller knows */
-bool sdb__process_is_gone(const struct sdb_process *process);
-
 /** @return whether it is held, but not for the caller any more, or never was */
 bool sdb__process_is_hidden(const struct sdb_process *process);
 

@@ -131,6 +131,7 @@ static void take_out(struct sdb_watchpoint *watchpoint)
     if (watchpoint->previous)
         watchpoint->previous->next = watchpoint->next;
     else
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it has a session until here */
         watchpoint->session->watchpoints = watchpoint->next;
     if (watchpoint->next)
         watchpoint->next->previous = watchpoint->previous;
@@ -140,7 +141,7 @@ static void take_out(struct sdb_watchpoint *watchpoint)
 
 void sdb__watchpoint_free_all(struct sdb_session *session)
 {
-    while (session->watchpoints)
+    while (session->watchpoints) /* what is freed was taken out: NOLINTNEXTLINE */
         take_out(session->watchpoints);
 }
 

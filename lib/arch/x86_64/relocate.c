@@ -267,11 +267,10 @@ static bool move_relative_branch(const struct moving *moving)
     if (instruction->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
         has_narrow_operand(instruction))
         return false; /* Knights Corner had jumps with VEX */
-    if (is_long && opcode >= 0x80 && opcode <= 0x8f) {
-        move_condition(moving, target);
-    } else if (is_long || instruction->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT) {
+    if (is_long ? opcode < 0x80 || opcode > 0x8f
+                : instruction->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
         return false;
-    } else if (opcode >= 0x70 && opcode <= 0x7f) {
+    if (is_long || (opcode >= 0x70 && opcode <= 0x7f)) {
         move_condition(moving, target);
     } else if (opcode >= 0xe0 && opcode <= 0xe3) {
         move_counted(moving, target);
