@@ -21,7 +21,7 @@ struct sdb_breakpoint;
 struct sdb__site;
 
 /* How deep in handlers of handlers a site is known to have been hit already. */
-#define SDB__MOST_REPEATS 8
+#define SDB__MOST_REPEATS 5
 
 /* A thread will come to a site again, without a new hit, with this stack pointer. */
 struct sdb__repeat {

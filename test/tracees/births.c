@@ -21,7 +21,7 @@
 static char stack[1 << 16] __attribute__((aligned(16)));
 static long calls;
 
-__attribute__((noinline, noclone)) static long counted(long value)
+__attribute__((noinline)) static long counted(long value)
 {
     __asm__ volatile("" : "+r"(value)::"memory");
     return value + 1;
