@@ -20,6 +20,7 @@
 #include "calls.h"
 #include "event.h"
 #include "process.h"
+#include "session.h"
 
 /* The kernel's own: a call to be taken up by restart_syscall(2) (ERESTART_RESTARTBLOCK). */
 #define RESULT_RESTART_BLOCK (-516)
@@ -238,8 +239,10 @@ int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, cons
     rc = sdb__call_set_fill(&wanted, numbers, count, NULL);
     if (rc < 0)
         return rc;
-    if (process->running_count > 0)
-        return -EBUSY;
+    /* How a thread runs says whether its calls stop it: those that run are resumed anew. */
+    rc = sdb__session_pause(process);
+    if (rc < 0)
+        return rc;
     catching = &process->policies.catching;
     catching->some = all || count > 0;
     catching->all = all;
@@ -247,6 +250,7 @@ int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, cons
     catching->wanted = wanted;
     catching->filter_suffices =
         catching->has_filter && !all && sdb__call_set_covers(&catching->filter, &wanted);
+    sdb__session_unpause(process);
     return 0;
 }
 

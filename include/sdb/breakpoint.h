@@ -111,7 +111,8 @@ struct sdb_breakpoint_options {
  * @param breakpoint  gets it
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread
- *         -EINVAL   a pointer is NULL, a wrong size, an unknown flag, a list without entries, a thread
+ *         -EINVAL   a pointer is NULL, a wrong size, an unknown flag, a list without entries; with
+ *                   HARDWARE, an address that no program can have; a thread
  *                   of another process, or a process of which threads are not held
  *                   (SDB_FOLLOW_CLONE is not in its follow policy)
  *         -E2BIG    members of @p options that this version does not know are set

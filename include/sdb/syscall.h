@@ -199,6 +199,10 @@ SDB_API int sdb_thread_refuse_syscall(struct sdb_thread *thread, int error);
  * SDB_RESUME_CONTINUE or sdb_event_resume().  At first these are none, or those of `caught_syscalls`.  A
  * newborn process begins with what its parent has; an exec changes nothing.
  *
+ * Its threads may run or stand still.  Those that run are stopped for a moment, and no event tells of
+ * that; a call that one of them waits in is taken up again, and is told then as one that begins, if it
+ * is caught.  A thread that cannot stop yet (it waits in vfork(2)) begins with it at its next stop.
+ *
  * A call is caught by its number on x86-64, and when it is made as a call of i386 or x32 that has the
  * same name there.  i386 has calls that stand for several (socketcall, ipc, mmap2 beside mmap); only
  * SDB_CATCH_ALL catches these.
@@ -218,7 +222,7 @@ SDB_API int sdb_thread_refuse_syscall(struct sdb_thread *thread, int error);
  *         -EINVAL  @p process is NULL, an unknown flag, a list with SDB_CATCH_ALL, no list where one was
  *                  counted, or a number out of its range
  *         -ESRCH   it is gone
- *         -EBUSY   not all of its threads stand still: see sdb_process_stop()
+ *         -ENOMEM, -EAGAIN  no memory, or no way to wait for its threads; all is as it was
  *
  * Tracer thread only.  Since 0.1.
  */

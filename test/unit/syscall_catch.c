@@ -17,6 +17,9 @@
 
 #define RESTART_BLOCK (-516)
 
+/* Of four threads: as many events of calls as can be on their way when the wish changes. */
+#define UNDER_WAY 12
+
 static struct target launch_catching(const char *const *steps, uint32_t flags,
                                      const int32_t *numbers, size_t count)
 {
@@ -411,10 +414,77 @@ START_TEST(interrupts_come_among_calls_that_pass)
         ck_assert_int_eq(state_of(target.pid), 't');
         resume_process(target.process);
     }
-    ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 0, NULL, 0), -EBUSY);
+    catch_calls(target.process, 0, NULL, 0); /* it runs, and runs on */
     ck_assert_int_eq(sdb_session_interrupt(session), 0);
     ck_assert_int_eq(sdb_session_wait(session, PATIENCE_MS, &event), -EINTR);
     ck_assert_int_eq(sdb_session_wait(session, 20, &event), -ETIMEDOUT);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* Resume what comes; after as many as can have been under way, only this call may come. */
+static void expect_only(int64_t number, int events)
+{
+    int count = 0;
+
+    while (count < events) {
+        struct sdb_event event = next_event();
+
+        if (event.kind == SDB_EVENT_SYSCALL_ENTRY || event.kind == SDB_EVENT_SYSCALL_EXIT) {
+            ck_assert_msg(++count <= UNDER_WAY || call_of(event.thread).number == number,
+                          "call %lld came", (long long)call_of(event.thread).number);
+        } else {
+            ck_assert(event.kind == SDB_EVENT_CLONE || event.kind == SDB_EVENT_START);
+        }
+        resume(&event);
+    }
+}
+
+START_TEST(what_is_caught_can_be_changed_while_threads_run)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_catching(STEPS("storm:4:100000000"), 0, NUMBERS(SYS_getpriority));
+    for (int i = 0; i < 20; i++) {
+        int count = 0;
+        int rc;
+
+        expect_only(SYS_getpriority, UNDER_WAY * 3);
+        catch_calls(target.process, i % 2 ? SDB_CATCH_ENTRIES : 0, NUMBERS(SYS_getppid));
+        expect_only(SYS_getppid, UNDER_WAY * 3);
+        catch_calls(target.process, 0, NULL, 0);
+        do {
+            struct sdb_event event = SDB_EVENT_INIT;
+
+            rc = sdb_session_wait(session, 5, &event);
+            if (rc == 0)
+                resume(&event);
+            ck_assert_int_le(++count, UNDER_WAY);
+        } while (rc == 0);
+        catch_calls(target.process, 0, NUMBERS(SYS_getpriority));
+    }
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_call_that_waits_goes_on_when_that_is_changed)
+{
+    struct target target;
+
+    begin(_i);
+    target = launch_catching(STEPS("ready", "nap:200", "121"), 0, NULL, 0);
+    wait_ready_held(&target);
+    await_sleep_held(&target);
+    for (int i = 0; i < 20; i++) {
+        catch_calls(target.process, 0, NUMBERS(SYS_getpgid, SYS_nanosleep));
+        catch_calls(target.process, 0, NUMBERS(SYS_getpgid));
+    }
+    expect_whole_call(SYS_getpgid);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 2), 0);
     finish();
     close_target(&target);
 }
@@ -564,6 +634,8 @@ int main(void)
         threads_storm_and_none_is_missed,
         all_threads_stop_for_a_caught_call,
         interrupts_come_among_calls_that_pass,
+        what_is_caught_can_be_changed_while_threads_run,
+        a_call_that_waits_goes_on_when_that_is_changed,
         stopped_process_stays_stopped,
         signals_pass_among_calls,
         nothing_is_left_of_it_after_a_detach,

@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Breakpoints in the debug registers: each execution is one hit, by whatever thread, and nothing is
+ * left of them in who is let go.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#include "breaking.h"
+#include "watching.h"
+
+#define CREW  8
+#define TURNS 20
+
+/* Above all that a program can have. */
+#define KERNEL_ADDRESS UINT64_C(0xffffffff81000000)
+
+static struct sdb_breakpoint_options hardware_at(uint64_t address)
+{
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+
+    options.flags = SDB_BREAKPOINT_HARDWARE;
+    options.address = address;
+    return options;
+}
+
+static struct sdb_breakpoint *create(struct sdb_process *process,
+                                     const struct sdb_breakpoint_options *options)
+{
+    struct sdb_breakpoint *breakpoint = NULL;
+    int rc = sdb_breakpoint_create(process, options, &breakpoint);
+
+    ck_assert_msg(rc == 0, "create: %s", sdb_error_describe(rc));
+    return breakpoint;
+}
+
+static void expect_none(struct sdb_process *process, const struct sdb_breakpoint_options *options,
+                        int code)
+{
+    struct sdb_breakpoint *breakpoint = NULL;
+    int rc = sdb_breakpoint_create(process, options, &breakpoint);
+
+    ck_assert_msg(rc == code, "create: %s, not %s", sdb_error_describe(rc),
+                  sdb_error_describe(code));
+    ck_assert_ptr_null(breakpoint);
+}
+
+static struct sdb_breakpoint *plant_hardware(const struct target *target, enum place place)
+{
+    const struct sdb_breakpoint_options options = hardware_at(address_of(target, place));
+
+    return create(target->process, &options);
+}
+
+/* What a held thread's debug control register says. */
+static uint64_t control_of(const struct sdb_thread *thread)
+{
+    uint64_t value = 0;
+
+    ck_assert_int_eq(syscall(SYS_ptrace, PTRACE_PEEKUSER, sdb_thread_tid(thread),
+                             offsetof(struct user, u_debugreg[7]), &value),
+                     0);
+    return value;
+}
+
+static int refuse(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
+{
+    uint64_t address = 0;
+
+    ck_assert_ptr_nonnull(breakpoint);
+    ck_assert_int_eq(sdb_thread_pc(thread, &address), 0);
+    ++*(uint64_t *)data;
+    return 0;
+}
+
+/* ---- hits ---- */
+
+START_TEST(each_execution_by_any_thread_is_a_hit)
+{
+    static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system, PLACE_ret};
+
+    for (int mode = SDB_NON_STOP; mode <= SDB_ALL_STOP; mode++) {
+        struct tally tally = {0};
+        struct target target;
+
+        begin(_i);
+        target = launch_places(CREW, TURNS, false);
+        ck_assert_int_eq(sdb_process_set_stop_mode(target.process, (enum sdb_stop_mode)mode), 0);
+        for (int i = 0; i < 4; i++)
+            (void)plant_hardware(&target, places[i]);
+        obey(&target, 's', &tally); /* newborn threads, all of them */
+        for (int i = 0; i < 4; i++)
+            ck_assert_uint_eq(tally.hits[places[i]], CREW * TURNS);
+        obey(&target, 'g', &tally);
+        for (int i = 0; i < 4; i++)
+            ck_assert_uint_eq(tally.hits[places[i]], (CREW + 1) * TURNS);
+        ck_assert_uint_eq(tally.signals[SIGTRAP], 0);
+        expect_right(&target);
+        end_places(&target);
+        finish();
+        close_target(&target);
+    }
+}
+END_TEST
+
+START_TEST(condition_and_ignore_count_are_heeded)
+{
+    struct sdb_breakpoint_options options;
+    struct sdb_breakpoint *asked_one;
+    struct sdb_breakpoint *ignored;
+    struct tally tally = {0};
+    struct target target;
+    uint64_t asked = 0;
+
+    begin(_i);
+    target = launch_places(CREW, TURNS, false);
+    options = hardware_at(address_of(&target, PLACE_push));
+    options.condition = refuse;
+    options.condition_data = &asked;
+    asked_one = create(target.process, &options);
+    options = hardware_at(address_of(&target, PLACE_load));
+    options.ignore_count = CREW;
+    ignored = create(target.process, &options);
+    obey(&target, 's', &tally);
+    ck_assert_uint_eq(asked, CREW * TURNS);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(asked_one), 0);
+    ck_assert_uint_eq(tally.hits[PLACE_push], 0);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(ignored), CREW * TURNS);
+    ck_assert_uint_eq(tally.hits[PLACE_load], CREW * (TURNS - 1));
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(one_thread_alone_is_looked_at)
+{
+    struct sdb_breakpoint_options options;
+    struct tally tally = {0};
+    struct target target;
+
+    begin(_i);
+    target = launch_places(CREW, TURNS, false);
+    options = hardware_at(address_of(&target, PLACE_push));
+    options.thread = sdb_process_thread(target.process);
+    (void)create(target.process, &options);
+    obey(&target, 's', &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_push], 0);
+    obey(&target, 'g', &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_push], TURNS);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(one_shot_is_told_once_although_many_come_by)
+{
+    struct sdb_breakpoint_options options;
+    struct sdb_breakpoint *breakpoint;
+    struct target target;
+
+    begin(_i);
+    target = launch_places(CREW, TURNS, false);
+    options = hardware_at(address_of(&target, PLACE_push));
+    options.flags |= SDB_BREAKPOINT_ONE_SHOT;
+    breakpoint = create(target.process, &options);
+    for (unsigned i = 1; i <= (unsigned)rounds(20); i++) {
+        struct tally tally = {0};
+
+        obey(&target, 's', &tally);
+        ck_assert_uint_eq(tally.hits[PLACE_push], 1);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), i);
+        ck_assert_int_eq(sdb_breakpoint_is_enabled(breakpoint), 0);
+        ck_assert_int_eq(sdb_breakpoint_enable(breakpoint), 0);
+    }
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(it_is_switched_while_they_storm)
+{
+    struct sdb_breakpoint *breakpoint;
+    struct tally tally = {0};
+    struct target target;
+    unsigned count = 0;
+    unsigned ends = 0;
+
+    begin(_i);
+    target = launch_places(CREW, 20 * rounds(5), false);
+    breakpoint = plant_hardware(&target, PLACE_push);
+    tell_target(&target, 's');
+    while (ends < CREW) {
+        struct sdb_event event = next_event();
+
+        ck_assert_uint_ne(event.kind, SDB_EVENT_SIGNAL);
+        ends += event.kind == SDB_EVENT_THREAD_EXIT;
+        if (event.kind == SDB_EVENT_BREAKPOINT && ++count % 7 == 0) {
+            ck_assert_int_eq(sdb_breakpoint_disable(breakpoint), 0);
+            resume(&event);
+            ck_assert_int_eq(sdb_breakpoint_enable(breakpoint), 0);
+        } else if (event.kind == SDB_EVENT_BREAKPOINT && count % 31 == 0) {
+            ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
+            ck_assert_ptr_null(sdb_thread_next_breakpoint(event.thread, NULL));
+            resume(&event);
+            breakpoint = plant_hardware(&target, PLACE_push);
+        } else {
+            resume(&event);
+        }
+    }
+    ck_assert_uint_gt(count, 20);
+    run_to_answer(&target, &tally);
+    tally = (struct tally){0};
+    obey(&target, 'g', &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_push], 20 * (uint64_t)rounds(5));
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(a_timers_handler_comes_by_too)
+{
+    struct tally tally = {0};
+    struct target target;
+    uint64_t calls;
+
+    begin(_i);
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGALRM, SDB_POLICY_PASS), 0);
+    target = launch_places(4, TURNS * 5, false);
+    (void)plant_hardware(&target, PLACE_push);
+    (void)plant_hardware(&target, PLACE_system);
+    obey(&target, 'b', &tally);
+    obey(&target, 's', &tally);
+    obey(&target, 'e', &tally);
+    calls = target.board->counts[PLACE_push];
+    ck_assert_uint_gt(target.board->signals[0], 0);
+    ck_assert_uint_eq(tally.hits[PLACE_push], calls);
+    ck_assert_uint_eq(tally.hits[PLACE_system], calls);
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* ---- stepping ---- */
+
+static struct sdb_event step(struct sdb_thread *thread, uint32_t kind)
+{
+    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+    return expect_of(kind, thread);
+}
+
+static uint64_t pc_of(struct sdb_thread *thread)
+{
+    uint64_t pc = 0;
+
+    ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
+    return pc;
+}
+
+START_TEST(stepping_onto_one_and_off)
+{
+    struct sdb_event event;
+    struct tally tally = {0};
+    struct target target;
+    uint64_t address;
+
+    begin(_i);
+    target = launch_places(1, 1, false);
+    address = address_of(&target, PLACE_call); /* it is the second instruction there */
+    (void)plant_hardware(&target, PLACE_call);
+    (void)plant_at(target.process, address - 7);
+    tell_target(&target, 'g');
+    event = expect(SDB_EVENT_BREAKPOINT);
+    ck_assert_uint_eq(event.address, address - 7);
+    step(event.thread, SDB_EVENT_STEP);
+    ck_assert_uint_eq(pc_of(event.thread), address);
+    /* It is told when the thread goes on; then the instruction is executed. */
+    event = step(event.thread, SDB_EVENT_BREAKPOINT);
+    ck_assert_uint_eq(event.address, address);
+    ck_assert_uint_eq(pc_of(event.thread), address);
+    step(event.thread, SDB_EVENT_STEP);
+    ck_assert_uint_ne(pc_of(event.thread), address);
+    ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
+    run_to_answer(&target, &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_call], 0);
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(running_to_one_is_both)
+{
+    struct sdb_event event;
+    struct tally tally = {0};
+    struct target target;
+
+    begin(_i);
+    target = launch_places(1, 1, false);
+    (void)plant(&target, PLACE_push);
+    (void)plant_hardware(&target, PLACE_load);
+    tell_target(&target, 'g');
+    event = expect(SDB_EVENT_BREAKPOINT);
+    ck_assert_int_eq(sdb_thread_run_to(event.thread, address_of(&target, PLACE_load)), 0);
+    event = expect_of(SDB_EVENT_BREAKPOINT, event.thread);
+    ck_assert_uint_eq(event.address, address_of(&target, PLACE_load));
+    resume(&event);
+    run_to_answer(&target, &tally);
+    ck_assert_uint_eq(tally.steps, 0); /* it has arrived with that event */
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* ---- beside others ---- */
+
+/* Each at the same address told a hit of its own, one after the other. */
+START_TEST(a_software_one_at_the_same_address_is_told_with_it)
+{
+    static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system,
+                                        PLACE_interrupt_return};
+
+    begin(_i);
+    for (int i = 0; i < 4; i++) {
+        struct target target = launch_places(CREW, TURNS, false);
+        struct sdb_breakpoint *hardware = plant_hardware(&target, places[i]);
+        struct sdb_breakpoint *software = plant(&target, places[i]);
+        struct tally tally = {0};
+
+        obey(&target, 's', &tally);
+        ck_assert_uint_eq(tally.hits[places[i]], CREW * TURNS);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(hardware), CREW * TURNS);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(software), CREW * TURNS);
+        ck_assert_int_eq(sdb_breakpoint_remove(hardware), 0);
+        obey(&target, 's', &tally);
+        ck_assert_uint_eq(tally.hits[places[i]], UINT64_C(2) * CREW * TURNS);
+        expect_right(&target);
+        end_places(&target);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
+/* It has no room to be moved to, so it is executed where it is. */
+START_TEST(the_same_where_nothing_can_be_displaced)
+{
+    begin(_i);
+    for (int place = 0; place < PLACE_inner; place++) {
+        struct target target = launch_places(1, 4, true);
+        struct sdb_breakpoint *hardware = plant_hardware(&target, (enum place)place);
+        struct sdb_breakpoint *software = plant(&target, (enum place)place);
+        struct tally tally = {0};
+
+        obey(&target, 'g', &tally);
+        ck_assert_uint_eq(tally.hits[place], 4);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(hardware), 4);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(software), 4);
+        expect_right(&target);
+        end_places(&target);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(a_fifth_is_refused_as_a_whole)
+{
+    struct sdb_watchpoint_options watch = SDB_WATCHPOINT_OPTIONS_INIT;
+    struct sdb_breakpoint_options options;
+    struct sdb_watchpoint *watchpoint = NULL;
+    struct sdb_breakpoint *breakpoints[3];
+    uint64_t addresses[5];
+    struct tally tally = {0};
+    struct target target;
+
+    begin(_i);
+    target = launch_places(CREW, 1, false);
+    for (int i = 0; i < 5; i++)
+        addresses[i] = address_of(&target, (enum place)i);
+    options = hardware_at(0);
+    options.addresses = addresses;
+    options.address_count = 5;
+    expect_none(target.process, &options, -ENOSPC);
+    for (int i = 0; i < 3; i++)
+        breakpoints[i] = plant_hardware(&target, (enum place)i);
+    options.address_count = 2;
+    expect_none(target.process, &options, -ENOSPC);
+    /* Its first has left nothing: there is room for one. */
+    watch.address = (uint64_t)addresses[0] & ~UINT64_C(7);
+    watch.length = 8;
+    ck_assert_int_eq(sdb_watchpoint_create(target.process, &watch, &watchpoint), 0);
+    options = hardware_at(addresses[3]);
+    expect_none(target.process, &options, -ENOSPC);
+    options.flags |= SDB_BREAKPOINT_DISABLED;
+    breakpoints[2] = create(target.process, &options);
+    ck_assert_int_eq(sdb_breakpoint_enable(breakpoints[2]), -ENOSPC);
+    ck_assert_int_eq(sdb_breakpoint_is_enabled(breakpoints[2]), 0);
+    ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
+    ck_assert_int_eq(sdb_breakpoint_enable(breakpoints[2]), 0);
+    obey(&target, 's', &tally);
+    for (int i = 0; i < 4; i++)
+        ck_assert_uint_eq(tally.hits[i], CREW);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(what_is_mapped_does_not_matter)
+{
+    struct sdb_breakpoint_options options = hardware_at(UINT64_C(0x123456789000));
+    struct sdb_breakpoint *breakpoint;
+    struct tally tally = {0};
+    struct target target;
+
+    begin(_i);
+    target = launch_places(1, 1, false);
+    breakpoint = create(target.process, &options);
+    obey(&target, 'g', &tally);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 0);
+    options.address = KERNEL_ADDRESS;
+    expect_none(target.process, &options, -EINVAL);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+/* ---- births and departures ---- */
+
+static struct target launch_with_follow(uint32_t follow)
+{
+    struct target target = launch_places(2, 2, false);
+
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    set_follow(target.process, follow);
+    resume_process(target.process);
+    return target;
+}
+
+START_TEST(newborns_that_are_held_have_it)
+{
+    static const char kinds[] = "fvc";
+
+    begin(_i);
+    for (int i = 0; kinds[i]; i++) {
+        struct target target = launch_with_follow(SDB_FOLLOW_ALL);
+        struct sdb_breakpoint *breakpoint = plant_hardware(&target, PLACE_push);
+        struct tally tally = {0};
+
+        obey(&target, kinds[i], &tally);
+        ck_assert_uint_eq(tally.hits[PLACE_push], 1);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 1);
+        obey(&target, 'g', &tally);
+        ck_assert_uint_eq(tally.hits[PLACE_push], 3);
+        expect_right(&target);
+        end_places(&target);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
+/* The newborn had a place for it, which took a register of its own when it was enabled anew. */
+START_TEST(newborns_do_not_have_that_of_one_thread)
+{
+    struct sdb_breakpoint_options options;
+    struct sdb_breakpoint *breakpoint;
+    struct sdb_thread *newborn = NULL;
+    struct tally tally = {0};
+    struct target target;
+
+    begin(_i);
+    target = launch_with_follow(SDB_FOLLOW_ALL);
+    options = hardware_at(address_of(&target, PLACE_push));
+    options.thread = sdb_process_thread(target.process);
+    breakpoint = create(target.process, &options);
+    tell_target(&target, 'f');
+    while (!newborn) {
+        struct sdb_event event = next_event();
+
+        if (event.kind == SDB_EVENT_START)
+            newborn = event.thread;
+        else
+            resume(&event);
+    }
+    ck_assert_int_eq(sdb_breakpoint_disable(breakpoint), 0);
+    ck_assert_int_eq(sdb_breakpoint_enable(breakpoint), 0);
+    options = hardware_at(address_of(&target, PLACE_load));
+    for (int i = 0; i < 4; i++)
+        (void)create(sdb_thread_process(newborn), &options);
+    ck_assert_int_eq(sdb_thread_resume(newborn, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
+    run_to_answer(&target, &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_push], 0);
+    ck_assert_uint_eq(tally.hits[PLACE_load], 1);
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(newborns_that_are_not_held_run_without_it)
+{
+    static const char kinds[] = "fvpc";
+
+    begin(_i);
+    for (int i = 0; kinds[i]; i++) {
+        struct target target = launch_with_follow(SDB_FOLLOW_DEFAULT);
+        struct tally tally = {0};
+
+        (void)plant_hardware(&target, PLACE_push);
+        obey(&target, kinds[i], &tally);
+        ck_assert_uint_eq(tally.hits[PLACE_push], 0);
+        expect_right(&target);
+        end_places(&target);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
+START_TEST(an_exec_does_away_with_it)
+{
+    struct sdb_breakpoint *breakpoint;
+    struct sdb_event event;
+    struct tally tally = {0};
+    struct target target;
+
+    begin(_i);
+    target = launch_places(1, 1, false);
+    breakpoint = plant_hardware(&target, PLACE_push);
+    tell_target(&target, 'x');
+    event = expect(SDB_EVENT_EXEC);
+    ck_assert_uint_eq(control_of(event.thread) & 0xff, 0);
+    ck_assert_int_eq(sdb_breakpoint_disable(breakpoint), 0);
+    ck_assert_int_eq(sdb_breakpoint_enable(breakpoint), 0);
+    ck_assert_uint_eq(control_of(event.thread) & 0xff, 0);
+    resume(&event);
+    run_to_answer(&target, &tally);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 0);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+START_TEST(one_that_is_let_go_in_a_storm_runs_on)
+{
+    struct chance chance = chance_of(3);
+
+    begin(_i);
+    for (int round = 0; round < rounds(20); round++) {
+        struct target target = launch_places(CREW, TURNS, false);
+        unsigned left = chance_below(&chance, 300);
+        struct tally tally = {0};
+        struct sdb_child *child = NULL;
+
+        ck_assert_int_eq(
+            sdb_process_set_stop_mode(target.process, round % 2 ? SDB_ALL_STOP : SDB_NON_STOP), 0);
+        (void)plant_hardware(&target, PLACE_push);
+        (void)plant_hardware(&target, PLACE_ret);
+        if (round % 3 == 0)
+            (void)plant(&target, PLACE_ret);
+        tell_target(&target, 's');
+        while (left-- > 0) {
+            struct sdb_event event = next_event();
+
+            count_event(&target, &event, &tally);
+        }
+        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+        wait_ready(&target);
+        expect_right(&target);
+        ck_assert_uint_eq(target.board->counts[PLACE_push], CREW * TURNS);
+        target.process = attach(target.pid);
+        ck_assert_uint_eq(control_of(sdb_process_thread(target.process)) & 0xff, 0);
+        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, NULL), 0);
+        tell_target(&target, 'g');
+        wait_ready(&target);
+        end_free_places(&target, child);
+        close_target(&target);
+    }
+    finish();
+}
+END_TEST
+
+/* Others end and execute programs while it is switched: its places there go meanwhile. */
+START_TEST(it_is_switched_while_newborns_come_and_go)
+{
+    struct sdb_breakpoint *breakpoint;
+    struct target target;
+    unsigned turns = 0;
+
+    begin(_i);
+    target = launch_with_follow(SDB_FOLLOW_ALL);
+    breakpoint = plant_hardware(&target, PLACE_push);
+    for (int round = 0; round < rounds(15); round++) {
+        static const char kinds[] = "fvpc";
+        struct sdb_event event;
+        struct tally tally = {0};
+
+        tell_target(&target, kinds[round % 4]);
+        do {
+            event = next_event();
+            ck_assert_uint_ne(event.kind, SDB_EVENT_SIGNAL);
+            ck_assert_int_eq(sdb_breakpoint_disable(breakpoint), 0);
+            resume(&event);
+            ck_assert_int_eq(sdb_breakpoint_enable(breakpoint), 0);
+            turns++;
+        } while (event.kind != SDB_EVENT_EXITED);
+        run_to_answer(&target, &tally);
+    }
+    ck_assert_uint_gt(turns, 3);
+    expect_right(&target);
+    end_places(&target);
+    finish();
+    close_target(&target);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const hits[] = {
+        each_execution_by_any_thread_is_a_hit, condition_and_ignore_count_are_heeded,
+        one_thread_alone_is_looked_at,         one_shot_is_told_once_although_many_come_by,
+        it_is_switched_while_they_storm,       a_timers_handler_comes_by_too,
+    };
+    const TTest *const steps[] = {
+        stepping_onto_one_and_off,
+        running_to_one_is_both,
+    };
+    const TTest *const beside[] = {
+        a_software_one_at_the_same_address_is_told_with_it,
+        the_same_where_nothing_can_be_displaced,
+        a_fifth_is_refused_as_a_whole,
+        what_is_mapped_does_not_matter,
+    };
+    const TTest *const births[] = {
+        newborns_that_are_held_have_it,
+        newborns_do_not_have_that_of_one_thread,
+        newborns_that_are_not_held_run_without_it,
+        an_exec_does_away_with_it,
+        one_that_is_let_go_in_a_storm_runs_on,
+        it_is_switched_while_newborns_come_and_go,
+    };
+    Suite *suite = suite_create("breakpoint_hardware");
+
+    HOLDING_CASE(suite, hits);
+    HOLDING_CASE(suite, steps);
+    HOLDING_CASE(suite, beside);
+    HOLDING_CASE(suite, births);
+    return holding_run_suite(suite);
+}
