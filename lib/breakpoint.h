@@ -31,8 +31,7 @@ struct sdb_breakpoint {
     unsigned references; /* one is the session's; more while its condition is asked */
     bool removed;
     bool enabled;
-    bool internal; /* a step's: the caller does not know of it */
-    bool listed;   /* among the hits of a thread */
+    bool listed; /* among the hits of a thread */
     uint64_t flags;
     sdb_breakpoint_condition *condition;
     void *condition_data;
@@ -75,8 +74,7 @@ enum sdb__breakpoint_verdict {
  *
  * @param was_listening  it has not left its group-stop since it was looked at last
  */
-enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
-                                                  struct sdb_thread *thread, struct sdb__stop *stop,
+enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__stop *stop,
                                                   bool was_listening);
 
 /** Count a hit of a breakpoint by a thread, if it is one, and note that it is to be told. */
@@ -86,12 +84,8 @@ void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *t
 void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
                                   uint64_t stack_pointer);
 
-/** @return whether a handler will bring the thread back to any site */
-bool sdb__breakpoint_expects_again(const struct sdb_thread *thread);
-
-/** It is there again, or will not come.  @return whether it was expected */
-bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
-                                 uint64_t stack_pointer);
+/** It stands there, again or to go on.  @return whether that was expected; it is not any more */
+bool sdb__breakpoint_take_repetition(struct sdb_thread *thread, const struct sdb__site *site);
 
 /** Forget what a thread's stop had to do with breakpoints; the process executes another program. */
 void sdb__breakpoint_forget_thread(struct sdb_thread *thread);

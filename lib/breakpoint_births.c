@@ -103,7 +103,7 @@ void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb__spac
 
 static bool is_wanted(const struct sdb_process *process)
 {
-    return process->phase == SDB__PROCESS_HELD && !process->ended && !process->released;
+    return process->phase == SDB__PROCESS_HELD && !sdb__process_is_gone(process);
 }
 
 bool sdb__breakpoint_is_shared(const struct sdb_process *process)

@@ -18,7 +18,6 @@
 #include "ptrace.h"
 #include "register_cache.h"
 #include "scratch.h"
-#include "session.h"
 #include "step.h"
 #include "trap_signal.h"
 
@@ -136,27 +135,8 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     return true;
 }
 
-void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
-                                  uint64_t stack_pointer)
-{
-    int at = 0;
-
-    /* One that comes again before it was executed is the same hit. */
-    (void)sdb__breakpoint_take_repeat(thread, site, stack_pointer);
-    while (at < SDB__MOST_REPEATS && thread->repeats[at].site)
-        at++;
-    if (at == SDB__MOST_REPEATS) /* the oldest is the likeliest not to come any more */
-        memmove(thread->repeats, thread->repeats + 1, (size_t)--at * sizeof(thread->repeats[0]));
-    thread->repeats[at] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
-}
-
-bool sdb__breakpoint_expects_again(const struct sdb_thread *thread)
-{
-    return thread->repeats[0].site != NULL;
-}
-
-bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
-                                 uint64_t stack_pointer)
+static bool take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
+                        uint64_t stack_pointer)
 {
     bool found = false;
     int left = 0;
@@ -174,6 +154,28 @@ bool sdb__breakpoint_take_repeat(struct sdb_thread *thread, const struct sdb__si
     while (left < SDB__MOST_REPEATS)
         thread->repeats[left++].site = NULL;
     return found;
+}
+
+void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
+                                  uint64_t stack_pointer)
+{
+    int at = 0;
+
+    /* One that comes again before it was executed is the same hit. */
+    (void)take_repeat(thread, site, stack_pointer);
+    while (at < SDB__MOST_REPEATS && thread->repeats[at].site)
+        at++;
+    if (at == SDB__MOST_REPEATS) /* the oldest is the likeliest not to come any more */
+        memmove(thread->repeats, thread->repeats + 1, (size_t)--at * sizeof(thread->repeats[0]));
+    thread->repeats[at] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
+}
+
+bool sdb__breakpoint_take_repetition(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct user_regs_struct *registers;
+
+    return thread->repeats[0].site && sdb__registers_general(thread, &registers) == 0 &&
+           take_repeat(thread, site, registers->rsp);
 }
 
 /* ---- hits ---- */
@@ -259,22 +261,11 @@ static int was_lifted(const struct sdb__site *site, const struct sdb_thread *thr
     return byte != SDB__TRAP_BYTE;
 }
 
-/* Whether it was here before, and has only been sent back by a signal's handler. */
-static bool is_repetition(struct sdb_thread *thread, const struct sdb__site *site)
-{
-    struct user_regs_struct *registers;
-
-    return sdb__breakpoint_expects_again(thread) &&
-           sdb__registers_general(thread, &registers) == 0 &&
-           sdb__breakpoint_take_repeat(thread, site, registers->rsp);
-}
-
 /*
  * A debug register traps before the planted byte at the same address does: both are hit, and the
  * instruction is executed once.
  */
-static enum sdb__breakpoint_verdict look_for_hardware(struct sdb_session *session,
-                                                      struct sdb_thread *thread,
+static enum sdb__breakpoint_verdict look_for_hardware(struct sdb_thread *thread,
                                                       struct sdb__stop *stop)
 {
     const enum sdb__breakpoint_verdict verdict = sdb__hardware_look(thread, stop);
@@ -286,15 +277,15 @@ static enum sdb__breakpoint_verdict look_for_hardware(struct sdb_session *sessio
     if (!site || site->enabled == 0)
         return verdict;
     thread->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site))
+    if (thread->process->phase != SDB__PROCESS_HELD ||
+        sdb__breakpoint_take_repetition(thread, site))
         return verdict;
     ask_all(site, thread);
-    return sdb__step_arrived(session, thread, stop) || thread->hit_count > 0 ? SDB__BREAKPOINT_TOLD
-                                                                             : verdict;
+    return sdb__step_arrived(thread, stop) || thread->hit_count > 0 ? SDB__BREAKPOINT_TOLD
+                                                                    : verdict;
 }
 
-static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
-                                                 struct sdb_thread *thread, struct sdb__stop *stop)
+static enum sdb__breakpoint_verdict look_for_hit(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     const struct sdb__breakpoint_sites *sites = thread->process->space->sites;
     struct sdb__site *site;
@@ -322,11 +313,12 @@ static enum sdb__breakpoint_verdict look_for_hit(struct sdb_session *session,
     if (site->enabled == 0)
         return SDB__BREAKPOINT_PASS;
     thread->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD || is_repetition(thread, site))
+    if (thread->process->phase != SDB__PROCESS_HELD ||
+        sdb__breakpoint_take_repetition(thread, site))
         return SDB__BREAKPOINT_PASS;
     thread->hit_count = 0;
     ask_all(site, thread);
-    if (sdb__step_arrived(session, thread, stop) || thread->hit_count > 0)
+    if (sdb__step_arrived(thread, stop) || thread->hit_count > 0)
         return SDB__BREAKPOINT_TOLD;
     if (!site->own_trap)
         return SDB__BREAKPOINT_PASS;
@@ -359,8 +351,7 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
     return true;
 }
 
-enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
-                                                  struct sdb_thread *thread, struct sdb__stop *stop,
+enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__stop *stop,
                                                   bool was_listening)
 {
     if (!was_listening) {
@@ -369,14 +360,14 @@ enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_session *session,
     }
     if (!thread->process->space->sites)
         return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP
-                   ? look_for_hardware(session, thread, stop)
+                   ? look_for_hardware(thread, stop)
                    : SDB__BREAKPOINT_NONE;
     if (thread->displaced && !show_own_place(thread, stop))
         return SDB__BREAKPOINT_PASS;
     if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP) {
-        const enum sdb__breakpoint_verdict verdict = look_for_hit(session, thread, stop);
+        const enum sdb__breakpoint_verdict verdict = look_for_hit(thread, stop);
 
-        return verdict == SDB__BREAKPOINT_NONE ? look_for_hardware(session, thread, stop) : verdict;
+        return verdict == SDB__BREAKPOINT_NONE ? look_for_hardware(thread, stop) : verdict;
     }
     return has_trapped(thread, stop) ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
 }

@@ -25,17 +25,9 @@
 #include "trap_signal.h"
 
 /* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
-#define BIT(signal) (UINT64_C(1) << ((signal)-1))
 #define FAULT_SIGNALS                                                                              \
-    (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) | BIT(SIGSYS))
-
-/* What a system call returns inside the kernel when it is to be made again (ERESTARTSYS and others). */
-#define FIRST_RESTART (-516)
-#define LAST_RESTART  (-512)
-
-/* Of these: ERESTARTNOINTR, and ERESTARTSYS. */
-#define RESTART_ALWAYS    (-513)
-#define RESTART_IF_WANTED (-512)
+    (SDB__SIGNAL_BIT(SIGTRAP) | SDB__SIGNAL_BIT(SIGSEGV) | SDB__SIGNAL_BIT(SIGBUS) |               \
+     SDB__SIGNAL_BIT(SIGILL) | SDB__SIGNAL_BIT(SIGFPE) | SDB__SIGNAL_BIT(SIGSYS))
 
 /* The bit of the flags that a step sets. */
 #define TRAP_FLAG UINT64_C(0x100)
@@ -49,14 +41,6 @@ struct used_up {
     bool interrupt;
     bool stop_signal;
 };
-
-static bool is_step_trap(pid_t tid)
-{
-    siginfo_t info;
-
-    return sdb__ptrace_siginfo(tid, &info) == 0 &&
-           (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK);
-}
 
 /*
  * @return 0: stepped; 1: stopped for something else; 2: not yet; or -ESRCH
@@ -83,7 +67,7 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
         used_up->stop_signal = used_up->stop_signal || signal == SIGSTOP;
         if (signal == SIGSTOP)
             return 2;
-        return signal == SIGTRAP && is_step_trap(thread->tid) ? 0 : 1;
+        return signal == SIGTRAP && sdb__is_step_trap(thread->tid) ? 0 : 1;
     case SDB__STATUS_END:
     case SDB__STATUS_EXEC: /* of another thread, which has its id now */
         return -ESRCH;
@@ -333,13 +317,6 @@ static enum sdb__leave_verdict leave_in_place(struct sdb_thread *thread, struct 
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__LEAVE_DONE : SDB__LEAVE_GO;
 }
 
-static bool will_restart(const struct user_regs_struct *registers)
-{
-    const int64_t result = (int64_t)registers->rax;
-
-    return (int64_t)registers->orig_rax >= 0 && result >= FIRST_RESTART && result <= LAST_RESTART;
-}
-
 /*
  * Whether the kernel makes an interrupted call again after a signal: always where that has no handler.
  * Otherwise most are ended; some are not if the handler says so.
@@ -350,9 +327,9 @@ static bool comes_again(struct sdb_thread *thread, int64_t result, int signal)
     struct sdb__procfs_status status;
 
     if (sdb__procfs_status(thread->process->pid, &status) < 0 ||
-        !(status.caught_signals & BIT(signal)) || result == RESTART_ALWAYS)
+        !(status.caught_signals & SDB__SIGNAL_BIT(signal)) || result == -SDB__ERESTARTNOINTR)
         return true;
-    if (result != RESTART_IF_WANTED)
+    if (result != -SDB__ERESTARTSYS)
         return false;
     return sdb__signal_action(thread, signal, &action) < 0 || (action.flags & SA_RESTART);
 }
@@ -369,21 +346,13 @@ static void return_to_call(struct sdb_thread *thread, struct sdb__site *site, ui
     if (sdb__registers_general(thread, &registers) < 0 || registers->rip != site->next)
         return;
     if (signal > 0) {
-        if (will_restart(registers) && comes_again(thread, (int64_t)registers->rax, signal))
+        if (sdb__registers_will_restart(registers) &&
+            comes_again(thread, (int64_t)registers->rax, signal))
             sdb__breakpoint_expect_again(thread, site, registers->rsp);
     } else {
         sdb__registers_set_pc(thread, slot_pc);
         thread->displaced = true;
     }
-}
-
-/* It goes on without the signal whose handler would have brought it here again. */
-static void forget_repetition(struct sdb_thread *thread, const struct sdb__site *site)
-{
-    struct user_regs_struct *registers;
-
-    if (sdb__breakpoint_expects_again(thread) && sdb__registers_general(thread, &registers) == 0)
-        (void)sdb__breakpoint_take_repeat(thread, site, registers->rsp);
 }
 
 enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sdb_resume how,
@@ -402,7 +371,8 @@ enum sdb__leave_verdict sdb__breakpoint_leave(struct sdb_thread *thread, enum sd
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || signal > 0 ||
         site->enabled == 0)
         return SDB__LEAVE_GO;
-    forget_repetition(thread, site);
+    /* It goes on without the signal whose handler would have brought it here again. */
+    (void)sdb__breakpoint_take_repetition(thread, site);
     if (site->own_trap)
         return tell_own_trap(thread, pc);
     if (needs_own_place(thread, site)) {

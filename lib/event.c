@@ -62,13 +62,12 @@ enum sdb__status_kind sdb__status_kind(int status, int *signal)
  * after a system call, TRAP_UNK where a signal handler begins.  A breakpoint instruction of the
  * program's own has SI_KERNEL, and a SIGTRAP that somebody sent has a code of 0 or less.
  */
-static bool is_step(const struct sdb_thread *thread)
+bool sdb__is_step_trap(pid_t tid)
 {
     siginfo_t info;
 
-    if (!thread->step_trap_due || sdb__ptrace_siginfo(thread->tid, &info) < 0)
-        return false;
-    return info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK;
+    return sdb__ptrace_siginfo(tid, &info) == 0 &&
+           (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK);
 }
 
 /* A stop that PTRACE_SEIZE has brought: a newborn's first, a group-stop, its end, or an interrupt. */
@@ -148,7 +147,7 @@ int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__s
     }
     if (stop_signal == SYSCALL_TRAP)
         return decode_syscall(thread, stop);
-    if (stop_signal == SIGTRAP && is_step(thread)) {
+    if (stop_signal == SIGTRAP && thread->step_trap_due && sdb__is_step_trap(thread->tid)) {
         stop->kind = SDB_EVENT_STEP;
         return 0;
     }

@@ -36,6 +36,9 @@ enum sdb__status_kind {
 /** @param signal  gets the signal that goes with it */
 enum sdb__status_kind sdb__status_kind(int status, int *signal);
 
+/** @return whether the SIGTRAP that a thread stands before is that of a single step */
+bool sdb__is_step_trap(pid_t tid);
+
 /** @return whether a wait status says that the process has executed a program */
 bool sdb__status_is_exec(int status);
 

@@ -139,7 +139,7 @@ static bool has_mask_of_its_own(const struct sdb__injection *injection)
     const int signal = injection->thread->signal;
 
     return injection->place == SDB__AT_SIGNAL && signal != SIGTRAP &&
-           (injection->mask & SDB__BIT_OF_SIGNAL(signal)) != 0;
+           (injection->mask & SDB__SIGNAL_BIT(signal)) != 0;
 }
 
 /* ---- the call ---- */
@@ -172,7 +172,7 @@ static int make_prepared(struct sdb__injection *injection, struct user_regs_stru
 static int make_call(struct sdb__injection *injection)
 {
     bool begun = injection->place == SDB__AT_ENTRY || injection->place == SDB__AT_SECCOMP;
-    struct user_regs_struct registers;
+    struct user_regs_struct registers = {0};
     int rc = sdb__injection_prepare(injection, injection->instruction, (uint64_t)injection->number,
                                     injection->arguments);
 
@@ -186,7 +186,7 @@ static int make_call(struct sdb__injection *injection)
         if (rc < 0)
             return rc;
         begun = false;
-    } while (sdb__injection_is_restart(&registers));
+    } while (sdb__registers_will_restart(&registers));
 
     if (injection->number == SYS_arch_prctl) {
         injection->saved.fs_base = registers.fs_base;
@@ -259,7 +259,7 @@ static int end_call(struct sdb__injection *injection)
 
 static int run(struct sdb__injection *injection)
 {
-    int rc = sdb__injection_set_mask(injection, SDB__ALL_SIGNALS & ~SDB__BIT_OF_SIGNAL(SIGSYS));
+    int rc = sdb__injection_set_mask(injection, SDB__ALL_SIGNALS & ~SDB__SIGNAL_BIT(SIGSYS));
     int back;
 
     if (rc == 0 && injection->place == SDB__INSIDE)

@@ -30,7 +30,7 @@ static int back_to_signal(struct sdb__injection *injection)
     if (!injection->stands_at_signal) {
         int carrier = find_carrier(injection->tid);
 
-        rc = sdb__injection_set_mask(injection, SDB__ALL_SIGNALS & ~SDB__BIT_OF_SIGNAL(carrier));
+        rc = sdb__injection_set_mask(injection, SDB__ALL_SIGNALS & ~SDB__SIGNAL_BIT(carrier));
         if (rc == 0)
             rc = sdb__injection_run_to_with(injection, SDB__CONTINUE, SDB__STATUS_SIGNAL, &carrier);
     }
@@ -93,7 +93,7 @@ int sdb__injection_go_back(struct sdb__injection *injection)
     case SDB__ON_THE_WAY_OUT:
         break;
     }
-    return injection->thread->in_group_stop || sdb__injection_is_restart(&injection->saved)
+    return injection->thread->in_group_stop || sdb__registers_will_restart(&injection->saved)
                ? back_to_interrupt(injection)
                : 0;
 }
@@ -104,7 +104,7 @@ static bool needs_interrupt(const struct sdb__injection *injection)
     const struct sdb_thread *thread = injection->thread;
 
     return (injection->saw_group_stop && !thread->in_group_stop) || thread->interrupt_asked ||
-           (injection->place == SDB__AT_EXIT && sdb__injection_is_restart(&injection->saved));
+           (injection->place == SDB__AT_EXIT && sdb__registers_will_restart(&injection->saved));
 }
 
 int sdb__injection_restore(struct sdb__injection *injection)

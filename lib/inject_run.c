@@ -16,21 +16,6 @@
 /* Of eflags: the program steps itself. */
 #define TRAP_FLAG 0x100
 
-/* What the kernel itself makes of a call that a signal has ended; the program never sees these. */
-#define ERESTARTSYS           512
-#define ERESTARTNOINTR        513
-#define ERESTARTNOHAND        514
-#define ERESTART_RESTARTBLOCK 516
-
-bool sdb__injection_is_restart(const struct user_regs_struct *registers)
-{
-    const int64_t result = (int64_t)registers->rax;
-
-    return (int64_t)registers->orig_rax >= 0 &&
-           (result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
-            result == -ERESTART_RESTARTBLOCK);
-}
-
 int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask)
 {
     injection->blocked = mask;

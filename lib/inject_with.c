@@ -41,12 +41,10 @@ struct loan {
 static int check(const struct sdb_thread *thread, long number, const uint64_t *arguments,
                  const int64_t *result)
 {
-    int rc = sdb__thread_check_stopped(thread);
+    int rc = sdb__thread_check_told(thread);
 
     if (rc < 0)
         return rc;
-    if (thread->queued)
-        return -EBUSY;
     return !arguments || !result || number < 0 ? -EINVAL : 0;
 }
 

@@ -18,8 +18,7 @@
 #include "event.h"
 #include "thread.h"
 
-#define SDB__ALL_SIGNALS           (~UINT64_C(0))
-#define SDB__BIT_OF_SIGNAL(signal) (UINT64_C(1) << ((signal)-1))
+#define SDB__ALL_SIGNALS (~UINT64_C(0))
 
 /* In what kind of stop the thread is, see inject.c. */
 enum sdb__injection_place {
@@ -72,9 +71,6 @@ int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask);
 /** Have it make a call next, in place of its own if it stands at the beginning of one. */
 int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t instruction,
                            uint64_t number, const uint64_t arguments[6]);
-
-/** @return whether they are those of a call that the kernel makes again */
-bool sdb__injection_is_restart(const struct user_regs_struct *registers);
 
 /** Have the thread back in the stop that it came from (inject_back.c).  @return 0 or a negative errno */
 int sdb__injection_go_back(struct sdb__injection *injection);

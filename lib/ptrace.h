@@ -67,6 +67,8 @@ int sdb__ptrace_pending_code(pid_t tid, int signal);
 int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo);
 
 /* Bit n-1 of a mask stands for signal n. */
+#define SDB__SIGNAL_BIT(signal) (UINT64_C(1) << ((signal)-1))
+
 int sdb__ptrace_signal_mask(pid_t tid, uint64_t *mask);
 int sdb__ptrace_set_signal_mask(pid_t tid, uint64_t mask);
 

@@ -15,6 +15,15 @@
 
 struct sdb_thread;
 
+/*
+ * What a system call that was interrupted has for its result, negated, until it is made again or ended;
+ * the program never sees it, and no header has it.
+ */
+#define SDB__ERESTARTSYS           512 /* made again unless a handler without SA_RESTART comes first */
+#define SDB__ERESTARTNOINTR        513 /* made again */
+#define SDB__ERESTARTNOHAND        514 /* made again unless a handler comes first */
+#define SDB__ERESTART_RESTARTBLOCK 516 /* the same, by restart_syscall(2) */
+
 /* The area of XSAVE, see arch/x86_64/xsave.h. */
 struct sdb__xsave {
     unsigned type; /* NT_... of <elf.h> */
@@ -66,6 +75,9 @@ int sdb__registers_write_xsave(struct sdb_thread *thread);
 
 /** Write back what was changed, and forget all: the thread is about to run.  @return 0 or -ESRCH */
 int sdb__registers_flush(struct sdb_thread *thread);
+
+/** @return whether they are those of an interrupted call that the kernel makes again, if no handler comes */
+bool sdb__registers_will_restart(const struct user_regs_struct *registers);
 
 /** Forget all: the kernel has other values. */
 void sdb__registers_forget(struct sdb_thread *thread);

@@ -23,12 +23,6 @@
 #include "thread.h"
 #include "versioned.h"
 
-/* What a system call that was interrupted has for its result until it is restarted; in no header. */
-#define ERESTARTSYS           512
-#define ERESTARTNOINTR        513
-#define ERESTARTNOHAND        514
-#define ERESTART_RESTARTBLOCK 516
-
 #define SIZE_OF_VERSION_0_1 sizeof(struct sdb_registers)
 
 /* The bits of rflags that the kernel lets a tracer change; it ignores the others without a word. */
@@ -134,14 +128,13 @@ static int check_is_programs(struct sdb_thread *thread)
     return thread->registers.is_programs ? 0 : general_of(thread, &unused);
 }
 
-/* A system call that was interrupted, and that the kernel restarts when the thread goes on. */
-static bool will_restart(const struct user_regs_struct *registers)
+bool sdb__registers_will_restart(const struct user_regs_struct *registers)
 {
     const int64_t result = (int64_t)registers->rax;
 
     return (int64_t)registers->orig_rax >= 0 &&
-           (result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
-            result == -ERESTART_RESTARTBLOCK);
+           (result == -SDB__ERESTARTSYS || result == -SDB__ERESTARTNOINTR ||
+            result == -SDB__ERESTARTNOHAND || result == -SDB__ERESTART_RESTARTBLOCK);
 }
 
 /* Selectors and bases: the kernel knows which it takes. */
@@ -189,7 +182,7 @@ static int write_general(struct sdb_thread *thread, const struct sdb__register_e
     if (entry->shown.size == 4)
         memset((char *)&wanted + entry->offset, 0, sizeof(uint64_t));
     memcpy((char *)&wanted + entry->offset, value, entry->shown.size);
-    if (wanted.rip != registers->rip && will_restart(registers))
+    if (wanted.rip != registers->rip && sdb__registers_will_restart(registers))
         wanted.orig_rax = UINT64_MAX;
     return change_general(thread, registers, &wanted);
 }

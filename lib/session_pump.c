@@ -205,7 +205,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         pass_signal(thread, 0);
         return;
     }
-    verdict = sdb__breakpoint_look(session, thread, &stop, was_listening);
+    verdict = sdb__breakpoint_look(thread, &stop, was_listening);
     note_stop(thread, &stop);
     if (thread->ended)
         return; /* it was killed while conditions were asked */

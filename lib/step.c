@@ -15,17 +15,6 @@
 #include "session.h"
 #include "thread.h"
 
-static int check_standing(const struct sdb_thread *thread)
-{
-    if (!thread)
-        return -EINVAL;
-    if (!sdb__process_is_ours(thread->process))
-        return -SDB_EWRONGTHREAD;
-    if (sdb_thread_state(thread) == SDB_THREAD_GONE)
-        return -ESRCH;
-    return sdb_thread_state(thread) == SDB_THREAD_STOPPED && !thread->queued ? 0 : -EBUSY;
-}
-
 void sdb__step_cancel(struct sdb_thread *thread)
 {
     struct sdb_breakpoint *target = thread->step_target;
@@ -58,7 +47,6 @@ static int go_to(struct sdb_thread *thread, uint64_t address, uint64_t frame)
     if (rc < 0)
         return rc;
     sdb__step_cancel(thread);
-    target->internal = true;
     thread->step_target = target;
     thread->step_frame = frame;
     rc = sdb__registers_general(thread, &registers);
@@ -74,20 +62,19 @@ static int go_to(struct sdb_thread *thread, uint64_t address, uint64_t frame)
 static unsigned call_length(struct sdb_thread *thread, uint64_t pc)
 {
     uint8_t bytes[SDB__INSTRUCTION_SIZE];
-    struct sdb__relocation relocation;
     ssize_t count =
         sdb__space_read(thread->process->space, thread->process->pid, pc, bytes, sizeof(bytes));
 
-    if (count <= 0 || sdb__relocate(bytes, (size_t)count, pc, pc, false, &relocation) < 0)
+    if (count <= 0 || sdb__instruction_class(bytes, (size_t)count) != SDB__INSTRUCTION_CALL)
         return 0;
-    return relocation.is_call ? relocation.length : 0;
+    return (unsigned)sdb__instruction_length(bytes, (size_t)count);
 }
 
 int sdb_thread_step_over(struct sdb_thread *thread)
 {
     struct user_regs_struct *registers;
     unsigned length;
-    int rc = check_standing(thread);
+    int rc = sdb__thread_check_told(thread);
 
     if (rc == 0)
         rc = sdb__registers_general(thread, &registers);
@@ -101,37 +88,32 @@ int sdb_thread_step_over(struct sdb_thread *thread)
 
 int sdb_thread_step_out(struct sdb_thread *thread, uint64_t return_address, uint64_t frame)
 {
-    int rc = check_standing(thread);
+    int rc = sdb__thread_check_told(thread);
 
     return rc < 0 ? rc : go_to(thread, return_address, frame);
 }
 
 int sdb_thread_run_to(struct sdb_thread *thread, uint64_t address)
 {
-    int rc = check_standing(thread);
+    int rc = sdb__thread_check_told(thread);
 
     return rc < 0 ? rc : go_to(thread, address, 0);
 }
 
 int sdb_thread_cancel_step(struct sdb_thread *thread)
 {
-    if (!thread)
-        return -EINVAL;
-    if (!sdb__process_is_ours(thread->process))
-        return -SDB_EWRONGTHREAD;
-    if (sdb_thread_state(thread) == SDB_THREAD_GONE)
-        return -ESRCH;
-    sdb__step_cancel(thread);
-    return 0;
+    int rc = sdb__thread_check_caller(thread);
+
+    if (rc == 0)
+        sdb__step_cancel(thread);
+    return rc;
 }
 
-bool sdb__step_arrived(struct sdb_session *session, struct sdb_thread *thread,
-                       struct sdb__stop *stop)
+bool sdb__step_arrived(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     unsigned left = 0;
     bool arrived = false;
 
-    (void)session;
     for (unsigned i = 0; i < thread->hit_count; i++) {
         if (thread->hits[i] == thread->step_target)
             arrived = true;

@@ -27,12 +27,10 @@ static bool is_error(int64_t result)
 /* Whether the caller may ask for the call, and what the kernel says of it. */
 static int look(struct sdb_thread *thread)
 {
-    int rc = sdb__thread_check_stopped(thread);
+    int rc = sdb__thread_check_told(thread);
 
     if (rc < 0)
         return rc;
-    if (thread->queued)
-        return -EBUSY;
     if (thread->stop != SDB_EVENT_SYSCALL_ENTRY && thread->stop != SDB_EVENT_SYSCALL_EXIT)
         return -EINVAL;
     return sdb__calls_look(thread);

@@ -22,9 +22,6 @@
 #include "process.h"
 #include "session.h"
 
-/* The kernel's own: a call to be taken up by restart_syscall(2) (ERESTART_RESTARTBLOCK). */
-#define RESULT_RESTART_BLOCK (-516)
-
 static struct sdb__catching *catching_of(const struct sdb_thread *thread)
 {
     return &thread->process->policies.catching;
@@ -143,7 +140,7 @@ static bool pass_end(struct sdb_thread *thread)
         sdb__calls_put_refusal(thread);
     if (wants_end(thread) && !catching_of(thread)->all)
         calls->restarts =
-            sdb__calls_look(thread) == 0 && calls->stop.result == RESULT_RESTART_BLOCK;
+            sdb__calls_look(thread) == 0 && calls->stop.result == -SDB__ERESTART_RESTARTBLOCK;
     calls->caught = false;
     calls->before_filter = false;
     calls->refused = 0;

@@ -246,8 +246,7 @@ int sdb__thread_pending_signal(const struct sdb_thread *thread)
                                                                                     : 0;
 }
 
-/* Whether the caller may ask anything of this thread. */
-static int check_caller(const struct sdb_thread *thread)
+int sdb__thread_check_caller(const struct sdb_thread *thread)
 {
     if (!thread)
         return -EINVAL;
@@ -258,11 +257,18 @@ static int check_caller(const struct sdb_thread *thread)
 
 int sdb__thread_check_stopped(const struct sdb_thread *thread)
 {
-    int rc = check_caller(thread);
+    int rc = sdb__thread_check_caller(thread);
 
     if (rc < 0)
         return rc;
     return sdb_thread_state(thread) == SDB_THREAD_STOPPED ? 0 : -EBUSY;
+}
+
+int sdb__thread_check_told(const struct sdb_thread *thread)
+{
+    int rc = sdb__thread_check_stopped(thread);
+
+    return rc == 0 && thread->queued ? -EBUSY : rc;
 }
 
 int32_t sdb_thread_tid(const struct sdb_thread *thread)
@@ -294,14 +300,12 @@ bool sdb__resume_is_known(enum sdb_resume how)
 
 int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
-    int rc = sdb__thread_check_stopped(thread);
+    int rc = sdb__thread_check_told(thread);
 
     if (rc == -ESRCH && thread->queued)
         return 0; /* it was killed since, and that is still to be told */
     if (rc < 0)
         return rc;
-    if (thread->queued)
-        return -EBUSY;
     if (!sdb__resume_is_known(how) || signal < SDB_SIGNAL_PASS || signal > SIGRTMAX ||
         (signal > 0 && thread->stop != SDB_EVENT_SIGNAL))
         return -EINVAL;
@@ -313,7 +317,7 @@ int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal
 
 int sdb_thread_interrupt(struct sdb_thread *thread)
 {
-    int rc = check_caller(thread);
+    int rc = sdb__thread_check_caller(thread);
 
     if (rc < 0)
         return rc;

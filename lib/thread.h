@@ -130,11 +130,14 @@ int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how);
 int sdb__thread_ask_to_stop(struct sdb_thread *thread);
 
 /**
- * Whether the caller may ask something of a thread that stands still.
+ * Whether the caller may ask something of a thread: at all, if it stands still, or only if it has also
+ * been told why, which it has not yet been of all that stand still when a process is stopped as a whole.
  *
- * @return 0, -EINVAL (NULL), -SDB_EWRONGTHREAD, -ESRCH (gone), or -EBUSY (it runs)
+ * @return 0, -EINVAL (NULL), -SDB_EWRONGTHREAD, -ESRCH (gone), or -EBUSY (it runs, or is to be told)
  */
+int sdb__thread_check_caller(const struct sdb_thread *thread);
 int sdb__thread_check_stopped(const struct sdb_thread *thread);
+int sdb__thread_check_told(const struct sdb_thread *thread);
 
 /** @return whether it is one of enum sdb_resume */
 bool sdb__resume_is_known(enum sdb_resume how);

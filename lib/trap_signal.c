@@ -11,7 +11,6 @@
 #include "trap_signal.h"
 
 #include <signal.h>
-#include <string.h>
 #include <sys/syscall.h>
 
 #include "breakpoint_site.h"
@@ -23,11 +22,9 @@
 #include "session.h"
 #include "thread.h"
 
-#define BIT(signal) (UINT64_C(1) << ((signal)-1))
-
 /* What never is in a mask, and what the C library keeps for itself and may leave out. */
-#define NEVER_BLOCKED (BIT(SIGKILL) | BIT(SIGSTOP))
-#define OWN_OF_LIBC   (BIT(32) | BIT(33))
+#define NEVER_BLOCKED (SDB__SIGNAL_BIT(SIGKILL) | SDB__SIGNAL_BIT(SIGSTOP))
+#define OWN_OF_LIBC   (SDB__SIGNAL_BIT(32) | SDB__SIGNAL_BIT(33))
 
 /*
  * Where the program has the default for the signal, a mask that lacks it does no harm for a moment: it is
@@ -102,9 +99,9 @@ void sdb__trap_signal_note(struct sdb_process *process)
     known = &sites->trap_signal;
     *known = (struct sdb__trap_signal){0};
     if (!thread || sdb__procfs_status(process->pid, &status) < 0 ||
-        !((status.ignored_signals | status.caught_signals) & BIT(SIGTRAP)))
+        !((status.ignored_signals | status.caught_signals) & SDB__SIGNAL_BIT(SIGTRAP)))
         return;
-    known->is_ignored = (status.ignored_signals & BIT(SIGTRAP)) != 0;
+    known->is_ignored = (status.ignored_signals & SDB__SIGNAL_BIT(SIGTRAP)) != 0;
     known->is_set = exchange(thread, SIGTRAP, &known->action, false) == 0;
 }
 
@@ -116,9 +113,9 @@ static bool restore_mask(struct sdb_thread *thread)
 
     if (sdb__ptrace_signal_mask(thread->tid, &mask) < 0)
         return false;
-    was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | BIT(SIGTRAP)) == ~UINT64_C(0);
+    was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | SDB__SIGNAL_BIT(SIGTRAP)) == ~UINT64_C(0);
     if (was_blocked)
-        (void)sdb__ptrace_set_signal_mask(thread->tid, mask | BIT(SIGTRAP));
+        (void)sdb__ptrace_set_signal_mask(thread->tid, mask | SDB__SIGNAL_BIT(SIGTRAP));
     /* Who blocks it once often does so again. */
     thread->masks_unseen = was_blocked ? MOST_UNSEEN - 1 : 0;
     return was_blocked;

@@ -168,12 +168,6 @@ void sdb__watchpoint_inherit(struct sdb_process *child, const struct sdb_process
 
 /* ---- creating ---- */
 
-static bool is_gone(const struct sdb_process *process)
-{
-    return !process->session || process->ended || process->released ||
-           process->phase == SDB__PROCESS_LEAVING;
-}
-
 static int check_options(const struct sdb_process *process,
                          const struct sdb_watchpoint_options *options)
 {
@@ -216,7 +210,7 @@ int sdb_watchpoint_create(struct sdb_process *process, const struct sdb_watchpoi
     rc = sdb__struct_import(&ours, sizeof(ours), OPTIONS_SIZE_OF_VERSION_0_1, options);
     if (rc < 0)
         return rc;
-    if (is_gone(process))
+    if (sdb__process_is_gone(process))
         return -ESRCH;
     rc = check_options(process, &ours);
     if (rc < 0)
@@ -248,7 +242,7 @@ static void switch_off_all(struct sdb_watchpoint *watchpoint, bool at_once)
     for (; process; process = process->next) {
         struct sdb__watch_site *site = sdb__watch_site_find(process, watchpoint);
 
-        if (site && at_once && !is_gone(process))
+        if (site && at_once && !sdb__process_is_gone(process))
             sdb__debug_release(process, site);
         else if (site)
             sdb__debug_drop(process, site);
@@ -295,7 +289,7 @@ int sdb_watchpoint_enable(struct sdb_watchpoint *watchpoint)
     watchpoint->enabled = true;
     for (process = watchpoint->session->processes; process; process = process->next) {
         struct sdb__watch_site *site = sdb__watch_site_find(process, watchpoint);
-        int rc = site && !is_gone(process) ? switch_on(process, site) : 0;
+        int rc = site && !sdb__process_is_gone(process) ? switch_on(process, site) : 0;
 
         if (rc == 0 || rc == -ESRCH)
             continue; /* one that has just ended needs none */
