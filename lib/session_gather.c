@@ -31,13 +31,16 @@ static bool waits_for_vfork(const struct sdb_thread *thread)
            number == SYS_clone3;
 }
 
-/* Whether a thread is where no interrupt stops it.  ptrace(2) does not say; /proc does. */
+/*
+ * Whether a thread is where no interrupt stops it.  ptrace(2) does not say; /proc does.  A first thread
+ * that has ended waits for the others; without any, the end of the process is on its way.
+ */
 static bool cannot_stop(const struct sdb_thread *thread, const struct sdb__procfs_status *status)
 {
     if (thread->in_vfork)
         return true;
     if (status->state == 'Z' || status->state == 'X')
-        return thread == thread->process->thread;
+        return thread == thread->process->thread && status->thread_count > 1;
     return status->state == 'D' && waits_for_vfork(thread);
 }
 
