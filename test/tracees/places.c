@@ -519,7 +519,8 @@ static void make_process(char how)
 
 static void rewrite(void)
 {
-    uint8_t *instruction = (uint8_t *)(uintptr_t)addresses[PLACE_load];
+    /* Volatile: a compiler may take it that nobody writes to a function. */
+    volatile uint8_t *instruction = (uint8_t *)(uintptr_t)addresses[PLACE_load];
     uint8_t *page = (uint8_t *)((uintptr_t)instruction & ~UINT64_C(4095));
     const uint8_t before = instruction[0];
     uint64_t cells[CELLS] = {0};

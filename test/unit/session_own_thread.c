@@ -230,12 +230,15 @@ struct in_line {
 };
 
 static atomic_int places;
+static atomic_int first_tid;
+static sem_t reached;
 static sem_t gate;
 
 static int block_at_gate(struct sdb_session *in, void *data)
 {
     (void)in;
     (void)data;
+    sem_post(&reached);
     await(&gate);
     return 0;
 }
@@ -260,30 +263,37 @@ static void *stand_in_line(void *data)
 
 static void *call_at_gate(void *own)
 {
+    first_tid = own_tid();
     call(own, block_at_gate, NULL);
     return NULL;
 }
 
-/* Callers come one by one while another's function is running: each is asleep in its call before the
- * next one comes. */
+/*
+ * Callers come one by one while another's function is running: each is asleep in its call before the
+ * next one comes.  Each wakes those before it; once they sleep again, it cannot sleep for want of what
+ * they had locked.
+ */
 START_TEST(functions_run_in_the_order_in_which_they_came)
 {
     struct in_line line[6];
+    atomic_int tids[6] = {0};
     pthread_t first;
     struct own own;
 
     create_own(&own, _i, NULL);
+    sem_init(&reached, 0, 0);
     sem_init(&gate, 0, 0);
     places = 0;
     ck_assert_int_eq(pthread_create(&first, NULL, call_at_gate, &own), 0);
+    await(&reached);
     for (int i = 0; i < 6; i++) {
-        atomic_int tid = 0;
-
-        line[i] = (struct in_line){.own = &own, .running = &tid, .place = -1};
+        line[i] = (struct in_line){.own = &own, .running = &tids[i], .place = -1};
         ck_assert_int_eq(pthread_create(&line[i].thread, NULL, stand_in_line, &line[i]), 0);
-        while (tid == 0)
+        while (tids[i] == 0)
             sched_yield();
-        ck_assert(host_wait_asleep(tid));
+        ck_assert(host_wait_asleep(first_tid));
+        for (int j = 0; j <= i; j++)
+            ck_assert(host_wait_asleep(tids[j]));
     }
     sem_post(&gate);
     pthread_join(first, NULL);
@@ -292,6 +302,7 @@ START_TEST(functions_run_in_the_order_in_which_they_came)
     for (int i = 1; i < 6; i++)
         ck_assert_int_gt(line[i].place, line[i - 1].place);
     sem_destroy(&gate);
+    sem_destroy(&reached);
     destroy_own(&own);
 }
 END_TEST
