@@ -21,6 +21,7 @@ struct board {
     volatile int32_t gate;                   /* 0: children linger (a futex) */
     volatile uint64_t addresses[BOARD_PLACES]; /* of what test/support/places.h lists */
     volatile uint64_t counts[BOARD_PLACES];    /* how often that was executed */
+    volatile uint64_t handled;                 /* signals from outside whose handler is through */
     volatile uint64_t wrong;                   /* how often something else came out than should */
     volatile uint64_t astray;                  /* how often a handler saw code that is not there */
 };

@@ -25,12 +25,17 @@
 
 static volatile sig_atomic_t storm_count;
 
-int64_t host_now_ms(void)
+int64_t host_now_us(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t host_now_ms(void)
+{
+    return host_now_us() / 1000;
 }
 
 void host_close_stdio(unsigned which, struct host_stdio *stdio)

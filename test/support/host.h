@@ -15,6 +15,7 @@
 
 /** @return milliseconds on the monotonic clock */
 int64_t host_now_ms(void);
+int64_t host_now_us(void);
 
 /**
  * Close some of the descriptors 0, 1 and 2.

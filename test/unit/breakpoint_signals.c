@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 
 #include "breaking.h"
 #include "host.h"
+#include "racing.h"
 
 #define THREADS_IN_STORM 8
 
@@ -73,22 +75,42 @@ END_TEST
 
 /* ---- signals from outside ---- */
 
-/* Somebody else who sends a signal with a value all the time. */
-static int fork_sender(int pid, bool kill_only)
+/* @return for how long it was waited, in microseconds; no longer than 100 ms */
+static unsigned await_handled(const struct board *board, uint64_t before)
+{
+    const int64_t begin = host_now_us();
+    int64_t passed = 0;
+
+    while (board->handled == before && passed < 100000) {
+        sched_yield();
+        passed = host_now_us() - begin;
+    }
+    return (unsigned)passed;
+}
+
+/*
+ * Somebody else who sends a signal with a value all the time: the next at some instant after the one
+ * before was handled.  For how long that took, so long may the target go on in between; without that, it
+ * would get no further where a stop takes longer than sending.
+ */
+static int fork_sender(const struct target *target, bool kill_only)
 {
     const pid_t parent = getpid();
     int sender = fork();
 
     ck_assert_int_ge(sender, 0);
     if (sender == 0) {
+        struct chance chance = chance_of((unsigned)getpid());
+
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         while (getppid() == parent) {
+            const uint64_t before = target->board->handled;
+
             if (kill_only)
-                (void)kill(pid, SIGUSR1);
+                (void)kill(target->pid, SIGUSR1);
             else
-                (void)sigqueue(pid, SIGUSR1, (union sigval){.sival_int = 4711});
-            for (volatile int i = 0; i < 2000; i++)
-                continue;
+                (void)sigqueue(target->pid, SIGUSR1, (union sigval){.sival_int = 4711});
+            usleep(chance_below(&chance, await_handled(target->board, before) * 3 + 10));
         }
         _exit(0);
     }
@@ -104,7 +126,7 @@ static void flooded(int threads, int turns, bool silently)
     if (silently)
         pass(SIGUSR1);
     (void)plant_all(&target);
-    sender = fork_sender(target.pid, false);
+    sender = fork_sender(&target, false);
     /* On a busy machine the sender may begin late. */
     for (int tries = 0; tries < 100 && target.board->signals[1] == 0; tries++)
         obey(&target, threads > 1 ? 's' : 'g', &tally);
@@ -181,7 +203,7 @@ START_TEST(a_call_in_a_flood_of_signals_is_hit_once)
             (void)plant_all(&target);
         if (way == 2)
             obey(&target, '-', &tally);
-        sender = fork_sender(target.pid, way == 1);
+        sender = fork_sender(&target, way == 1);
         obey(&target, 'b', &tally);
         obey(&target, 'l', &tally);
         if (way != 2)
