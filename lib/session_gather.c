@@ -33,14 +33,15 @@ static bool waits_for_vfork(const struct sdb_thread *thread)
 
 /*
  * Whether a thread is where no interrupt stops it.  ptrace(2) does not say; /proc does.  A first thread
- * that has ended waits for the others; without any, the end of the process is on its way.
+ * that has ended waits for the others; without any, the end of the process is on its way, if it is held.
  */
 static bool cannot_stop(const struct sdb_thread *thread, const struct sdb__procfs_status *status)
 {
     if (thread->in_vfork)
         return true;
     if (status->state == 'Z' || status->state == 'X')
-        return thread == thread->process->thread && status->thread_count > 1;
+        return thread == thread->process->thread &&
+               (status->thread_count > 1 || thread->process->first_not_held);
     return status->state == 'D' && waits_for_vfork(thread);
 }
 
@@ -96,6 +97,19 @@ static bool some_run(const struct sdb_process *process)
             return true;
     }
     return false;
+}
+
+/*
+ * Whether there is something to wait for.  A first thread that has ended could not stop as long as there
+ * were others; since they have ended too, the end of the process is on its way.
+ */
+static bool some_may_stop(struct sdb_process *process)
+{
+    const struct sdb_thread *first = process->thread;
+
+    if (!some_run(process) && first->state == SDB_THREAD_RUNNING && !first->in_vfork)
+        look_at_running(process);
+    return process->session && some_run(process);
 }
 
 /*
@@ -162,7 +176,7 @@ static int stop_all(struct sdb_process *process, bool for_a_moment,
     some_cannot = ask_all(process, for_a_moment);
     take_by_tid(process);
     while (process->session && !process->ended && process->running_count > 0 &&
-           (!some_cannot || some_run(process))) {
+           (!some_cannot || some_may_stop(process))) {
         const struct sdb__deadline soon =
             sdb__deadline_earlier(*deadline, sdb__deadline_in(LOOK_AGAIN_MS));
 
