@@ -6,12 +6,9 @@
 
 #define NANOSECONDS_PER_SECOND 1000000000L
 
-struct sdb__deadline sdb__deadline_in(int timeout_ms)
+struct sdb__deadline sdb__deadline_from_now(unsigned timeout_ms)
 {
-    struct sdb__deadline deadline = {.never = timeout_ms < 0};
-
-    if (deadline.never)
-        return deadline;
+    struct sdb__deadline deadline = {.never = false};
 
     clock_gettime(CLOCK_MONOTONIC, &deadline.at);
     deadline.at.tv_sec += timeout_ms / 1000;
@@ -52,12 +49,11 @@ int sdb__deadline_left_ms(const struct sdb__deadline *deadline)
     return (int)(left.tv_sec * 1000 + (left.tv_nsec + 999999) / 1000000);
 }
 
-bool sdb__deadline_passed(const struct sdb__deadline *deadline)
+bool sdb__deadline_is_over(const struct sdb__deadline *deadline)
 {
-    struct timespec left;
+    struct timespec left = {0};
 
-    if (!sdb__deadline_left(deadline, &left))
-        return false;
+    (void)sdb__deadline_left(deadline, &left);
     return left.tv_sec == 0 && left.tv_nsec == 0;
 }
 

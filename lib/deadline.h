@@ -14,8 +14,15 @@ struct sdb__deadline {
     struct timespec at; /* CLOCK_MONOTONIC */
 };
 
+/** @param timeout_ms  milliseconds from now */
+struct sdb__deadline sdb__deadline_from_now(unsigned timeout_ms);
+
 /** @param timeout_ms  milliseconds from now; negative: never */
-struct sdb__deadline sdb__deadline_in(int timeout_ms);
+static inline struct sdb__deadline sdb__deadline_in(int timeout_ms)
+{
+    return timeout_ms < 0 ? (struct sdb__deadline){.never = true}
+                          : sdb__deadline_from_now((unsigned)timeout_ms);
+}
 
 /**
  * What is left until the deadline.
@@ -29,7 +36,13 @@ const struct timespec *sdb__deadline_left(const struct sdb__deadline *deadline,
 /** @return what is left in milliseconds, rounded up; -1 if the deadline is never */
 int sdb__deadline_left_ms(const struct sdb__deadline *deadline);
 
-bool sdb__deadline_passed(const struct sdb__deadline *deadline);
+/** @return whether a deadline that is not never has passed */
+bool sdb__deadline_is_over(const struct sdb__deadline *deadline);
+
+static inline bool sdb__deadline_passed(const struct sdb__deadline *deadline)
+{
+    return !deadline->never && sdb__deadline_is_over(deadline);
+}
 
 /** @return whichever of the two comes first */
 struct sdb__deadline sdb__deadline_earlier(struct sdb__deadline a, struct sdb__deadline b);

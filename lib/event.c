@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 #include "process.h"
 #include "ptrace.h"
@@ -20,26 +18,13 @@
 /* Its message at the end of the call (PTRACE_EVENTMSG_SYSCALL_EXIT, which glibc lacks). */
 #define MESSAGE_SYSCALL_EXIT 2
 
-/* How a wait status without WIFEXITED says "stopped by an event". */
-#define EVENT_OF(status) ((unsigned)(status) >> 16)
-
-bool sdb__status_is_exec(int status)
-{
-    return EVENT_OF(status) == PTRACE_EVENT_EXEC;
-}
-
-bool sdb__status_is_end(int status)
-{
-    return WIFEXITED(status) || WIFSIGNALED(status);
-}
-
 enum sdb__status_kind sdb__status_kind(int status, int *signal)
 {
     *signal = 0;
     if (sdb__status_is_end(status))
         return SDB__STATUS_END;
     *signal = WSTOPSIG(status);
-    switch (EVENT_OF(status)) {
+    switch (sdb__status_event(status)) {
     case 0:
         return *signal == SYSCALL_TRAP ? SDB__STATUS_SYSTEM_CALL : SDB__STATUS_SIGNAL;
     case PTRACE_EVENT_STOP:
@@ -123,7 +108,7 @@ int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__s
     const int stop_signal = WSTOPSIG(status);
 
     *stop = (struct sdb__stop){.kind = SDB_EVENT_NONE};
-    switch (EVENT_OF(status)) {
+    switch (sdb__status_event(status)) {
     case PTRACE_EVENT_FORK:
         return decode_with_message(thread->tid, SDB_EVENT_FORK, stop);
     case PTRACE_EVENT_VFORK:
@@ -182,7 +167,7 @@ void sdb__event_trace_status(pid_t tid, int status)
         [PTRACE_EVENT_VFORK_DONE] = "vfork done",
         [PTRACE_EVENT_SECCOMP] = "seccomp filter",
     };
-    const unsigned event = EVENT_OF(status);
+    const unsigned event = sdb__status_event(status);
 
     if (WIFEXITED(status))
         sdb__trace("wait: %d exited with code %d", (int)tid, WEXITSTATUS(status));

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 #include <sdb/event.h>
 
@@ -39,11 +41,23 @@ enum sdb__status_kind sdb__status_kind(int status, int *signal);
 /** @return whether the SIGTRAP that a thread stands before is that of a single step */
 bool sdb__is_step_trap(pid_t tid);
 
+/** @return the event of ptrace's that a wait status tells of, or 0 */
+static inline unsigned sdb__status_event(int status)
+{
+    return (unsigned)status >> 16;
+}
+
 /** @return whether a wait status says that the process has executed a program */
-bool sdb__status_is_exec(int status);
+static inline bool sdb__status_is_exec(int status)
+{
+    return sdb__status_event(status) == PTRACE_EVENT_EXEC;
+}
 
 /** @return whether a wait status says that the thread has ended */
-bool sdb__status_is_end(int status);
+static inline bool sdb__status_is_end(int status)
+{
+    return WIFEXITED(status) || WIFSIGNALED(status);
+}
 
 /**
  * Say what a stop means.

@@ -165,11 +165,6 @@ struct sdb__ptrace_options sdb__process_options(const struct sdb_process *proces
     };
 }
 
-bool sdb__process_is_hidden(const struct sdb_process *process)
-{
-    return process->phase == SDB__PROCESS_LEAVING || process->phase == SDB__PROCESS_WATCHED;
-}
-
 bool sdb__process_is_gone(const struct sdb_process *process)
 {
     return !process->session || process->ended || process->released ||

@@ -94,7 +94,10 @@ struct sdb__space *sdb__process_space(struct sdb_process *process);
 void sdb__process_set_space(struct sdb_process *process, struct sdb__space *space);
 
 /** @return whether it is held, but not for the caller any more, or never was */
-bool sdb__process_is_hidden(const struct sdb_process *process);
+static inline bool sdb__process_is_hidden(const struct sdb_process *process)
+{
+    return process->phase == SDB__PROCESS_LEAVING || process->phase == SDB__PROCESS_WATCHED;
+}
 
 /** Have the kernel's options say what sdb__process_options() says.  @return 0 or a negative errno */
 int sdb__process_apply_options(struct sdb_process *process);

@@ -384,7 +384,7 @@ pid_t sdb__wait_peek(bool block, int *status)
      * the host's children whose exit signal is SIGCHLD.  A tracee's stops are reported without
      * WSTOPPED; with it, those of the host's clone children would be, too.
      */
-    siginfo_t info = {0};
+    siginfo_t info; /* all of it is the kernel's, unless there is nothing */
     long rc =
         syscall(SYS_waitid, P_ALL, 0, &info,
                 (int)(WEXITED | WNOWAIT | __WCLONE | __WNOTHREAD) | (block ? 0 : WNOHANG), NULL);

@@ -18,15 +18,7 @@
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_session_options)
 #define KNOWN_FLAGS                 (SDB_SESSION_NO_IO_URING | SDB_SESSION_OWN_THREAD)
 
-/* One session a thread: this is how the tracer thread is known. */
-static _Thread_local struct sdb_session *session_of_this_thread
-    __attribute__((tls_model("initial-exec"))); /* every call looks at it */
-
-bool sdb__session_is_ours(const struct sdb_session *session)
-{
-    /* In a forked child the first is as it was in the thread that forked; the second is not. */
-    return session == session_of_this_thread && !sdb__session_is_copy(session);
-}
+_Thread_local struct sdb_session *sdb__session_of_this_thread;
 
 /* ---- beginning and end ---- */
 
@@ -64,7 +56,7 @@ int sdb__session_begin(uint64_t flags, struct sdb_session **session)
     struct sdb_session *created;
     int rc;
 
-    if (session_of_this_thread && sdb__session_is_ours(session_of_this_thread))
+    if (sdb__session_of_this_thread && sdb__session_is_ours(sdb__session_of_this_thread))
         return -EBUSY;
     sdb__trace_from_environment();
     created = calloc(1, sizeof(*created));
@@ -77,7 +69,7 @@ int sdb__session_begin(uint64_t flags, struct sdb_session **session)
         free_session(created, false);
         return rc;
     }
-    session_of_this_thread = created;
+    sdb__session_of_this_thread = created;
     *session = created;
     return 0;
 }
@@ -89,8 +81,8 @@ void sdb__session_end(struct sdb_session *session)
     if (!in_fork)
         sdb__session_release_all(session);
     free_session(session, in_fork);
-    if (session_of_this_thread == session)
-        session_of_this_thread = NULL;
+    if (sdb__session_of_this_thread == session)
+        sdb__session_of_this_thread = NULL;
 }
 
 int sdb_session_create(const struct sdb_session_options *options, struct sdb_session **session)

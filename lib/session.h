@@ -57,13 +57,21 @@ struct sdb_session {
     size_t mark_size;
 };
 
-/** @return whether the caller is the session's tracer thread; without a system call */
-bool sdb__session_is_ours(const struct sdb_session *session);
+/** One session a thread: this is how the tracer thread is known.  Every call looks at it. */
+extern _Thread_local struct sdb_session *sdb__session_of_this_thread
+    __attribute__((tls_model("initial-exec")));
 
 /** @return whether this is a forked child's copy of the session */
 static inline bool sdb__session_is_copy(const struct sdb_session *session)
 {
     return *session->mark != 1;
+}
+
+/** @return whether the caller is the session's tracer thread; without a system call */
+static inline bool sdb__session_is_ours(const struct sdb_session *session)
+{
+    /* In a forked child the first is as it was in the thread that forked; the second is not. */
+    return session == sdb__session_of_this_thread && !sdb__session_is_copy(session);
 }
 
 /* ---- beginning and end (session.c) ---- */

@@ -338,17 +338,20 @@ void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
  */
 static void take_peeked(struct sdb_session *session, pid_t tid, int status)
 {
-    struct rusage usage = {0};
+    static const struct rusage none;
+    struct rusage usage;
 
     if (sdb__status_is_end(status)) {
-        if (sdb__wait_tracee(tid, &status, &usage) != tid)
-            return; /* somebody else has taken it meanwhile */
-    } else if (sdb__status_is_exec(status)) {
-        (void)sdb__wait_take_stop(tid, &status);
-    } else {
-        session->stop_to_take = tid;
+        /* Unless somebody else has taken it meanwhile. */
+        if (sdb__wait_tracee(tid, &status, &usage) == tid)
+            sdb__session_take(session, tid, status, &usage);
+        return;
     }
-    sdb__session_take(session, tid, status, &usage);
+    if (sdb__status_is_exec(status))
+        (void)sdb__wait_take_stop(tid, &status);
+    else
+        session->stop_to_take = tid;
+    sdb__session_take(session, tid, status, &none);
 }
 
 /* A thread that still stands in the stop that was looked at last would be seen again and again. */

@@ -19,7 +19,9 @@
 #include "trap_signal.h"
 #include "versioned.h"
 
-#define EVENT_SIZE_OF_VERSION_0_1 sizeof(struct sdb_event)
+#define EVENT_SIZE_OF_VERSION_0_1 112
+_Static_assert(sizeof(struct sdb_event) == EVENT_SIZE_OF_VERSION_0_1,
+               "tell() fills the caller's, which may be shorter now");
 
 /* How many statuses may be reported before it is looked for what else there is. */
 #define MOST_STATUSES 12
@@ -144,37 +146,51 @@ static void trace_event(const struct sdb_event *event)
                    event->thread->tid, event->process->pid);
 }
 
+/* What goes with some stops only. */
+static void add_details(struct sdb_thread *thread, struct sdb_event *event)
+{
+    if (thread->newborn) {
+        event->new_thread = thread->newborn;
+        event->new_process = thread->newborn->process;
+    }
+    if (event->kind == SDB_EVENT_BREAKPOINT) {
+        event->breakpoint = sdb_thread_next_breakpoint(thread, NULL);
+        (void)sdb_thread_pc(thread, &event->address);
+    }
+    if (event->kind == SDB_EVENT_WATCHPOINT)
+        sdb__watchpoint_tell(thread, event);
+}
+
 static void tell(struct sdb_session *session, struct sdb_thread *thread, struct sdb_event *event)
 {
     struct sdb_process *process = thread->process;
-    struct sdb_event told = {
-        .kind = kind_of(thread),
-        .process = process,
-        .thread = thread,
-    };
+    const bool is_release = tells_release(thread);
+    const bool is_stop = !is_release && !thread->ended;
 
-    if (tells_release(thread)) {
-        told.child = process->child;
-        process->child = NULL;
-    } else if (thread->ended) {
-        told.status = &thread->status;
-    } else {
-        told.signal = thread->signal;
-        told.former_tid = thread->former_tid;
-        told.new_thread = thread->newborn;
-        told.new_process = thread->newborn ? thread->newborn->process : NULL;
-        if (told.kind == SDB_EVENT_BREAKPOINT) {
-            told.breakpoint = sdb_thread_next_breakpoint(thread, NULL);
-            (void)sdb_thread_pc(thread, &told.address);
-        }
-        if (told.kind == SDB_EVENT_WATCHPOINT)
-            sdb__watchpoint_tell(thread, &told);
-    }
-    if (thread->ended || tells_release(thread))
+    /* Each member, as it is done for every stop: what is left out would be cleared by a loop. */
+    event->kind = kind_of(thread);
+    event->signal = is_stop ? thread->signal : 0;
+    event->process = process;
+    event->thread = thread;
+    event->status = thread->ended && !is_release ? &thread->status : NULL;
+    event->new_process = NULL;
+    event->new_thread = NULL;
+    event->child = is_release ? process->child : NULL;
+    event->former_tid = is_stop ? thread->former_tid : 0;
+    event->value_size = 0;
+    event->address = 0;
+    event->breakpoint = NULL;
+    event->watchpoint = NULL;
+    event->old_value = NULL;
+    event->new_value = NULL;
+    if (is_stop)
+        add_details(thread, event);
+    else
         session->told_end = thread;
+    if (is_release)
+        process->child = NULL;
     if (sdb__tracing())
-        trace_event(&told);
-    sdb__struct_export(event, &told, sizeof(told));
+        trace_event(event);
 }
 
 /* Take what all threads have, now and then. */
@@ -204,7 +220,7 @@ static int pump(struct sdb_session *session, const struct sdb__deadline *deadlin
     struct sdb__deadline soon;
     int rc;
 
-    if (!sdb__session_has_orphans(session))
+    if (!session->orphans || !sdb__session_has_orphans(session))
         return sdb__session_pump(session, deadline, true);
     soon = sdb__deadline_earlier(*deadline, sdb__deadline_in(ORPHAN_MS));
     rc = sdb__session_pump(session, &soon, true);

@@ -19,6 +19,8 @@ void sdb__step_cancel(struct sdb_thread *thread)
 {
     struct sdb_breakpoint *target = thread->step_target;
 
+    if (!target)
+        return;
     thread->step_target = NULL;
     (void)sdb_breakpoint_remove(target);
 }

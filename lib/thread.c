@@ -140,7 +140,8 @@ static int resumed(struct sdb_thread *thread, enum sdb_resume how, int rc)
     thread->in_group_stop = false;
     thread->paused = false;
     thread->process->gathered = false;
-    sdb_thread_close(thread->newborn);
+    if (thread->newborn)
+        sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
     thread->hit_count = 0;
     if (thread->process->space->sites)
@@ -257,11 +258,16 @@ int sdb__thread_check_caller(const struct sdb_thread *thread)
 
 int sdb__thread_check_stopped(const struct sdb_thread *thread)
 {
-    int rc = sdb__thread_check_caller(thread);
+    enum sdb_thread_state state;
 
-    if (rc < 0)
-        return rc;
-    return sdb_thread_state(thread) == SDB_THREAD_STOPPED ? 0 : -EBUSY;
+    if (!thread)
+        return -EINVAL;
+    if (!sdb__process_is_ours(thread->process))
+        return -SDB_EWRONGTHREAD;
+    state = sdb_thread_state(thread);
+    if (state == SDB_THREAD_STOPPED)
+        return 0;
+    return state == SDB_THREAD_GONE ? -ESRCH : -EBUSY;
 }
 
 int sdb__thread_check_told(const struct sdb_thread *thread)
@@ -306,8 +312,8 @@ int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal
         return 0; /* it was killed since, and that is still to be told */
     if (rc < 0)
         return rc;
-    if (!sdb__resume_is_known(how) || signal < SDB_SIGNAL_PASS || signal > SIGRTMAX ||
-        (signal > 0 && thread->stop != SDB_EVENT_SIGNAL))
+    if (!sdb__resume_is_known(how) || signal < SDB_SIGNAL_PASS ||
+        (signal > 0 && (signal > SIGRTMAX || thread->stop != SDB_EVENT_SIGNAL)))
         return -EINVAL;
     if (how != SDB_RESUME_CONTINUE)
         sdb__step_cancel(thread);

@@ -186,6 +186,12 @@ static void fall_asleep(struct sdb__waiter *waiter, enum sleeping sleeping)
     __atomic_store_n(&waiter->sleeping, sleeping, __ATOMIC_SEQ_CST);
 }
 
+/* A wake that does not see this yet finds nobody, and does no harm. */
+static void wake_up(struct sdb__waiter *waiter)
+{
+    __atomic_store_n(&waiter->sleeping, AWAKE, __ATOMIC_RELEASE);
+}
+
 /* @return the tid of a tracee that has a status, 0 to look again, or a negative errno */
 static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
                                  bool heeds_interrupt, int *status)
@@ -204,7 +210,7 @@ static pid_t sleep_beside_helper(struct sdb__waiter *waiter, const struct sdb__d
         if (tid == 0 || (!heeds_interrupt && deadline->never))
             tid = sdb__wait_peek(true, status);
     }
-    fall_asleep(waiter, AWAKE);
+    wake_up(waiter);
     if (tid == -EINTR)
         return 0;
     if (tid > 0 && sdb__helper_is(waiter->helper, tid)) {
@@ -222,7 +228,7 @@ static int sleep_in_ring(struct sdb__waiter *waiter, const struct sdb__deadline 
     fall_asleep(waiter, IN_RING);
     if (!heeds_interrupt || !__atomic_load_n(&waiter->interrupted, __ATOMIC_SEQ_CST))
         rc = sdb__uring_sleep(waiter->uring, deadline, heeds_interrupt);
-    fall_asleep(waiter, AWAKE);
+    wake_up(waiter);
     return rc;
 }
 

@@ -149,13 +149,14 @@ static bool can_be_hit(const struct sdb_thread *thread, const struct sdb__stop *
 {
     siginfo_t info;
 
+    if (stop->kind != SDB_EVENT_STEP && (stop->kind != SDB_EVENT_SIGNAL || stop->signal != SIGTRAP))
+        return false;
     if (!sdb__debug_is_set(thread))
         return false;
     *code = TRAP_TRACE;
     if (stop->kind == SDB_EVENT_STEP)
         return true;
-    if (stop->kind != SDB_EVENT_SIGNAL || stop->signal != SIGTRAP ||
-        sdb__ptrace_siginfo(thread->tid, &info) < 0)
+    if (sdb__ptrace_siginfo(thread->tid, &info) < 0)
         return false;
     *code = info.si_code;
     return info.si_code == TRAP_HWBKPT || info.si_code == TRAP_TRACE;
