@@ -116,6 +116,8 @@ int sdb__debug_update(struct sdb_thread *thread)
 
 bool sdb__debug_is_set(const struct sdb_thread *thread)
 {
+    if (thread->process->debug.generation == 0)
+        return false;
     for (int at = 0; at < SDB__DEBUG_SLOTS; at++) {
         if (thread->debug.serials[at] != 0)
             return true;

@@ -165,7 +165,18 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop);
 
 /** @return whether a process's newborns of this kind of event are held for the caller */
-bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind);
+static inline bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind)
+{
+    switch (kind) {
+    case SDB_EVENT_FORK:
+        return process->policies.follow & SDB_FOLLOW_FORK;
+    case SDB_EVENT_VFORK:
+    case SDB_EVENT_VFORK_DONE:
+        return process->policies.follow & SDB_FOLLOW_VFORK;
+    default:
+        return true;
+    }
+}
 
 /** Keep the status of a thread that is not known. */
 void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status,

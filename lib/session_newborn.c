@@ -143,15 +143,6 @@ static bool is_thread(struct sdb_session *session, const struct sdb_thread *pare
            (orphan && sdb__status_is_end(orphan->status) && !sdb__task_exists(tid));
 }
 
-bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind)
-{
-    const uint32_t follow = process->policies.follow;
-
-    return (kind != SDB_EVENT_FORK || (follow & SDB_FOLLOW_FORK)) &&
-           ((kind != SDB_EVENT_VFORK && kind != SDB_EVENT_VFORK_DONE) ||
-            (follow & SDB_FOLLOW_VFORK));
-}
-
 void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop)
 {

@@ -182,6 +182,11 @@ static bool settle_hit(struct sdb_thread *thread, struct sdb__stop *stop,
     return false;
 }
 
+static bool is_trap(const struct sdb__stop *stop)
+{
+    return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP;
+}
+
 static void take_stop(struct sdb_session *session, struct sdb_thread *thread, int status)
 {
     const bool was_listening = thread->listening;
@@ -196,7 +201,8 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         thread = sdb__session_take_exec(thread, &stop);
     sdb__thread_stopped(thread, stop.kind, stop.signal);
     seen = stop;
-    watch = sdb__watchpoint_look(thread, &stop);
+    watch = stop.kind == SDB_EVENT_STEP || is_trap(&stop) ? sdb__watchpoint_look(thread, &stop)
+                                                          : SDB__WATCH_NOTHING;
     if (watch == SDB__WATCH_PASS) {
         stop = (struct sdb__stop){
             .kind = SDB_EVENT_INTERRUPT}; /* its signal is none of the program's */

@@ -24,7 +24,7 @@ _Static_assert(sizeof(struct sdb_event) == EVENT_SIZE_OF_VERSION_0_1,
                "tell() fills the caller's, which may be shorter now");
 
 /* How many statuses may be reported before it is looked for what else there is. */
-#define MOST_STATUSES 12
+#define MOST_STATUSES 64
 
 /* After how many of which nothing is told the time is looked at. */
 #define MOST_SILENT 32

@@ -39,8 +39,8 @@ enum sdb__watch_result {
 };
 
 /**
- * Look whether a thread that has just stopped has hit watchpoints.  Where its process is let go, a hit
- * is one of none.
+ * Look whether a thread that has just stopped, for a step or a SIGTRAP, has hit watchpoints.  Where its
+ * process is let go, a hit is one of none.
  */
 enum sdb__watch_result sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__stop *stop);
 

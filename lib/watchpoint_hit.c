@@ -149,8 +149,6 @@ static bool can_be_hit(const struct sdb_thread *thread, const struct sdb__stop *
 {
     siginfo_t info;
 
-    if (stop->kind != SDB_EVENT_STEP && (stop->kind != SDB_EVENT_SIGNAL || stop->signal != SIGTRAP))
-        return false;
     if (!sdb__debug_is_set(thread))
         return false;
     *code = TRAP_TRACE;
