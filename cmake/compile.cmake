@@ -27,13 +27,23 @@ function(sdb_sanitize target)
     endif()
 endfunction()
 
+# Calls go straight to where they go: every stop of a held thread makes some dozens.
+include(CheckCCompilerFlag)
+set(sdb_direct_calls)
+foreach(option -fno-semantic-interposition -fno-plt)
+    string(MAKE_C_IDENTIFIER "SDB_HAS${option}" known)
+    check_c_compiler_flag(${option} ${known})
+    if(${known})
+        list(APPEND sdb_direct_calls ${option})
+    endif()
+endforeach()
+
 # sdb_library_objects(target): a part of the library, for both of its kinds.
 function(sdb_library_objects target)
     sdb_compile(${target})
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
-    # Calls go straight to where they go: every stop makes some dozens.
-    target_compile_options(${target} PRIVATE -fno-semantic-interposition -fno-plt)
+    target_compile_options(${target} PRIVATE ${sdb_direct_calls})
     target_include_directories(${target} PRIVATE
         "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include")
     target_include_directories(${target} SYSTEM PRIVATE ${sdb_private_include_dirs})
