@@ -103,8 +103,6 @@ int sdb_thread_syscall(struct sdb_thread *thread, struct sdb_syscall *call)
     ours.end = thread->stop;
     ours.architecture = thread->calls.stop.architecture;
     ours.instruction_pointer = thread->calls.stop.instruction_pointer;
-    if (thread->slot_pc != 0) /* the kernel knows only of the slot that the call is made in */
-        (void)sdb__registers_get_pc(thread, &ours.instruction_pointer);
     ours.stack_pointer = thread->calls.stop.stack_pointer;
     rc = thread->stop == SDB_EVENT_SYSCALL_ENTRY ? fill_beginning(thread, &ours)
                                                  : fill_end(thread, &ours);

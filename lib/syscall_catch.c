@@ -17,9 +17,11 @@
 #include <sdb/error.h>
 
 #include "arch.h"
+#include "breakpoint_site.h"
 #include "calls.h"
 #include "event.h"
 #include "process.h"
+#include "scratch.h"
 #include "session.h"
 
 static struct sdb__catching *catching_of(const struct sdb_thread *thread)
@@ -35,6 +37,17 @@ void sdb__catching_by_filter(struct sdb__catching *catching, const struct sdb__c
     sdb__call_set_add(&catching->filter, SYS_restart_syscall);
 }
 
+/* The kernel knows only of the slot that a call is made in. */
+static void show_own_place(const struct sdb_thread *thread, uint64_t *instruction_pointer)
+{
+    const struct sdb__scratch_slot *slot;
+    uint64_t start;
+
+    slot = sdb__scratch_find(thread->process->space->sites, *instruction_pointer, &start);
+    if (slot)
+        *instruction_pointer = slot->site->next;
+}
+
 int sdb__calls_look(struct sdb_thread *thread)
 {
     struct sdb__calls *calls = &thread->calls;
@@ -46,6 +59,7 @@ int sdb__calls_look(struct sdb_thread *thread)
     if (rc < 0)
         return rc == -ESRCH ? rc : -ENOSYS;
     calls->stop_known = true;
+    show_own_place(thread, &calls->stop.instruction_pointer);
     if (thread->stop == SDB_EVENT_SYSCALL_ENTRY) {
         calls->entry_known = true;
         calls->entry.architecture = calls->stop.architecture;
