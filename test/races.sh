@@ -33,7 +33,7 @@ run()
         time=$((time + 1))
     done
     awk -v name="${3##*/}" -v seconds=$(($(date +%s) - begin)) '
-        /^[0-9]+%: Checks: / { gsub(/[^0-9 ]/, ""); tests += $2; failures += $3 + $4 }
+        /[0-9]+%: Checks: / { gsub(/[^0-9 ]/, ""); tests += $2; failures += $3 + $4 }
         END { printf "%-28s %8d %8d %8d\n", name, tests, failures, seconds }' "$log"
     grep -E ':[FE]:' "$log"
 }
