@@ -145,14 +145,9 @@ int sdb__registers_write_xsave(struct sdb_thread *thread)
 
 int sdb__registers_flush(struct sdb_thread *thread)
 {
-    const struct sdb__register_cache *cache = &thread->registers;
-    int rc;
-    int xsave_rc;
+    int rc = sdb__registers_write_general(thread);
+    int xsave_rc = sdb__registers_write_xsave(thread);
 
-    if (!cache->has_pc && !cache->xsave)
-        return 0; /* nobody has looked */
-    rc = sdb__registers_write_general(thread);
-    xsave_rc = sdb__registers_write_xsave(thread);
     sdb__registers_forget(thread);
     return rc < 0 ? rc : xsave_rc;
 }

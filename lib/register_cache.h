@@ -73,6 +73,12 @@ int sdb__registers_xsave(struct sdb_thread *thread, struct sdb__xsave **xsave);
 int sdb__registers_write_general(struct sdb_thread *thread);
 int sdb__registers_write_xsave(struct sdb_thread *thread);
 
+/** @return whether anything is known of them, and so may have been changed */
+static inline bool sdb__registers_are_known(const struct sdb__register_cache *cache)
+{
+    return cache->has_pc || cache->xsave;
+}
+
 /** Write back what was changed, and forget all: the thread is about to run.  @return 0 or -ESRCH */
 int sdb__registers_flush(struct sdb_thread *thread);
 

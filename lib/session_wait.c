@@ -282,7 +282,9 @@ int sdb_session_wait(struct sdb_session *session, int timeout_ms, struct sdb_eve
         return -EINVAL;
     if (!sdb__session_is_ours(session))
         return -SDB_EWRONGTHREAD;
-    rc = sdb__struct_check(event, sizeof(*event), EVENT_SIZE_OF_VERSION_0_1);
+    rc = event->size == sizeof(*event)
+             ? 0
+             : sdb__struct_check(event, sizeof(*event), EVENT_SIZE_OF_VERSION_0_1);
     return rc < 0 ? rc : sdb__session_wait(session, &deadline, event);
 }
 

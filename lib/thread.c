@@ -116,7 +116,8 @@ void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal)
         thread->watch_hits->count = 0;
     thread->debug.fired_known = false;
     thread->calls.stop_known = false;
-    sdb__registers_forget(thread);
+    if (sdb__registers_are_known(&thread->registers))
+        sdb__registers_forget(thread);
 }
 
 /* Note that it runs.  What its stop was about is forgotten. */
@@ -205,7 +206,8 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
     if (signal == SIGTRAP && sdb__trap_signal_is_ignored(thread->process))
         signal = 0;
     request = sdb__calls_resume(thread, how);
-    (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
+    if (sdb__registers_are_known(&thread->registers))
+        (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
     return resumed(thread, how, sdb__ptrace_resume(thread->tid, request, signal));
 }
 
@@ -315,7 +317,7 @@ int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, int signal
     if (!sdb__resume_is_known(how) || signal < SDB_SIGNAL_PASS ||
         (signal > 0 && (signal > SIGRTMAX || thread->stop != SDB_EVENT_SIGNAL)))
         return -EINVAL;
-    if (how != SDB_RESUME_CONTINUE)
+    if (how != SDB_RESUME_CONTINUE && thread->step_target)
         sdb__step_cancel(thread);
     return signal == SDB_SIGNAL_PASS ? sdb__thread_go_on(thread, how)
                                      : sdb__thread_go(thread, how, signal);
