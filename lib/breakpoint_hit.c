@@ -97,6 +97,14 @@ static const struct sdb__relocation_point *find_point(struct sdb_thread *thread,
     return *slot ? point_at(*slot, pc - *start) : NULL;
 }
 
+/* Whether a system call goes on when the thread does, or is made again. */
+static bool is_in_call(const struct sdb__stop *stop, const struct user_regs_struct *registers)
+{
+    if (stop->kind == SDB_EVENT_STEP || stop->kind == SDB_EVENT_SYSCALL_EXIT)
+        return sdb__registers_will_restart(registers);
+    return (int64_t)registers->orig_rax >= 0;
+}
+
 /* Show the program's own place.  @return false if the thread is between two parts of an instruction */
 static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 {
@@ -106,13 +114,16 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     uint64_t start;
 
     thread->displaced = false;
-    /* But for a call, which may wait for that very signal, and a string, which may be long. */
+    /*
+     * But for a call, which may wait for that very signal, and a string, which may be long; and what
+     * may hit a watchpoint, which could not be told together with the signal.
+     */
     do {
         point = find_point(thread, &slot, &start);
         if (!point)
             return true;
     } while (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-             !slot->site->is_syscall && !slot->site->is_repeated &&
+             !slot->site->is_syscall && !slot->site->is_repeated && !sdb__debug_is_set(thread) &&
              execute_first(thread, start + point->offset));
     if (point->address == slot->site->address && point->offset > 0 &&
         stop->kind == SDB_EVENT_STEP) {
@@ -125,8 +136,8 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
         thread->at_site = slot->site;
         if (stop->kind == SDB_EVENT_SIGNAL && !stands_at_fault(thread))
             sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
-    } else if (slot->site->is_syscall && (int64_t)registers->orig_rax >= 0) {
-        /* In the call still, which may be made again: that shall happen in the slot, without a hit. */
+    } else if (slot->site->is_syscall && is_in_call(stop, registers)) {
+        /* Which may be made again: that shall happen in the slot, without a hit. */
         thread->at_site = slot->site;
         thread->slot_pc = registers->rip;
     }
