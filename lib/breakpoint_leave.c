@@ -143,7 +143,7 @@ int sdb__step_alone(struct sdb_thread *thread)
     }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
-        (void)sdb__signal_thread(thread->process->pid, thread->tid, SIGSTOP);
+        sdb__signal_stop_again(thread->process->pid, thread->tid);
     if (used_up.interrupt)
         (void)sdb__ptrace_interrupt(thread->tid);
     return rc;

@@ -120,10 +120,8 @@ int sdb__injection_restore(struct sdb__injection *injection)
         return rc;
     (void)sdb__wait_take_stop(injection->tid, &taken);
     thread->group_stop_over = thread->group_stop_over || injection->is_over;
-    /* A SIGCONT since has done away with it. */
-    if (injection->saw_sigstop && !sdb__ptrace_has_pending(injection->tid, SIGCONT) &&
-        !sdb__ptrace_has_shared_pending(injection->tid, SIGCONT))
-        (void)sdb__signal_thread(thread->process->pid, injection->tid, SIGSTOP);
+    if (injection->saw_sigstop)
+        sdb__signal_stop_again(thread->process->pid, injection->tid);
     if (needs_interrupt(injection)) {
         rc = sdb__ptrace_interrupt(injection->tid);
         thread->interrupt_asked = rc == 0;

@@ -462,9 +462,11 @@ int sdb__send_signal(pid_t pid, int pidfd, int signal)
     return kill(pid, signal) < 0 ? -errno : 0;
 }
 
-int sdb__signal_thread(pid_t pid, pid_t tid, int signal)
+void sdb__signal_stop_again(pid_t pid, pid_t tid)
 {
-    return syscall(SYS_tgkill, pid, tid, signal) < 0 ? -errno : 0;
+    /* One that has come since has done away with it, and would be done away with itself. */
+    if (!sdb__ptrace_has_pending(tid, SIGCONT) && !sdb__ptrace_has_shared_pending(tid, SIGCONT))
+        (void)syscall(SYS_tgkill, pid, tid, SIGSTOP);
 }
 
 int sdb__kill_tracee(pid_t pid, int pidfd)

@@ -148,8 +148,9 @@ bool sdb__tasks_share_memory(pid_t a, pid_t b);
 /** @return whether the task exists and is a thread of the process */
 bool sdb__task_is_in(pid_t pid, pid_t tid);
 
-/** Send a signal to one thread.  @return 0 or a negative errno */
-int sdb__signal_thread(pid_t pid, pid_t tid, int signal);
+/** Send a SIGSTOP again that a stopped thread was not given, unless a SIGCONT waits to be taken. */
+void sdb__signal_stop_again(pid_t pid, pid_t tid);
+
 /** @return whether there is such a task, of any process; one that has ended is until it is reaped */
 bool sdb__task_exists(pid_t tid);
 
