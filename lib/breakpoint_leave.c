@@ -29,8 +29,6 @@
     (SDB__SIGNAL_BIT(SIGTRAP) | SDB__SIGNAL_BIT(SIGSEGV) | SDB__SIGNAL_BIT(SIGBUS) |               \
      SDB__SIGNAL_BIT(SIGILL) | SDB__SIGNAL_BIT(SIGFPE) | SDB__SIGNAL_BIT(SIGSYS))
 
-/* The bit of the flags that a step sets. */
-#define TRAP_FLAG UINT64_C(0x100)
 /* Of eflags. */
 #define RESUME_FLAG 0x10000
 
@@ -83,7 +81,7 @@ static int class_of(struct sdb_thread *thread)
     uint8_t bytes[SDB__INSTRUCTION_SIZE];
     ssize_t count;
 
-    if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & TRAP_FLAG))
+    if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & SDB__TRAP_FLAG))
         return SDB__INSTRUCTION_OTHER; /* with a flag of its own, it stores that */
     count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
                             sizeof(bytes));
@@ -99,20 +97,28 @@ static void hide_trap_flag(struct sdb_thread *thread, int instruction_class)
     uint16_t flags;
 
     if ((instruction_class != SDB__INSTRUCTION_PUSH_FLAGS &&
+         instruction_class != SDB__INSTRUCTION_POP_FLAGS &&
          instruction_class != SDB__INSTRUCTION_SYSCALL) ||
         sdb__registers_general(thread, &registers) < 0)
         return;
+    if (instruction_class == SDB__INSTRUCTION_POP_FLAGS) {
+        if (registers->eflags & SDB__TRAP_FLAG) {
+            registers->eflags &= ~(unsigned long long)SDB__TRAP_FLAG;
+            sdb__registers_changed(thread);
+        }
+        return;
+    }
     if (instruction_class == SDB__INSTRUCTION_SYSCALL) {
         /* Unless it has got all registers from elsewhere, as from rt_sigreturn(2). */
-        if (registers->rcx == registers->rip && (registers->r11 & TRAP_FLAG)) {
-            registers->r11 &= ~(unsigned long long)TRAP_FLAG;
+        if (registers->rcx == registers->rip && (registers->r11 & SDB__TRAP_FLAG)) {
+            registers->r11 &= ~(unsigned long long)SDB__TRAP_FLAG;
             sdb__registers_changed(thread);
         }
         return;
     }
     if (sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) ==
         (ssize_t)sizeof(flags)) {
-        flags &= (uint16_t)~TRAP_FLAG;
+        flags &= (uint16_t)~SDB__TRAP_FLAG;
         (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
     }
 }

@@ -14,7 +14,6 @@
 #include "trace.h"
 
 /* Of eflags: the program steps itself. */
-#define TRAP_FLAG 0x100
 
 int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask)
 {
@@ -174,7 +173,7 @@ int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t inst
     registers.r10 = arguments[3];
     registers.r8 = arguments[4];
     registers.r9 = arguments[5];
-    registers.eflags &= ~(uint64_t)TRAP_FLAG;
+    registers.eflags &= ~SDB__TRAP_FLAG;
     if (injection->place == SDB__AT_ENTRY || injection->place == SDB__AT_SECCOMP) {
         registers.rip = injection->saved.rip;
         registers.orig_rax = number;

@@ -15,6 +15,9 @@
 
 struct sdb_thread;
 
+/* The bit of the flags that a step sets. */
+#define SDB__TRAP_FLAG UINT64_C(0x100)
+
 /*
  * What a system call that was interrupted has for its result, negated, until it is made again or ended;
  * the program never sees it, and no header has it.

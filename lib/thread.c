@@ -184,6 +184,25 @@ static int take_own_trap(struct sdb_thread *thread, enum sdb_resume how)
     return 0;
 }
 
+/*
+ * The kernel takes the trap flag of a step for the program's own if it steps over an instruction that
+ * loads the flags, and leaves it set.  So it is looked at before the first step and after the last.
+ */
+static void mind_trap_flag(struct sdb_thread *thread, enum sdb_resume how)
+{
+    struct user_regs_struct *registers;
+
+    if ((how == SDB_RESUME_STEP) == (thread->how == SDB_RESUME_STEP) ||
+        sdb__registers_general(thread, &registers) < 0)
+        return;
+    if (how == SDB_RESUME_STEP) {
+        thread->has_trap_flag = registers->eflags & SDB__TRAP_FLAG;
+    } else if ((registers->eflags & SDB__TRAP_FLAG) && !thread->has_trap_flag) {
+        registers->eflags &= ~SDB__TRAP_FLAG;
+        sdb__registers_changed(thread);
+    }
+}
+
 int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
     enum sdb_resume request;
@@ -200,6 +219,7 @@ int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
     case SDB__LEAVE_GO:
         break;
     }
+    mind_trap_flag(thread, how);
     /* It was born since they were set, or could not stop then. */
     if (thread->debug.generation != thread->process->debug.generation)
         (void)sdb__debug_update(thread);

@@ -77,6 +77,7 @@ struct sdb_thread {
     bool group_stop_over;  /* and that has ended meanwhile, which the kernel will not tell again */
     bool listening;        /* it was left in its group-stop (PTRACE_LISTEN) */
     bool leaving_exec;     /* it was resumed out of its exec */
+    bool has_trap_flag;    /* of its own, since before it was stepped */
     bool step_trap_due;    /* it was resumed to step, and the SIGTRAP of that has not come yet */
     bool in_vfork;         /* it was resumed into waiting for its vfork child */
     bool cannot_stop;      /* it was found to be where no interrupt stops it */

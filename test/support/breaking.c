@@ -104,6 +104,8 @@ static void count_hit(const struct target *target, const struct sdb_event *event
 
 void count_event(const struct target *target, const struct sdb_event *event, struct tally *tally)
 {
+    if (tally->look)
+        tally->look(event, tally->look_data);
     switch (event->kind) {
     case SDB_EVENT_BREAKPOINT:
         count_hit(target, event, tally);

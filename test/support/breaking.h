@@ -23,6 +23,8 @@ struct tally {
     uint64_t births;
     uint64_t steps;
     uint64_t ends;
+    void (*look)(const struct sdb_event *event, void *data); /* before it is resumed; or NULL */
+    void *look_data;
 };
 
 /**

@@ -29,6 +29,7 @@ struct watched_order {
  *     m  copy so many bytes onto `bytes` by one instruction (rep movsb)
  *     k  have the kernel write the counter: read(2)
  *     c  so many turns of a system call and adding 1 to the counter
+ *     C  8 threads at once, each does that
  *     n  so many threads, one after the other, each adds 1
  *     t  8 threads at once, each adds 1 so many times
  *     f  fork, and v vfork: the child adds 1 and exits; the answer is the child's counter
