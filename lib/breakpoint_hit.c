@@ -356,9 +356,7 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
         !sdb__site_find(thread->process->space->sites, pc - 1) ||
         sdb__ptrace_pending_code(thread->tid, SIGTRAP) != SI_KERNEL)
         return false;
-    /* Its trap would have it leave a group-stop. */
-    if (stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE)
-        (void)sdb__ptrace_interrupt(thread->tid);
+    thread->trap_first = stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE;
     return true;
 }
 
@@ -375,6 +373,10 @@ enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_thread *thread, str
                    : SDB__BREAKPOINT_NONE;
     if (thread->displaced && !show_own_place(thread, stop))
         return SDB__BREAKPOINT_PASS;
+    /* Its trap has it leave a group-stop.  An interrupt asked for before would have come before it. */
+    if (thread->trap_first)
+        (void)sdb__ptrace_interrupt(thread->tid);
+    thread->trap_first = false;
     if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP) {
         const enum sdb__breakpoint_verdict verdict = look_for_hit(thread, stop);
 
@@ -389,6 +391,7 @@ void sdb__breakpoint_forget_thread(struct sdb_thread *thread)
     thread->slot_pc = 0;
     memset(thread->repeats, 0, sizeof(thread->repeats));
     thread->displaced = false;
+    thread->trap_first = false;
     thread->rseq = 0;
     thread->hit_count = 0;
 }

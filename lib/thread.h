@@ -54,6 +54,7 @@ struct sdb_thread {
         *at_site;     /* whose instruction is executed when it goes on, and which was hit */
     uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
     struct sdb__repeat repeats[SDB__MOST_REPEATS]; /* oldest first */
+    bool trap_first;       /* it was in a group-stop, and takes the trap of a planted byte first */
     bool displaced;        /* it may stand in a scratch page when it stops */
     unsigned changes_seen; /* of what is planted, when it was resumed */
     uint64_t rseq;         /* its struct rseq, 0: not known */
