@@ -6,7 +6,7 @@
  * way is told as ever (a signal, a breakpoint in the function that was stepped over); when the thread
  * is resumed then with SDB_RESUME_CONTINUE, it still goes where it was to go, and when it is resumed in
  * another way, or sent elsewhere by one of these, it does not any more.  sdb_thread_cancel_step() ends
- * it, too.
+ * it, too.  Where it arrives at a breakpoint that is hit, SDB_EVENT_BREAKPOINT tells both.
  *
  * One instruction at a time is SDB_RESUME_STEP of <sdb/thread.h>.
  */
