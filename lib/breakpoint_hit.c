@@ -134,8 +134,6 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
         return true;
     if (point->address == slot->site->address) {
         thread->at_site = slot->site;
-        if (stop->kind == SDB_EVENT_SIGNAL && !stands_at_fault(thread))
-            sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
     } else if (slot->site->is_syscall && is_in_call(stop, registers)) {
         /* Which may be made again: that shall happen in the slot, without a hit. */
         thread->at_site = slot->site;
@@ -143,6 +141,10 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     }
     (void)sdb__relocation_show(&slot->relocation, start, registers);
     sdb__registers_changed(thread);
+    /* With the stack as it was before the first part of the instruction. */
+    if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
+        !stands_at_fault(thread))
+        sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
     return true;
 }
 
