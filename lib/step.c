@@ -78,8 +78,9 @@ int sdb_thread_step_over(struct sdb_thread *thread)
     unsigned length;
     int rc = sdb__thread_check_told(thread);
 
-    if (rc == 0)
-        rc = sdb__registers_general(thread, &registers);
+    if (rc < 0)
+        return rc;
+    rc = sdb__registers_general(thread, &registers);
     if (rc < 0)
         return rc;
     length = call_length(thread, registers->rip);
