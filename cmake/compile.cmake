@@ -45,7 +45,7 @@ function(sdb_library_objects target)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     target_compile_options(${target} PRIVATE ${sdb_direct_calls})
     target_include_directories(${target} PRIVATE
-        "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include")
+        "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include" "${PROJECT_SOURCE_DIR}/lib")
     target_include_directories(${target} SYSTEM PRIVATE ${sdb_private_include_dirs})
 endfunction()
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "relocate.h"
+#include "arch/x86_64/relocate.h"
 
 /** Fail the test unless what was made of these bytes, or that nothing was made, fits them. */
 void slot_check(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to,

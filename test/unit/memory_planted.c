@@ -14,10 +14,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "address_space.h"
 #include "arena.h"
+#include "held/address_space.h"
+#include "held/process.h"
 #include "holding.h"
-#include "process.h"
 
 #define MEMORY  SDB_TRACEE_DIR "/memory"
 #define PLANTED 0xcc

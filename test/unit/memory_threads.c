@@ -16,10 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "address_space.h"
 #include "arena.h"
+#include "held/address_space.h"
+#include "held/process.h"
 #include "holding.h"
-#include "process.h"
 #include "racing.h"
 
 #define MEMORY  SDB_TRACEE_DIR "/memory"

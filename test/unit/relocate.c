@@ -3,7 +3,7 @@
  * Relocated instructions, by their code (see slot_check.h).  That they also compute the same is in
  * relocate_run.c.
  */
-#include "relocate.h"
+#include "arch/x86_64/relocate.h"
 
 #include <check.h>
 #include <dlfcn.h>

@@ -8,7 +8,7 @@
  * They run in a child that has nothing else to do: it is stepped, and its text and its data may be
  * spoilt.  What it works on is shared with it.
  */
-#include "relocate.h"
+#include "arch/x86_64/relocate.h"
 
 #include <check.h>
 #include <dlfcn.h>

@@ -2,7 +2,7 @@
 /*
  * System calls in a thread's registers.
  */
-#include "../../arch.h"
+#include "arch/arch.h"
 
 #include <sdb/syscall.h>
 

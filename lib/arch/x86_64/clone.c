@@ -3,7 +3,7 @@
  * Making a child on a stack of its own.  The C library's clone() cannot be used: it has no clone3,
  * and it touches what the child shares with its parent.
  */
-#include "../../arch.h"
+#include "arch/arch.h"
 
 #include <sys/syscall.h>
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/user.h>
 
-#include "../../arch.h"
+#include "arch/arch.h"
 
 #define STATUS_REGISTER  6
 #define CONTROL_REGISTER 7

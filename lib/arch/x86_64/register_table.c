@@ -3,7 +3,7 @@
  * The registers of x86-64, with the numbers that DWARF has for them (psABI, "DWARF Register Number
  * Mapping").
  */
-#include "../../register_table.h"
+#include "arch/register_table.h"
 
 #include <stddef.h>
 #include <sys/user.h>

@@ -7,7 +7,7 @@
  * Each slot is made so that a stop at any boundary in it can be shown as a stop in the program: until
  * the instruction has had its effect the place stands for its address, from then on for what follows.
  */
-#include "relocate.h"
+#include "arch/x86_64/relocate.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  *
  * Nothing here touches a process, and nothing is kept: any thread may call it.
  */
-#ifndef SDB_LIB_RELOCATE_H
-#define SDB_LIB_RELOCATE_H
+#ifndef SDB_LIB_ARCH_X86_64_RELOCATE_H
+#define SDB_LIB_ARCH_X86_64_RELOCATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

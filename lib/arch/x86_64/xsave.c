@@ -7,7 +7,7 @@
  * physically.  A vector register is spread: its lowest 16 bytes are with SSE, the next 16 with AVX, the
  * upper 32 with AVX-512; but numbers 16 to 31 are in one piece.
  */
-#include "xsave.h"
+#include "arch/x86_64/xsave.h"
 
 #include <cpuid.h>
 #include <pthread.h>

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../register_table.h"
+#include "arch/register_table.h"
 
 #define SDB__XSAVE_COMPONENTS 64
 

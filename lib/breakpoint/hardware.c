@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Breakpoints in the debug registers.
+ *
+ * The processor traps before it executes the instruction, and the kernel has it go on when the thread
+ * is resumed, by a flag that signal handlers keep, too.  So there is nothing to displace.
+ */
+#include "breakpoint/hardware.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "held/process.h"
+#include "kernel/ptrace.h"
+#include "session/session.h"
+#include "trap/debug_registers.h"
+#include "trap/signal.h"
+
+static int add_place(struct sdb_breakpoint *breakpoint, struct sdb_process *process,
+                     uint64_t address)
+{
+    struct sdb__hardware_place *place = calloc(1, sizeof(*place));
+
+    if (!place)
+        return -ENOMEM;
+    place->breakpoint = breakpoint;
+    place->process = process;
+    place->address = address;
+    place->next_of_breakpoint = breakpoint->places;
+    breakpoint->places = place;
+    place->next_of_process = process->hardware_places;
+    process->hardware_places = place;
+    return 0;
+}
+
+static void take_from_process(struct sdb__hardware_place *place)
+{
+    struct sdb__hardware_place **at = &place->process->hardware_places;
+
+    while (*at != place)
+        at = &(*at)->next_of_process;
+    *at = place->next_of_process;
+}
+
+static void take_from_breakpoint(struct sdb__hardware_place *place)
+{
+    struct sdb__hardware_place **at = &place->breakpoint->places;
+
+    while (*at != place)
+        at = &(*at)->next_of_breakpoint;
+    *at = place->next_of_breakpoint;
+}
+
+int sdb__hardware_begin(struct sdb_breakpoint *breakpoint, struct sdb_process *process,
+                        const uint64_t *addresses, size_t count)
+{
+    int rc = count > SDB__DEBUG_SLOTS ? -ENOSPC : 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = add_place(breakpoint, process, addresses[i]);
+    return rc;
+}
+
+void sdb__hardware_end(struct sdb_breakpoint *breakpoint)
+{
+    struct sdb__hardware_place *place;
+
+    while ((place = breakpoint->places)) {
+        /* Out of the lists first: others may be looked at while threads are stopped. */
+        take_from_breakpoint(place); /* NOLINT(clang-analyzer-unix.Malloc): what is freed is out */
+        take_from_process(place);
+        sdb__debug_release(place->process, place);
+        free(place);
+    }
+}
+
+/* @return one that has a slot, or needs one; or NULL */
+static struct sdb__hardware_place *find_place(const struct sdb_breakpoint *breakpoint,
+                                              bool has_slot)
+{
+    struct sdb__hardware_place *place = breakpoint->places;
+
+    while (place && (sdb__debug_owns(place->process, place) != has_slot ||
+                     (!has_slot && sdb__process_is_gone(place->process))))
+        place = place->next_of_breakpoint;
+    return place;
+}
+
+/*
+ * While threads are stopped for one place, processes may be born, end and execute programs, and places
+ * come and go with them: so each time it is looked anew.
+ */
+int sdb__hardware_enable(struct sdb_breakpoint *breakpoint)
+{
+    struct sdb__hardware_place *place;
+    int rc = 0;
+
+    while (rc == 0 && (place = find_place(breakpoint, false))) {
+        struct sdb_process *process = sdb_process_retain(place->process);
+
+        rc = sdb__debug_acquire(process, place->address, 1, SDB__DEBUG_EXECUTE, place,
+                                breakpoint->thread);
+        if (rc == -ESRCH && sdb__process_is_gone(process))
+            rc = 0; /* the others may live */
+        sdb_process_close(process);
+    }
+    if (rc < 0)
+        sdb__hardware_disable(breakpoint);
+    return rc;
+}
+
+void sdb__hardware_disable(struct sdb_breakpoint *breakpoint)
+{
+    struct sdb__hardware_place *place;
+
+    while ((place = find_place(breakpoint, true)))
+        sdb__debug_release(place->process, place);
+}
+
+void sdb__hardware_disable_soon(struct sdb_breakpoint *breakpoint)
+{
+    struct sdb__hardware_place *place;
+
+    while ((place = find_place(breakpoint, true)))
+        sdb__debug_drop(place->process, place);
+}
+
+void sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent)
+{
+    for (struct sdb__hardware_place *place = parent->hardware_places; place;
+         place = place->next_of_process) {
+        if (!place->breakpoint->thread && add_place(place->breakpoint, child, place->address) == 0)
+            sdb__debug_inherit(child, child->hardware_places, parent, place);
+    }
+}
+
+void sdb__hardware_forget(struct sdb_process *process)
+{
+    while (process->hardware_places) {
+        struct sdb__hardware_place *place = process->hardware_places;
+
+        take_from_breakpoint(place);
+        take_from_process(place);
+        sdb__debug_drop(process, place);
+        free(place);
+    }
+}
+
+/* ---- hits ---- */
+
+static bool is_hardware_trap(const struct sdb_thread *thread)
+{
+    siginfo_t info;
+
+    return sdb__ptrace_siginfo(thread->tid, &info) == 0 && info.si_code == TRAP_HWBKPT;
+}
+
+enum sdb__breakpoint_verdict sdb__hardware_look(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    struct sdb_breakpoint *fired[SDB__DEBUG_SLOTS];
+    unsigned slots = 0;
+    int count = 0;
+
+    if (!thread->process->hardware_places || !is_hardware_trap(thread) ||
+        sdb__debug_fired(thread, &slots) <= 0)
+        return SDB__BREAKPOINT_NONE;
+    *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
+    thread->stop = SDB_EVENT_BREAKPOINT; /* its signal is none of the program's */
+    thread->signal = 0;
+    if (thread->process->space->sites)
+        sdb__trap_signal_restore(thread);
+    if (thread->process->phase != SDB__PROCESS_HELD)
+        return SDB__BREAKPOINT_PASS;
+    for (int slot = 0; slot < SDB__DEBUG_SLOTS; slot++) {
+        const struct sdb__debug_slot *used = sdb__debug_slot(thread->process, slot);
+        const struct sdb__hardware_place *place = used->owner;
+
+        if ((slots & (1U << slot)) && used->watch.kind == SDB__DEBUG_EXECUTE) {
+            fired[count] = place->breakpoint;
+            fired[count++]->references++;
+        }
+    }
+    thread->hit_count = 0;
+    for (int i = 0; i < count; i++) {
+        sdb__breakpoint_ask(fired[i], thread);
+        sdb__breakpoint_close(fired[i]);
+    }
+    return thread->hit_count > 0 ? SDB__BREAKPOINT_TOLD : SDB__BREAKPOINT_PASS;
+}

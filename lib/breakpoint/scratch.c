@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scratch pages.
+ *
+ * A displaced instruction reaches what it refers to, and jumps back, by 32-bit displacements; so the
+ * pages are mapped near the site.  A process whose seccomp filter may kill it for mapping memory gets
+ * none: the zeroes with which the last page of a text is filled up serve instead, if there are enough.
+ */
+#include "breakpoint/scratch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <sdb/facts.h>
+
+#include "held/process.h"
+#include "held/thread.h"
+#include "inject/inject.h"
+
+/* How far away pages may be: half of what a displacement reaches leaves room for what it refers to. */
+#define REACH (UINT64_C(1) << 30)
+
+#define PAGE_BYTES UINT64_C(4096)
+#define AREA_SIZE  (16 * PAGE_BYTES)
+
+/* Below this the kernel maps nothing (vm.mmap_min_addr), and above that there is none for programs. */
+#define LOWEST_ADDRESS  UINT64_C(0x10000)
+#define HIGHEST_ADDRESS UINT64_C(0x7ffffffff000)
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* ---- finding room ---- */
+
+static bool is_in_reach(const struct sdb__scratch *area, uint64_t address)
+{
+    return distance(area->start, address) < REACH;
+}
+
+static struct sdb__scratch *find_area(const struct sdb__breakpoint_sites *sites, uint64_t address)
+{
+    struct sdb__scratch *area = sites->scratch;
+
+    while (area && (area->used == area->slot_count || !is_in_reach(area, address)))
+        area = area->next;
+    return area;
+}
+
+static struct sdb__scratch *add_area(struct sdb__breakpoint_sites *sites, uint64_t start,
+                                     size_t slot_count, bool is_padding)
+{
+    struct sdb__scratch *area = calloc(1, sizeof(*area));
+
+    if (!area)
+        return NULL;
+    area->slots = calloc(slot_count, sizeof(*area->slots));
+    if (!area->slots) {
+        free(area);
+        return NULL;
+    }
+    area->start = start;
+    area->slot_count = slot_count;
+    area->is_padding = is_padding;
+    area->next = sites->scratch;
+    sites->scratch = area;
+    return area;
+}
+
+/* The nearest gap of the right size between two maps.  @return where, or 0: there is none in reach */
+static uint64_t find_gap(const struct sdb_facts_maps *maps, uint64_t address)
+{
+    uint64_t best = 0;
+    uint64_t end_before = LOWEST_ADDRESS;
+
+    for (size_t at = 0; at <= maps->count; at++) {
+        const uint64_t next = at < maps->count ? maps->list[at]->start : HIGHEST_ADDRESS;
+        const uint64_t low = end_before + PAGE_BYTES; /* nothing grows into it at once */
+        const uint64_t high = next > AREA_SIZE + PAGE_BYTES ? next - AREA_SIZE - PAGE_BYTES : 0;
+        uint64_t place = address < low ? low : high;
+
+        if (high >= low && (best == 0 || distance(place, address) < distance(best, address)))
+            best = place;
+        if (at < maps->count)
+            end_before = maps->list[at]->end;
+        if (end_before > HIGHEST_ADDRESS - AREA_SIZE)
+            break; /* what is above is the kernel's (vsyscall) */
+    }
+    return best != 0 && distance(best, address) < REACH ? best : 0;
+}
+
+static int map_area(struct sdb__site *site, struct sdb_thread *thread,
+                    const struct sdb_facts_maps *maps)
+{
+    const uint64_t arguments[6] = {
+        find_gap(maps, site->address),
+        AREA_SIZE,
+        PROT_READ | PROT_EXEC,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+        (uint64_t)-1,
+        0,
+    };
+    int64_t result = 0;
+    int rc;
+
+    if (arguments[0] == 0)
+        return -ENOSPC;
+    rc = sdb__inject(thread, SYS_mmap, arguments, &result);
+    if (rc < 0)
+        return rc;
+    if (result < 0)
+        return (int)result;
+    if (!add_area(site->sites, (uint64_t)result, AREA_SIZE / SDB__SLOT_SIZE, false))
+        return -ENOMEM;
+    return 0;
+}
+
+/* Zeroes at the end of a text in reach. */
+static int find_padding(struct sdb__site *site, pid_t pid, const struct sdb_facts_maps *maps)
+{
+    for (size_t at = 0; at < maps->count; at++) {
+        const struct sdb_facts_map *map = maps->list[at];
+        uint8_t page[PAGE_BYTES];
+        size_t zeroes = 0;
+        size_t slot_count;
+
+        if (!(map->flags & SDB_FACTS_EXECUTE) || distance(map->end, site->address) >= REACH ||
+            sdb__space_read(site->sites->space, pid, map->end - PAGE_BYTES, page, sizeof(page)) !=
+                (ssize_t)sizeof(page))
+            continue;
+        while (zeroes < sizeof(page) && page[sizeof(page) - 1 - zeroes] == 0)
+            zeroes++;
+        slot_count = zeroes / SDB__SLOT_SIZE;
+        /* The first zeroes may be the end of an instruction. */
+        if (slot_count < 2)
+            continue;
+        slot_count--;
+        if (!add_area(site->sites, map->end - slot_count * SDB__SLOT_SIZE, slot_count, true))
+            return -ENOMEM;
+        return 0;
+    }
+    return -ENOSPC;
+}
+
+static int make_area(struct sdb__site *site, struct sdb_thread *thread)
+{
+    struct sdb_facts_maps *maps;
+    int rc = sdb_facts_read_maps(thread->process->pid, &maps);
+
+    if (rc < 0)
+        return rc;
+    sdb__sites_look(site->sites, thread->process->pid); /* it may have got a filter since */
+    if (site->sites->filtered)
+        rc = find_padding(site, thread->process->pid, maps);
+    else
+        rc = map_area(site, thread, maps);
+    sdb_facts_free(maps);
+    return rc;
+}
+
+/* ---- slots ---- */
+
+static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pid)
+{
+    const uint64_t address = area->start + area->used * SDB__SLOT_SIZE;
+    struct sdb__scratch_slot *slot = &area->slots[area->used];
+    struct sdb__relocation *relocation = &slot->relocation;
+    ssize_t count;
+    int rc = sdb__relocate(site->bytes, site->byte_count, site->address, address,
+                           site->sites->shadow_stack, relocation);
+
+    if (rc < 0)
+        return rc;
+    if (relocation->kind != SDB__RELOCATION_SLOT)
+        return -ERANGE; /* it refers to something out of reach */
+    count =
+        sdb__space_write(site->sites->space, pid, address, relocation->code, relocation->code_len);
+    if (count != relocation->code_len)
+        return count < 0 ? (int)count : -EFAULT;
+    area->used++;
+    slot->site = site;
+    site->slot = address;
+    return 0;
+}
+
+int sdb__scratch_place(struct sdb__site *site, struct sdb_thread *thread)
+{
+    struct sdb__breakpoint_sites *sites = site->sites;
+    struct sdb__scratch *area;
+    int rc = 0;
+
+    if (site->placed)
+        return site->slot != 0 ? 0 : -ENOSPC;
+    area = find_area(sites, site->address);
+    if (!area) {
+        rc = make_area(site, thread);
+        area = find_area(sites, site->address);
+    }
+    if (rc == -ESRCH || rc == -EBUSY)
+        return rc; /* it can be tried again */
+    if (rc == 0 && area)
+        rc = fill_slot(site, area, thread->process->pid);
+    site->placed = true;
+    return rc < 0 || !area ? -ENOSPC : 0;
+}
+
+const struct sdb__scratch_slot *sdb__scratch_find(const struct sdb__breakpoint_sites *sites,
+                                                  uint64_t address, uint64_t *start)
+{
+    for (const struct sdb__scratch *area = sites ? sites->scratch : NULL; area; area = area->next) {
+        const uint64_t offset = address - area->start;
+        const size_t number = (size_t)(offset / SDB__SLOT_SIZE);
+
+        if (address >= area->start && number < area->used) {
+            *start = area->start + number * SDB__SLOT_SIZE;
+            return &area->slots[number];
+        }
+    }
+    return NULL;
+}
+
+/* ---- copies and the end ---- */
+
+int sdb__scratch_copy(struct sdb__breakpoint_sites *copy, const struct sdb__breakpoint_sites *from)
+{
+    for (const struct sdb__scratch *area = from->scratch; area; area = area->next) {
+        struct sdb__scratch *copied =
+            add_area(copy, area->start, area->slot_count, area->is_padding);
+
+        if (!copied)
+            return -ENOMEM;
+        copied->used = area->used;
+        for (size_t at = 0; at < area->used; at++) {
+            copied->slots[at] = area->slots[at];
+            copied->slots[at].site = sdb__site_find(copy, area->slots[at].site->address);
+        }
+    }
+    return 0;
+}
+
+void sdb__scratch_give_back(struct sdb__breakpoint_sites *sites, struct sdb_thread *thread)
+{
+    static const uint8_t zeroes[SDB__SLOT_SIZE];
+    const pid_t pid = thread->process->pid;
+
+    sdb__sites_look(sites,
+                    pid); /* it may have got a filter since, which may kill it for the call */
+    for (struct sdb__scratch *area = sites->scratch; area; area = area->next) {
+        const uint64_t arguments[6] = {area->start, AREA_SIZE};
+        int64_t result;
+
+        if (!area->is_padding && !sites->filtered)
+            (void)sdb__inject(thread, SYS_munmap, arguments, &result);
+        for (size_t at = 0; area->is_padding && at < area->used; at++)
+            (void)sdb__space_write(sites->space, pid, area->start + at * SDB__SLOT_SIZE, zeroes,
+                                   sizeof(zeroes));
+    }
+    sdb__scratch_free(sites);
+}
+
+void sdb__scratch_free(struct sdb__breakpoint_sites *sites)
+{
+    while (sites->scratch) {
+        struct sdb__scratch *area = sites->scratch;
+
+        sites->scratch = area->next;
+        free(area->slots);
+        free(area);
+    }
+}

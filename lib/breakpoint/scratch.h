@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scratch pages: where displaced instructions run.  They are mapped into the process near the text that
+ * they serve, in slots of which each belongs to one site for good.
+ */
+#ifndef SDB_LIB_BREAKPOINT_SCRATCH_H
+#define SDB_LIB_BREAKPOINT_SCRATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "breakpoint/site.h"
+
+struct sdb_thread;
+
+/* A slot that is used. */
+struct sdb__scratch_slot {
+    struct sdb__site *site;
+    struct sdb__relocation relocation; /* what is in it */
+};
+
+/* Some pages, or a piece of the program's own padding. */
+struct sdb__scratch {
+    struct sdb__scratch *next;
+    uint64_t start;
+    size_t slot_count;
+    size_t used;
+    bool is_padding; /* of the program's text: zeroes are put back, not unmapped */
+    struct sdb__scratch_slot *slots;
+};
+
+/**
+ * Give a site a slot with its instruction.
+ *
+ * @param thread  stands still, and maps pages if need be
+ * @return 0, or a negative errno: it has none, and never will while it is what it is
+ */
+int sdb__scratch_place(struct sdb__site *site, struct sdb_thread *thread);
+
+/** @return the slot that an address is in, and in @p start where it begins; or NULL */
+const struct sdb__scratch_slot *sdb__scratch_find(const struct sdb__breakpoint_sites *sites,
+                                                  uint64_t address, uint64_t *start);
+
+/** Note for a copy of the memory what is in it.  @return 0 or -ENOMEM */
+int sdb__scratch_copy(struct sdb__breakpoint_sites *copy, const struct sdb__breakpoint_sites *from);
+
+/**
+ * Give everything back to the process.  No thread may be in it.
+ *
+ * @param thread  stands still, and unmaps the pages
+ */
+void sdb__scratch_give_back(struct sdb__breakpoint_sites *sites, struct sdb_thread *thread);
+
+/** Forget all; the memory is gone. */
+void sdb__scratch_free(struct sdb__breakpoint_sites *sites);
+
+#endif

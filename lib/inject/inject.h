@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls that a stopped thread makes for us.
+ */
+#ifndef SDB_LIB_INJECT_INJECT_H
+#define SDB_LIB_INJECT_INJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sdb/inject.h>
+
+struct sdb_process;
+struct sdb_thread;
+
+/**
+ * Have a thread that stands still make a system call; see sdb_thread_inject(), of which this is all but
+ * the checks of the caller.
+ *
+ * Other threads' statuses are left to the session.  When the thread was killed its end is, too.
+ *
+ * @return 0, -ESRCH, -EBUSY, -ENOTSUP, -ENOSYS, -EACCES, -EFAULT or -EIO
+ */
+int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments[6],
+                int64_t *result);
+
+/**
+ * Find an instruction `syscall` in a process (inject_place.c), in which nothing is planted.
+ *
+ * @param address  gets its address
+ * @return 0, -ENOSYS: there is none that can be found, or -ESRCH
+ */
+int sdb__inject_place(struct sdb_process *process, uint64_t *address);
+
+/** @return whether there is an instruction `syscall` of the program's own at this address */
+bool sdb__inject_is_system_call(struct sdb_process *process, uint64_t address);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of inject*.c share: an injection that is under way.
+ *
+ * inject.c says whether it can be done, and makes the call; inject_run.c runs the thread from one stop to
+ * another; inject_back.c has it back in the stop that it came from; inject_place.c finds where a call can
+ * be made.  inject_with.c is what the caller sees.
+ */
+#ifndef SDB_LIB_INJECT_INJECTION_H
+#define SDB_LIB_INJECT_INJECTION_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "held/thread.h"
+#include "session/event.h"
+
+#define SDB__ALL_SIGNALS (~UINT64_C(0))
+
+/* In what kind of stop the thread is, see inject.c. */
+enum sdb__injection_place {
+    SDB__ON_THE_WAY_OUT,
+    SDB__AT_SIGNAL, /* that is being delivered */
+    SDB__AT_ENTRY,
+    SDB__AT_SECCOMP, /* also the beginning of a call, but after its filter has been asked */
+    SDB__AT_EXIT,
+    SDB__INSIDE,
+};
+
+struct sdb__injection {
+    struct sdb_thread *thread;
+    pid_t tid;
+    long number;
+    const uint64_t *arguments;
+    enum sdb__injection_place place;
+    uint64_t instruction; /* that makes the call */
+    uint64_t instruction_of_entry;
+    struct user_regs_struct saved; /* what the thread shall have afterwards */
+    uint64_t mask;                 /* the same */
+    uint64_t blocked;              /* the mask it has now */
+    siginfo_t siginfo;             /* SDB__AT_SIGNAL: of the signal */
+    int64_t result;
+
+    bool stands_at_signal; /* the stop it is in now is of a signal */
+    bool saw_group_stop;   /* which the session must still learn of */
+    bool saw_sigstop;      /* which cannot be blocked */
+    bool is_over;          /* the group-stop that it was in */
+};
+
+/* How the thread is resumed. */
+enum sdb__injection_way {
+    SDB__CONTINUE,
+    SDB__TO_CALL,
+    SDB__TO_SKIPPED_CALL,
+    SDB__INTERRUPTED, /* continue to an interrupt */
+};
+
+/** Resume the thread, and run it to a stop of this kind.  @return 0 or a negative errno */
+int sdb__injection_run_to(struct sdb__injection *injection, enum sdb__injection_way way,
+                          enum sdb__status_kind wanted);
+
+/** The same.  @param signal  what the thread is given first; gets that of the stop */
+int sdb__injection_run_to_with(struct sdb__injection *injection, enum sdb__injection_way way,
+                               enum sdb__status_kind wanted, int *signal);
+
+int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask);
+
+/** Have it make a call next, in place of its own if it stands at the beginning of one. */
+int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t instruction,
+                           uint64_t number, const uint64_t arguments[6]);
+
+/** Have the thread back in the stop that it came from (inject_back.c).  @return 0 or a negative errno */
+int sdb__injection_go_back(struct sdb__injection *injection);
+
+/** Have all be as it was, and what came meanwhile come again.  @return 0 or a negative errno */
+int sdb__injection_restore(struct sdb__injection *injection);
+
+#endif

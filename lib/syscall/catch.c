@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Catching system calls.
+ *
+ * Without a filter, or for calls that are not in it, a thread is resumed by PTRACE_SYSCALL: each end of
+ * each call stops it, and those that are not caught pass without a word.  With a filter that suffices it
+ * is resumed by PTRACE_CONT.  Then the filter stops it at the beginning of a call (PTRACE_EVENT_SECCOMP),
+ * and PTRACE_SYSCALL from there stops it at the end.
+ *
+ * Where both are in use, a call that the filter picks has two stops at its beginning: the system call
+ * stop, then the filter's.  It is told with the first.  A thread that leaves a system call stop at a
+ * beginning is always watched on, so that what comes next says whether the filter has picked that call.
+ */
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include <sdb/error.h>
+
+#include "arch/arch.h"
+#include "breakpoint/scratch.h"
+#include "breakpoint/site.h"
+#include "held/process.h"
+#include "session/event.h"
+#include "session/session.h"
+#include "syscall/calls.h"
+
+static struct sdb__catching *catching_of(const struct sdb_thread *thread)
+{
+    return &thread->process->policies.catching;
+}
+
+void sdb__catching_by_filter(struct sdb__catching *catching, const struct sdb__call_set *wanted)
+{
+    *catching = (struct sdb__catching){
+        .some = true, .has_filter = true, .filter_suffices = true, .wanted = *wanted};
+    catching->filter = *wanted;
+    sdb__call_set_add(&catching->filter, SYS_restart_syscall);
+}
+
+/* The kernel knows only of the slot that a call is made in. */
+static void show_own_place(const struct sdb_thread *thread, uint64_t *instruction_pointer)
+{
+    const struct sdb__scratch_slot *slot;
+    uint64_t start;
+
+    slot = sdb__scratch_find(thread->process->space->sites, *instruction_pointer, &start);
+    if (slot)
+        *instruction_pointer = slot->site->next;
+}
+
+int sdb__calls_look(struct sdb_thread *thread)
+{
+    struct sdb__calls *calls = &thread->calls;
+    int rc;
+
+    if (calls->stop_known)
+        return 0;
+    rc = sdb__ptrace_call(thread->tid, &calls->stop);
+    if (rc < 0)
+        return rc == -ESRCH ? rc : -ENOSYS;
+    calls->stop_known = true;
+    show_own_place(thread, &calls->stop.instruction_pointer);
+    if (thread->stop == SDB_EVENT_SYSCALL_ENTRY) {
+        calls->entry_known = true;
+        calls->entry.architecture = calls->stop.architecture;
+        calls->entry.number = calls->stop.number;
+        for (int i = 0; i < 6; i++)
+            calls->entry.arguments[i] = calls->stop.arguments[i];
+    }
+    return 0;
+}
+
+void sdb__calls_put_refusal(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) < 0)
+        return; /* it was killed just now */
+    sdb__registers_set_result(registers, -thread->calls.refused);
+    sdb__registers_changed(thread);
+}
+
+/* ---- stops ---- */
+
+/* Whether the call at whose beginning a thread stands is caught. */
+static bool is_caught(struct sdb_thread *thread)
+{
+    const struct sdb__catching *catching = catching_of(thread);
+    const struct sdb__calls *calls = &thread->calls;
+    int rc;
+
+    if (!catching->some)
+        return false;
+    rc = sdb__calls_look(thread);
+    if (catching->all || rc == -ENOSYS)
+        return true; /* rather told than missed */
+    if (rc < 0)
+        return false;
+    return sdb__call_set_has(&catching->wanted, calls->stop.architecture, calls->stop.number) ||
+           (calls->restarts && sdb__call_is_restart(calls->stop.architecture, calls->stop.number));
+}
+
+static bool wants_end(const struct sdb_thread *thread)
+{
+    const struct sdb__catching *catching = catching_of(thread);
+
+    return thread->calls.caught && catching->some && !catching->entries_only;
+}
+
+/* A stop that a filter of the program's own has asked for: without a tracer the call fails. */
+static bool is_of_other_filter(struct sdb_thread *thread)
+{
+    return sdb__calls_look(thread) == 0 && thread->calls.stop.filter_data != SDB__FILTER_DATA;
+}
+
+static void fail_as_untraced(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) < 0)
+        return;
+    sdb__registers_skip_call(registers, -ENOSYS);
+    sdb__registers_changed(thread);
+}
+
+static bool pass_beginning(struct sdb_thread *thread, bool by_filter)
+{
+    struct sdb__calls *calls = &thread->calls;
+    const bool was_seen = by_filter && calls->before_filter;
+
+    calls->before_filter = !by_filter && catching_of(thread)->has_filter;
+    if (by_filter && is_of_other_filter(thread)) {
+        if (!was_seen)
+            calls->caught = false;
+        fail_as_untraced(thread);
+        return true;
+    }
+    if (was_seen)
+        return true;
+    calls->refused = 0;
+    if (!calls->stop_known)
+        calls->entry_known = false;
+    calls->caught = is_caught(thread);
+    calls->restarts = false;
+    return !calls->caught && thread->how != SDB_RESUME_SYSCALL;
+}
+
+static bool pass_end(struct sdb_thread *thread)
+{
+    struct sdb__calls *calls = &thread->calls;
+    const bool is_told = thread->how == SDB_RESUME_SYSCALL || wants_end(thread);
+
+    if (calls->refused != 0)
+        sdb__calls_put_refusal(thread);
+    if (wants_end(thread) && !catching_of(thread)->all)
+        calls->restarts =
+            sdb__calls_look(thread) == 0 && calls->stop.result == -SDB__ERESTART_RESTARTBLOCK;
+    calls->caught = false;
+    calls->before_filter = false;
+    calls->refused = 0;
+    return !is_told;
+}
+
+bool sdb__calls_take_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    struct sdb__calls *calls = &thread->calls;
+
+    switch (stop->kind) {
+    case SDB_EVENT_SYSCALL_ENTRY:
+        return pass_beginning(thread, stop->by_filter);
+    case SDB_EVENT_SYSCALL_EXIT:
+        return pass_end(thread);
+    case SDB_EVENT_FORK: /* within the call */
+    case SDB_EVENT_VFORK:
+    case SDB_EVENT_CLONE:
+    case SDB_EVENT_VFORK_DONE:
+    case SDB_EVENT_EXEC:
+        break;
+    default:
+        calls->caught = false;
+        calls->before_filter = false;
+        calls->entry_known = false;
+        calls->refused = 0;
+        break;
+    }
+    return false;
+}
+
+/* ---- resuming ---- */
+
+/* Whether both ends of the thread's calls are needed, although the caller has not asked for them. */
+static bool must_watch(const struct sdb_thread *thread)
+{
+    const struct sdb__catching *catching = catching_of(thread);
+    const struct sdb__calls *calls = &thread->calls;
+
+    if (thread->process->phase != SDB__PROCESS_HELD)
+        return false;
+    return (catching->some && !catching->filter_suffices) || calls->before_filter ||
+           calls->refused != 0 || wants_end(thread);
+}
+
+/* What the call is made with, if the registers were looked at: they may have been changed. */
+static void note_changes(struct sdb_thread *thread)
+{
+    struct sdb__calls *calls = &thread->calls;
+
+    if (thread->stop == SDB_EVENT_SYSCALL_ENTRY && calls->entry_known && calls->refused == 0 &&
+        thread->registers.is_whole)
+        sdb__registers_call(&thread->registers.general, calls->entry.architecture,
+                            &calls->entry.number, calls->entry.arguments);
+}
+
+enum sdb_resume sdb__calls_resume(struct sdb_thread *thread, enum sdb_resume how)
+{
+    struct sdb__calls *calls = &thread->calls;
+
+    if (how == SDB_RESUME_CONTINUE && must_watch(thread))
+        how = SDB_RESUME_SYSCALL;
+    note_changes(thread);
+    calls->watched = how == SDB_RESUME_SYSCALL;
+    calls->entry_known = calls->entry_known && calls->watched;
+    return how;
+}
+
+/* ---- what is caught ---- */
+
+static int check_caller(const struct sdb_process *process)
+{
+    if (!process)
+        return -EINVAL;
+    if (!sdb__process_is_ours(process))
+        return -SDB_EWRONGTHREAD;
+    return sdb__process_is_gone(process) ? -ESRCH : 0;
+}
+
+int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, const int32_t *numbers,
+                               size_t count)
+{
+    const bool all = (flags & SDB_CATCH_ALL) != 0;
+    struct sdb__catching *catching;
+    struct sdb__call_set wanted;
+    int rc = check_caller(process);
+
+    if (rc < 0)
+        return rc;
+    if ((flags & ~(SDB_CATCH_ALL | SDB_CATCH_ENTRIES)) || (all && count > 0) ||
+        (count > 0 && !numbers))
+        return -EINVAL;
+    rc = sdb__call_set_fill(&wanted, numbers, count, NULL);
+    if (rc < 0)
+        return rc;
+    /* How a thread runs says whether its calls stop it: those that run are resumed anew. */
+    rc = sdb__session_pause(process);
+    if (rc < 0)
+        return rc;
+    catching = &process->policies.catching;
+    catching->some = all || count > 0;
+    catching->all = all;
+    catching->entries_only = (flags & SDB_CATCH_ENTRIES) != 0;
+    catching->wanted = wanted;
+    catching->filter_suffices =
+        catching->has_filter && !all && sdb__call_set_covers(&catching->filter, &wanted);
+    sdb__session_unpause(process);
+    return 0;
+}
+
+int sdb_process_permit_release(struct sdb_process *process)
+{
+    int rc = check_caller(process);
+
+    if (rc == 0)
+        process->policies.catching.release_permitted = true;
+    return rc;
+}
