@@ -5,15 +5,13 @@
  *
  * So the kernel reports each fork of a process that has breakpoints, whether its follow policy wants
  * the newborn or not.  An unwanted one with a copy of the memory is let go when the bytes have been
- * lifted from it.  One that shares the memory is "watched": it stays held, without a word to the caller,
- * until it has executed a program or ended, or until nobody is left for whom the bytes stand there.  A
- * process that is let go while another shares its memory and is held is watched in the same way.
+ * lifted from it.  One that shares the memory must stay (session/watched.c) until nobody is left for
+ * whom the bytes stand there; so must a process that is let go while another shares its memory.
  */
 #include <errno.h>
 
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/scratch.h"
-#include "held/process.h"
 #include "session/session.h"
 #include "trap/signal.h"
 
@@ -24,6 +22,7 @@ static int have_births_reported(struct sdb_process *process)
     uint8_t nothing;
     int rc;
 
+    sdb__feature_use(process, &sdb__breakpoint_feature);
     if (process->births_reported)
         return 0;
     rc = sdb__session_pause(process);
@@ -33,9 +32,11 @@ static int have_births_reported(struct sdb_process *process)
     /* Its memory is opened while it stands still: after an exec it would be another's. */
     (void)sdb__space_read(process->space, process->pid, 0, &nothing, 0);
     (void)sdb__process_apply_options(process); /* but to those that cannot stop now */
-    sdb__trap_signal_note(process);
+    rc = sdb__trap_signal_note(process);
+    if (rc < 0)
+        process->births_reported = false; /* it is tried again */
     sdb__session_unpause(process);
-    return 0;
+    return rc;
 }
 
 int sdb__breakpoint_prepare(struct sdb_process *process)
@@ -44,7 +45,7 @@ int sdb__breakpoint_prepare(struct sdb_process *process)
     int rc;
 
     /* The others that share the memory first: pausing one may change the list. */
-    for (struct sdb_process *other = session->processes; other; other = other->next) {
+    for (struct sdb_process *other = session->held.processes; other; other = other->next) {
         if (other != process && other->space == process->space && !sdb__process_is_gone(other))
             (void)have_births_reported(other);
     }
@@ -66,7 +67,7 @@ static int share_locations(struct sdb__space *space, const struct sdb__breakpoin
     while ((site = sdb__site_next(from, &at, site))) {
         for (struct sdb__location *location = site->locations; location;
              location = location->next_at_site) {
-            struct sdb__site *copied = sdb__site_find(space->sites, site->address);
+            struct sdb__site *copied = sdb__site_find(sdb__sites(space), site->address);
             int rc = sdb__breakpoint_add_location(location->breakpoint, copied);
 
             if (rc < 0)
@@ -80,22 +81,23 @@ static int share_locations(struct sdb__space *space, const struct sdb__breakpoin
     return 0;
 }
 
-void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb__space *parent,
-                             bool is_settled)
+void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                             const struct sdb_thread *parent)
 {
-    const struct sdb__breakpoint_sites *from = parent ? parent->sites : NULL;
+    const struct sdb__breakpoint_sites *sites = sdb__sites(from->space);
     int rc;
 
-    newborn->births_reported = from != NULL;
-    newborn->thread->displaced = from && from->scratch;
-    if (!from || newborn->space == parent)
+    newborn->births_reported = sites != NULL;
+    if (!sites || newborn->space == from->space)
         return;
-    rc = sdb__sites_copy(newborn->space, from);
+    rc = sdb__sites_copy(newborn->space, sites);
     if (rc == 0 && newborn->phase == SDB__PROCESS_HELD)
-        rc = share_locations(newborn->space, from);
-    if (rc == 0 && !is_settled)
-        sdb__sites_settle(newborn->space->sites, newborn->pid);
-    if (rc < 0)
+        rc = share_locations(newborn->space, sites);
+    /* What was planted or lifted since it was born, or may have been. */
+    if (rc == 0 && newborn->thread &&
+        !(parent && sdb__breakpoint_state(parent)->changes_seen == sites->changes))
+        sdb__sites_settle(sdb__sites(newborn->space), newborn->pid);
+    if (rc < 0 && newborn->thread)
         sdb__breakpoint_lift_all(newborn); /* no memory: then it has none */
 }
 
@@ -108,37 +110,24 @@ static bool is_wanted(const struct sdb_process *process)
 
 bool sdb__breakpoint_is_shared(const struct sdb_process *process)
 {
-    const struct sdb_process *other = process->session->processes;
+    const struct sdb_process *other = process->session->held.processes;
 
-    if (!process->space->sites)
+    if (!sdb__sites(process->space))
         return false;
     while (other && (other == process || other->space != process->space || !is_wanted(other)))
         other = other->next;
     return other != NULL;
 }
 
-static struct sdb_thread *find_stopped(struct sdb_process *process)
-{
-    struct sdb_thread *thread = process->threads;
-
-    while (thread && (thread->state != SDB_THREAD_STOPPED || thread->displaced))
-        thread = thread->next;
-    return thread;
-}
-
 void sdb__breakpoint_lift_all(struct sdb_process *process)
 {
-    struct sdb__breakpoint_sites *sites = process->space->sites;
-    struct sdb_thread *stopped = find_stopped(process);
+    struct sdb__breakpoint_sites *sites = sdb__sites(process->space);
+    struct sdb_thread *standing = sdb__process_next_standing(process, NULL);
     struct sdb__site *site = NULL;
     size_t at = 0;
 
     if (!sites)
         return;
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (thread->state == SDB_THREAD_STOPPED)
-            sdb__trap_signal_settle(thread);
-    }
     while ((site = sdb__site_next(sites, &at, site))) {
         sdb__site_lift(site, process->pid);
         site->enabled = 0;
@@ -147,74 +136,8 @@ void sdb__breakpoint_lift_all(struct sdb_process *process)
             location->enabled = false;
     }
     /* Those that stand still are in the program's own text; one that runs may be in a slot. */
-    if (sites->scratch && stopped && process->running_count == 0)
-        sdb__scratch_give_back(sites, stopped);
-}
-
-struct sdb__space *sdb__breakpoint_bequeath(const struct sdb_process *process)
-{
-    struct sdb__space *space = process->space->sites ? sdb__space_create() : NULL;
-
-    if (space && sdb__sites_copy(space, process->space->sites) < 0) {
-        sdb__breakpoint_disinherit(space);
-        space = NULL;
-    }
-    return space;
-}
-
-void sdb__breakpoint_disinherit(struct sdb__space *space)
-{
-    if (!space)
-        return;
-    sdb__sites_free(space);
-    sdb__space_close(space);
-}
-
-void sdb__breakpoint_leave_space(struct sdb_process *process)
-{
-    const struct sdb_process *other = process->session->processes;
-
-    while (other && (other == process || other->space != process->space))
-        other = other->next;
-    if (!other)
-        sdb__breakpoint_forget_space(process->space);
-}
-
-/* ---- those that are watched ---- */
-
-static struct sdb_process *find_free(struct sdb_session *session)
-{
-    struct sdb_process *process = session->processes;
-
-    while (process && (process->phase != SDB__PROCESS_WATCHED || process->ended ||
-                       sdb__breakpoint_is_shared(process)))
-        process = process->next;
-    return process;
-}
-
-void sdb__breakpoint_review(struct sdb_session *session)
-{
-    struct sdb_process *process;
-
-    while ((process = find_free(session))) {
-        sdb__breakpoint_lift_all(process);
-        sdb__session_begin_to_leave(process);
-    }
-}
-
-bool sdb__breakpoint_take_watched_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
-{
-    struct sdb_process *process = thread->process;
-
-    if (stop->kind == SDB_EVENT_EXEC || !sdb__breakpoint_is_shared(process)) {
-        sdb__breakpoint_lift_all(process);
-        process->phase = SDB__PROCESS_LEAVING;
-        return true;
-    }
-    thread->pause_wanted = false;
-    if (process->pauses > 0)
-        thread->paused = true;
-    else
-        (void)sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
-    return false;
+    while (standing && sdb__breakpoint_state(standing)->displaced)
+        standing = sdb__process_next_standing(process, standing);
+    if (sites->scratch && standing && process->running_count == 0)
+        sdb__scratch_give_back(sites, standing);
 }

@@ -10,11 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <sdb/error.h>
-
 #include "base/versioned.h"
 #include "breakpoint/hardware.h"
-#include "held/process.h"
 #include "session/session.h"
 
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_breakpoint_options)
@@ -48,9 +45,21 @@ static void take_from_site(struct sdb__location *location)
     *at = location->next_at_site;
 }
 
-static struct sdb_process *holder_of(struct sdb_session *session, const struct sdb__space *space)
+/* @return what a handle of the caller's begins with, or NULL */
+static struct sdb__stop_point *point_of(struct sdb_breakpoint *breakpoint)
 {
-    struct sdb_process *process = session->processes;
+    return breakpoint ? &breakpoint->point : NULL;
+}
+
+static struct sdb__stop_points *points_of(const struct sdb_session *session)
+{
+    return session->slots[SDB__BREAKPOINT_SLOT];
+}
+
+static struct sdb_process *holder_of(const struct sdb_session *session,
+                                     const struct sdb__space *space)
+{
+    struct sdb_process *process = session->held.processes;
 
     while (process && (process->space != space || process->ended || process->released))
         process = process->next;
@@ -60,7 +69,8 @@ static struct sdb_process *holder_of(struct sdb_session *session, const struct s
 static int enable_location(struct sdb__location *location, bool enable)
 {
     struct sdb__site *site = location->site;
-    const struct sdb_process *holder = holder_of(location->breakpoint->session, site->sites->space);
+    const struct sdb_process *holder =
+        holder_of(location->breakpoint->point.session, site->sites->space);
     int rc = 0;
 
     if (location->enabled == enable)
@@ -102,10 +112,11 @@ static void drop_locations(struct sdb_breakpoint *breakpoint)
 
 void sdb__breakpoint_forget_space(struct sdb__space *space)
 {
+    const struct sdb__breakpoint_sites *sites = sdb__sites(space);
     const struct sdb__site *site = NULL;
     size_t at = 0;
 
-    while (space->sites && (site = sdb__site_next(space->sites, &at, site))) {
+    while (sites && (site = sdb__site_next(sites, &at, site))) {
         struct sdb__location *next;
 
         for (struct sdb__location *location = site->locations; location; location = next) {
@@ -123,42 +134,30 @@ void sdb__breakpoint_forget_space(struct sdb__space *space)
 
 /* ---- beginning and end ---- */
 
-void sdb__breakpoint_close(struct sdb_breakpoint *breakpoint)
+bool sdb__breakpoint_take_hit(struct sdb_thread *thread, const struct sdb_breakpoint *breakpoint)
 {
-    if (--breakpoint->references > 0)
-        return;
-    sdb_thread_close(breakpoint->thread);
-    free(breakpoint);
-}
-
-static void take_from_session(struct sdb_breakpoint *breakpoint)
-{
-    if (breakpoint->previous)
-        breakpoint->previous->next = breakpoint->next;
-    else
-        breakpoint->session->breakpoints = breakpoint->next;
-    if (breakpoint->next)
-        breakpoint->next->previous = breakpoint->previous;
-}
-
-static void take_from_thread(const struct sdb_breakpoint *breakpoint, struct sdb_thread *thread)
-{
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     unsigned left = 0;
+    bool found;
 
-    for (unsigned i = 0; i < thread->hit_count; i++) {
-        if (thread->hits[i] != breakpoint)
-            thread->hits[left++] = thread->hits[i];
+    for (unsigned i = 0; i < state->hit_count; i++) {
+        if (state->hits[i] != breakpoint)
+            state->hits[left++] = state->hits[i];
     }
-    thread->hit_count = left;
+    found = left < state->hit_count;
+    state->hit_count = left;
+    return found;
 }
 
 static struct sdb_thread *find_hit(const struct sdb_breakpoint *breakpoint)
 {
-    for (struct sdb_process *process = breakpoint->session->processes; process;
+    for (struct sdb_process *process = breakpoint->point.session->held.processes; process;
          process = process->next) {
         for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-            for (unsigned i = 0; i < thread->hit_count; i++) {
-                if (thread->hits[i] == breakpoint)
+            const struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+
+            for (unsigned i = 0; i < state->hit_count; i++) {
+                if (state->hits[i] == breakpoint)
                     return thread;
             }
         }
@@ -167,38 +166,45 @@ static struct sdb_thread *find_hit(const struct sdb_breakpoint *breakpoint)
 }
 
 /*
- * No thread shall tell of it any more.  One that has nothing else to tell goes on; but it stays where
- * the whole process was stopped.  Whoever goes on may have others stop, and end: so look anew.
+ * No thread shall tell of it any more.  One that has nothing else to tell goes on.  Whoever goes on may
+ * have others stop, and end: so look anew.
  */
 static void take_from_hits(struct sdb_breakpoint *breakpoint)
 {
     struct sdb_thread *thread;
 
     while (breakpoint->listed && (thread = find_hit(breakpoint))) {
-        take_from_thread(breakpoint, thread);
-        if (thread->hit_count > 0 || !thread->queued || thread->ended ||
-            thread->stop != SDB_EVENT_BREAKPOINT)
-            continue;
-        sdb__session_unqueue_thread(thread);
-        if (!thread->process->gathered)
-            sdb__session_go_on(thread);
+        (void)sdb__breakpoint_take_hit(thread, breakpoint);
+        if (sdb__breakpoint_state(thread)->hit_count == 0 && thread->queued &&
+            thread->stop == SDB_EVENT_BREAKPOINT)
+            sdb__session_untell(thread);
     }
+}
+
+void sdb__breakpoint_forget_hits(struct sdb_thread *thread)
+{
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+
+    free(state->hits);
+    state->hits = NULL;
+    state->hit_count = 0;
 }
 
 static void end_breakpoint(struct sdb_breakpoint *breakpoint)
 {
-    breakpoint->removed = true;
+    breakpoint->point.enabled = false; /* first: others are stopped meanwhile, and tell no hit */
     drop_locations(breakpoint);
     sdb__hardware_end(breakpoint);
-    take_from_session(breakpoint);
     take_from_hits(breakpoint);
-    sdb__breakpoint_close(breakpoint);
+    sdb__stop_point_end(&breakpoint->point, points_of(breakpoint->point.session));
 }
 
 void sdb__breakpoint_free_all(struct sdb_session *session)
 {
-    while (session->breakpoints) /* what is freed was taken out: NOLINTNEXTLINE */
-        end_breakpoint(session->breakpoints);
+    struct sdb__stop_points *points = points_of(session);
+
+    while (points->first) /* what is freed was taken out: NOLINTNEXTLINE */
+        end_breakpoint((struct sdb_breakpoint *)points->first);
 }
 
 static int locate_all(struct sdb_process *process, struct sdb_breakpoint *breakpoint,
@@ -221,45 +227,40 @@ static int locate_all(struct sdb_process *process, struct sdb_breakpoint *breakp
     return 0;
 }
 
+/* What it is as a stop point; what else is wrong with it is said, too. */
 static int check_options(const struct sdb_process *process,
-                         const struct sdb_breakpoint_options *options)
+                         const struct sdb_breakpoint_options *options,
+                         struct sdb__stop_point_options *point)
 {
-    if ((options->flags & ~KNOWN_FLAGS) || (options->addresses && options->address_count == 0) ||
-        (!options->addresses && options->address_count > 0) ||
-        (options->thread && options->thread->process != process) ||
-        !(process->policies.follow & SDB_FOLLOW_CLONE))
+    *point = (struct sdb__stop_point_options){
+        .flags = options->flags,
+        .known_flags = KNOWN_FLAGS,
+        .ignore_count = options->ignore_count,
+        .only = options->thread,
+    };
+    if ((options->addresses != NULL) != (options->address_count > 0))
         return -EINVAL;
-    return options->thread && sdb_thread_state(options->thread) == SDB_THREAD_GONE ? -ESRCH : 0;
+    return sdb__stop_point_check_options(process, point);
 }
 
-static struct sdb_breakpoint *allocate(struct sdb_session *session,
-                                       const struct sdb_breakpoint_options *options)
+/* Find its places in the process. */
+static int locate(struct sdb_process *process, struct sdb_breakpoint *breakpoint,
+                  const struct sdb_breakpoint_options *options)
 {
-    struct sdb_breakpoint *created = calloc(1, sizeof(*created));
+    const uint64_t *addresses = options->addresses ? options->addresses : &options->address;
+    const size_t count = options->addresses ? options->address_count : 1;
 
-    if (!created)
-        return NULL;
-    created->references = 1;
-    created->session = session;
-    created->flags = options->flags;
-    created->condition = options->condition;
-    created->condition_data = options->condition_data;
-    created->ignore_count = options->ignore_count;
-    created->thread = sdb_thread_retain(options->thread);
-    created->next = session->breakpoints;
-    if (created->next)
-        created->next->previous = created;
-    session->breakpoints = created;
-    return created;
+    return options->flags & SDB_BREAKPOINT_HARDWARE
+               ? sdb__hardware_begin(breakpoint, process, addresses, count)
+               : locate_all(process, breakpoint, addresses, count);
 }
 
 int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoint_options *options,
                           struct sdb_breakpoint **breakpoint)
 {
     struct sdb_breakpoint_options ours = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb__stop_point_options point;
     struct sdb_breakpoint *created;
-    const uint64_t *addresses;
-    size_t count;
     int rc;
 
     if (!process || !options || !breakpoint)
@@ -271,21 +272,22 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
         return rc;
     if (sdb__process_is_gone(process))
         return -ESRCH;
-    rc = check_options(process, &ours);
-    if (rc == 0 && !(ours.flags & SDB_BREAKPOINT_HARDWARE))
+    rc = check_options(process, &ours, &point);
+    if (rc < 0)
+        return rc;
+    sdb__feature_use(process, &sdb__breakpoint_feature);
+    if (!(ours.flags & SDB_BREAKPOINT_HARDWARE))
         rc = sdb__breakpoint_prepare(process);
     if (rc < 0)
         return rc;
 
-    addresses = ours.addresses ? ours.addresses : &ours.address;
-    count = ours.addresses ? ours.address_count : 1;
-    created = allocate(process->session, &ours);
+    created = calloc(1, sizeof(*created));
     if (!created)
         return -ENOMEM;
-    if (ours.flags & SDB_BREAKPOINT_HARDWARE)
-        rc = sdb__hardware_begin(created, process, addresses, count);
-    else
-        rc = locate_all(process, created, addresses, count);
+    created->condition = ours.condition;
+    created->condition_data = ours.condition_data;
+    sdb__stop_point_begin(&created->point, process->session, points_of(process->session), &point);
+    rc = locate(process, created, &ours);
     if (rc == 0 && !(ours.flags & SDB_BREAKPOINT_DISABLED))
         rc = sdb_breakpoint_enable(created);
     if (rc < 0) {
@@ -299,45 +301,38 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
 
 int sdb_breakpoint_remove(struct sdb_breakpoint *breakpoint)
 {
-    if (!breakpoint)
-        return 0;
-    if (!sdb__session_is_ours(breakpoint->session))
-        return -SDB_EWRONGTHREAD;
-    end_breakpoint(breakpoint);
-    return 0;
+    int rc = breakpoint ? sdb__stop_point_check_caller(point_of(breakpoint)) : 0;
+
+    if (breakpoint && rc == 0)
+        end_breakpoint(breakpoint);
+    return rc;
 }
 
 /* ---- state ---- */
 
-static int check_caller(const struct sdb_breakpoint *breakpoint)
-{
-    if (!breakpoint)
-        return -EINVAL;
-    return sdb__session_is_ours(breakpoint->session) ? 0 : -SDB_EWRONGTHREAD;
-}
-
 int sdb_breakpoint_enable(struct sdb_breakpoint *breakpoint)
 {
-    int rc = check_caller(breakpoint);
+    int rc = sdb__stop_point_check_caller(point_of(breakpoint));
 
-    if (rc < 0 || breakpoint->enabled)
+    if (rc < 0 || breakpoint->point.enabled)
         return rc;
-    rc = breakpoint->flags & SDB_BREAKPOINT_HARDWARE ? sdb__hardware_enable(breakpoint)
-                                                     : enable_all(breakpoint, true);
+    rc = breakpoint->point.flags & SDB_BREAKPOINT_HARDWARE ? sdb__hardware_enable(breakpoint)
+                                                           : enable_all(breakpoint, true);
     if (rc < 0)
         (void)enable_all(breakpoint, false);
     else
-        breakpoint->enabled = true;
+        breakpoint->point.enabled = true;
     return rc;
 }
 
 int sdb_breakpoint_disable(struct sdb_breakpoint *breakpoint)
 {
-    int rc = check_caller(breakpoint);
+    int rc = sdb__stop_point_check_caller(point_of(breakpoint));
 
     if (rc < 0)
         return rc;
-    breakpoint->enabled = false; /* first: threads that are stopped for it tell no hit any more */
+    breakpoint->point.enabled =
+        false; /* first: threads that are stopped for it tell no hit any more */
     (void)enable_all(breakpoint, false);
     sdb__hardware_disable(breakpoint);
     return 0;
@@ -345,43 +340,40 @@ int sdb_breakpoint_disable(struct sdb_breakpoint *breakpoint)
 
 int sdb_breakpoint_is_enabled(const struct sdb_breakpoint *breakpoint)
 {
-    return breakpoint ? breakpoint->enabled : -EINVAL;
+    return sdb__stop_point_is_enabled(breakpoint ? &breakpoint->point : NULL);
 }
 
 int sdb_breakpoint_set_ignore_count(struct sdb_breakpoint *breakpoint, uint64_t count)
 {
-    int rc = check_caller(breakpoint);
-
-    if (rc == 0)
-        breakpoint->ignore_count = count;
-    return rc;
+    return sdb__stop_point_set_ignore_count(point_of(breakpoint), count);
 }
 
 uint64_t sdb_breakpoint_hit_count(const struct sdb_breakpoint *breakpoint)
 {
-    return breakpoint ? breakpoint->hit_count : 0;
+    return sdb__stop_point_hit_count(breakpoint ? &breakpoint->point : NULL);
 }
 
 struct sdb_breakpoint *sdb_thread_next_breakpoint(const struct sdb_thread *thread,
                                                   const struct sdb_breakpoint *after)
 {
+    const struct sdb__breakpoint_state *state;
     unsigned i = 0;
 
     if (!thread)
         return NULL;
-    while (after && i < thread->hit_count && thread->hits[i] != after)
+    state = sdb__breakpoint_state(thread);
+    while (after && i < state->hit_count && state->hits[i] != after)
         i++;
     i += after != NULL;
-    return i < thread->hit_count ? thread->hits[i] : NULL;
+    return i < state->hit_count ? state->hits[i] : NULL;
 }
 
 void sdb_breakpoint_set_data(struct sdb_breakpoint *breakpoint, void *data)
 {
-    if (breakpoint)
-        breakpoint->data = data;
+    sdb__stop_point_set_data(point_of(breakpoint), data);
 }
 
 void *sdb_breakpoint_data(const struct sdb_breakpoint *breakpoint)
 {
-    return breakpoint ? breakpoint->data : NULL;
+    return sdb__stop_point_data(breakpoint ? &breakpoint->point : NULL);
 }

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "held/process.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
 #include "trap/debug_registers.h"
@@ -30,14 +29,14 @@ static int add_place(struct sdb_breakpoint *breakpoint, struct sdb_process *proc
     place->address = address;
     place->next_of_breakpoint = breakpoint->places;
     breakpoint->places = place;
-    place->next_of_process = process->hardware_places;
-    process->hardware_places = place;
+    place->next_of_process = sdb__breakpoint_process(process)->hardware_places;
+    sdb__breakpoint_process(process)->hardware_places = place;
     return 0;
 }
 
 static void take_from_process(struct sdb__hardware_place *place)
 {
-    struct sdb__hardware_place **at = &place->process->hardware_places;
+    struct sdb__hardware_place **at = &sdb__breakpoint_process(place->process)->hardware_places;
 
     while (*at != place)
         at = &(*at)->next_of_process;
@@ -101,7 +100,7 @@ int sdb__hardware_enable(struct sdb_breakpoint *breakpoint)
         struct sdb_process *process = sdb_process_retain(place->process);
 
         rc = sdb__debug_acquire(process, place->address, 1, SDB__DEBUG_EXECUTE, place,
-                                breakpoint->thread);
+                                breakpoint->point.only);
         if (rc == -ESRCH && sdb__process_is_gone(process))
             rc = 0; /* the others may live */
         sdb_process_close(process);
@@ -129,17 +128,19 @@ void sdb__hardware_disable_soon(struct sdb_breakpoint *breakpoint)
 
 void sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent)
 {
-    for (struct sdb__hardware_place *place = parent->hardware_places; place;
-         place = place->next_of_process) {
-        if (!place->breakpoint->thread && add_place(place->breakpoint, child, place->address) == 0)
-            sdb__debug_inherit(child, child->hardware_places, parent, place);
+    for (struct sdb__hardware_place *place = sdb__breakpoint_process(parent)->hardware_places;
+         place; place = place->next_of_process) {
+        if (!place->breakpoint->point.only &&
+            add_place(place->breakpoint, child, place->address) == 0)
+            sdb__debug_inherit(child, sdb__breakpoint_process(child)->hardware_places, parent,
+                               place);
     }
 }
 
 void sdb__hardware_forget(struct sdb_process *process)
 {
-    while (process->hardware_places) {
-        struct sdb__hardware_place *place = process->hardware_places;
+    while (sdb__breakpoint_process(process)->hardware_places) {
+        struct sdb__hardware_place *place = sdb__breakpoint_process(process)->hardware_places;
 
         take_from_breakpoint(place);
         take_from_process(place);
@@ -150,42 +151,33 @@ void sdb__hardware_forget(struct sdb_process *process)
 
 /* ---- hits ---- */
 
-static bool is_hardware_trap(const struct sdb_thread *thread)
-{
-    siginfo_t info;
-
-    return sdb__ptrace_siginfo(thread->tid, &info) == 0 && info.si_code == TRAP_HWBKPT;
-}
-
-enum sdb__breakpoint_verdict sdb__hardware_look(struct sdb_thread *thread, struct sdb__stop *stop)
+enum sdb__verdict sdb__hardware_look(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     struct sdb_breakpoint *fired[SDB__DEBUG_SLOTS];
     unsigned slots = 0;
     int count = 0;
 
-    if (!thread->process->hardware_places || !is_hardware_trap(thread) ||
+    if (!sdb__breakpoint_process(thread->process)->hardware_places || !sdb__debug_is_trap(thread) ||
         sdb__debug_fired(thread, &slots) <= 0)
-        return SDB__BREAKPOINT_NONE;
+        return SDB__VERDICT_NONE;
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
-    thread->stop = SDB_EVENT_BREAKPOINT; /* its signal is none of the program's */
-    thread->signal = 0;
-    if (thread->process->space->sites)
-        sdb__trap_signal_restore(thread);
+    sdb__thread_set_stop(thread, stop->kind, 0); /* its signal is none of the program's */
+    sdb__trap_signal_restore(thread);
     if (thread->process->phase != SDB__PROCESS_HELD)
-        return SDB__BREAKPOINT_PASS;
+        return SDB__VERDICT_PASS;
     for (int slot = 0; slot < SDB__DEBUG_SLOTS; slot++) {
         const struct sdb__debug_slot *used = sdb__debug_slot(thread->process, slot);
         const struct sdb__hardware_place *place = used->owner;
 
         if ((slots & (1U << slot)) && used->watch.kind == SDB__DEBUG_EXECUTE) {
             fired[count] = place->breakpoint;
-            fired[count++]->references++;
+            sdb__stop_point_retain(&fired[count++]->point);
         }
     }
-    thread->hit_count = 0;
+    sdb__breakpoint_state(thread)->hit_count = 0;
     for (int i = 0; i < count; i++) {
         sdb__breakpoint_ask(fired[i], thread);
-        sdb__breakpoint_close(fired[i]);
+        sdb__stop_point_drop(&fired[i]->point);
     }
-    return thread->hit_count > 0 ? SDB__BREAKPOINT_TOLD : SDB__BREAKPOINT_PASS;
+    return sdb__breakpoint_state(thread)->hit_count > 0 ? SDB__VERDICT_TELL : SDB__VERDICT_PASS;
 }

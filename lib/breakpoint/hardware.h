@@ -47,6 +47,6 @@ void sdb__hardware_forget(struct sdb_process *process);
  *
  * @return as sdb__breakpoint_look()
  */
-enum sdb__breakpoint_verdict sdb__hardware_look(struct sdb_thread *thread, struct sdb__stop *stop);
+enum sdb__verdict sdb__hardware_look(struct sdb_thread *thread, struct sdb__stop *stop);
 
 #endif

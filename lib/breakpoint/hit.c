@@ -6,26 +6,21 @@
  * shown instead, and put into its registers: no signal handler, and nobody who is let go there, sees a
  * scratch page.  And where it has trapped on a planted byte, it is a hit, or nothing at all.
  */
-#include "breakpoint/breakpoint.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "breakpoint/breakpoint.h"
 #include "breakpoint/hardware.h"
 #include "breakpoint/scratch.h"
-#include "held/process.h"
-#include "held/register_cache.h"
 #include "kernel/ptrace.h"
-#include "step/step.h"
+#include "session/session.h"
+#include "trap/debug_registers.h"
 #include "trap/signal.h"
+#include "trap/single_step.h"
 
 /* How many breakpoints one address usually has at most. */
 #define USUAL_COUNT 8
-
-/* Stack pointers that are nearer to each other are of one stack, not of an alternate one. */
-#define SAME_STACK 65536
 
 /* ---- where it stands ---- */
 
@@ -39,8 +34,8 @@ static const struct sdb__relocation_point *point_at(const struct sdb__scratch_sl
     return NULL;
 }
 
-/* Whether the signal that it stands before comes from the very instruction: it would come again. */
-static bool stands_at_fault(const struct sdb_thread *thread)
+/* It would come again. */
+bool sdb__stands_at_fault(const struct sdb_thread *thread)
 {
     siginfo_t info;
 
@@ -72,7 +67,7 @@ static bool execute_first(struct sdb_thread *thread, uint64_t place)
     int status;
     int rc;
 
-    if (stands_at_fault(thread) || sdb__ptrace_siginfo(thread->tid, &info) < 0)
+    if (sdb__stands_at_fault(thread) || sdb__ptrace_siginfo(thread->tid, &info) < 0)
         return false;
     sdb__registers_set_pc(thread, place);
     rc = sdb__step_alone(thread);
@@ -93,7 +88,7 @@ static const struct sdb__relocation_point *find_point(struct sdb_thread *thread,
 
     if (sdb__registers_get_pc(thread, &pc) < 0)
         return NULL;
-    *slot = sdb__scratch_find(thread->process->space->sites, pc, start);
+    *slot = sdb__scratch_find(sdb__sites(thread->process->space), pc, start);
     return *slot ? point_at(*slot, pc - *start) : NULL;
 }
 
@@ -110,10 +105,11 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     const struct sdb__relocation_point *point;
     const struct sdb__scratch_slot *slot;
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct user_regs_struct *registers;
     uint64_t start;
 
-    thread->displaced = false;
+    state->displaced = false;
     /*
      * But for a call, which may wait for that very signal, and a string, which may be long; and what
      * may hit a watchpoint, which could not be told together with the signal.
@@ -127,100 +123,54 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
              execute_first(thread, start + point->offset));
     if (point->address == slot->site->address && point->offset > 0 &&
         stop->kind == SDB_EVENT_STEP) {
-        thread->displaced = true;
+        state->displaced = true;
         return false;
     }
     if (sdb__registers_general(thread, &registers) < 0)
         return true;
     if (point->address == slot->site->address) {
-        thread->at_site = slot->site;
+        state->at_site = slot->site;
     } else if (slot->site->is_syscall && is_in_call(stop, registers)) {
         /* Which may be made again: that shall happen in the slot, without a hit. */
-        thread->at_site = slot->site;
-        thread->slot_pc = registers->rip;
+        state->at_site = slot->site;
+        state->slot_pc = registers->rip;
     }
     (void)sdb__relocation_show(&slot->relocation, start, registers);
     sdb__registers_changed(thread);
     /* With the stack as it was before the first part of the instruction. */
     if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        !stands_at_fault(thread))
+        !sdb__stands_at_fault(thread))
         sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
     return true;
-}
-
-static bool take_repeat(struct sdb_thread *thread, const struct sdb__site *site,
-                        uint64_t stack_pointer)
-{
-    bool found = false;
-    int left = 0;
-
-    for (int i = 0; i < SDB__MOST_REPEATS && thread->repeats[i].site; i++) {
-        const struct sdb__repeat repeat = thread->repeats[i];
-        const uint64_t above = stack_pointer - repeat.stack_pointer;
-
-        if (repeat.site == site && above == 0)
-            found = true;
-        else if (above == 0 ||
-                 above >= SAME_STACK) /* else a handler has jumped out of that frame */
-            thread->repeats[left++] = repeat;
-    }
-    while (left < SDB__MOST_REPEATS)
-        thread->repeats[left++].site = NULL;
-    return found;
-}
-
-void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
-                                  uint64_t stack_pointer)
-{
-    int at = 0;
-
-    /* One that comes again before it was executed is the same hit. */
-    (void)take_repeat(thread, site, stack_pointer);
-    while (at < SDB__MOST_REPEATS && thread->repeats[at].site)
-        at++;
-    if (at == SDB__MOST_REPEATS) /* the oldest is the likeliest not to come any more */
-        memmove(thread->repeats, thread->repeats + 1, (size_t)--at * sizeof(thread->repeats[0]));
-    thread->repeats[at] = (struct sdb__repeat){.site = site, .stack_pointer = stack_pointer};
-}
-
-bool sdb__breakpoint_take_repetition(struct sdb_thread *thread, const struct sdb__site *site)
-{
-    struct user_regs_struct *registers;
-
-    return thread->repeats[0].site && sdb__registers_general(thread, &registers) == 0 &&
-           take_repeat(thread, site, registers->rsp);
 }
 
 /* ---- hits ---- */
 
 static bool add_hit(struct sdb_thread *thread, struct sdb_breakpoint *breakpoint)
 {
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct sdb_breakpoint **hits =
-        realloc(thread->hits, (thread->hit_count + 1) * sizeof(struct sdb_breakpoint *));
+        realloc(state->hits, (state->hit_count + 1) * sizeof(struct sdb_breakpoint *));
 
     if (!hits)
         return false;
-    thread->hits = hits;
-    hits[thread->hit_count++] = breakpoint;
+    state->hits = hits;
+    hits[state->hit_count++] = breakpoint;
     breakpoint->listed = true;
     return true;
 }
 
 void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread)
 {
-    if (breakpoint->removed || !breakpoint->enabled ||
-        (breakpoint->thread && breakpoint->thread != thread))
+    struct sdb__stop_point *point = &breakpoint->point;
+
+    if (!point->enabled || (point->only && point->only != thread) ||
+        (breakpoint->condition &&
+         !breakpoint->condition(breakpoint, thread, breakpoint->condition_data)))
         return;
-    if (breakpoint->condition &&
-        (!breakpoint->condition(breakpoint, thread, breakpoint->condition_data) ||
-         breakpoint->removed))
-        return;
-    breakpoint->hit_count++;
-    if (breakpoint->ignore_count > 0) {
-        breakpoint->ignore_count--;
-        return;
-    }
-    if (!add_hit(thread, breakpoint) || !(breakpoint->flags & SDB_BREAKPOINT_ONE_SHOT))
+    /* Meanwhile the thread may have been killed. */
+    if (!sdb__stop_point_count_hit(point) || sdb__thread_is_gone(thread) ||
+        !add_hit(thread, breakpoint) || !(point->flags & SDB_BREAKPOINT_ONE_SHOT))
         return;
     /* No thread is stopped for it here: more would hit meanwhile. */
     sdb__hardware_disable_soon(breakpoint);
@@ -245,11 +195,11 @@ static void ask_all(const struct sdb__site *site, struct sdb_thread *thread)
     for (const struct sdb__location *location = site->locations; location;
          location = location->next_at_site) {
         all[count] = location->breakpoint;
-        all[count++]->references++;
+        sdb__stop_point_retain(&all[count++]->point);
     }
     for (size_t i = 0; i < count; i++) {
         sdb__breakpoint_ask(all[i], thread);
-        sdb__breakpoint_close(all[i]);
+        sdb__stop_point_drop(&all[i]->point);
     }
     if (all != usual)
         free(all);
@@ -278,69 +228,67 @@ static int was_lifted(const struct sdb__site *site, const struct sdb_thread *thr
  * A debug register traps before the planted byte at the same address does: both are hit, and the
  * instruction is executed once.
  */
-static enum sdb__breakpoint_verdict look_for_hardware(struct sdb_thread *thread,
-                                                      struct sdb__stop *stop)
+static enum sdb__verdict look_for_hardware(struct sdb_thread *thread, struct sdb__stop *stop)
 {
-    const enum sdb__breakpoint_verdict verdict = sdb__hardware_look(thread, stop);
+    const enum sdb__verdict verdict = sdb__hardware_look(thread, stop);
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct sdb__site *site = NULL;
     uint64_t pc;
 
-    if (verdict != SDB__BREAKPOINT_NONE && sdb__registers_get_pc(thread, &pc) == 0)
-        site = sdb__site_find(thread->process->space->sites, pc);
+    if (verdict != SDB__VERDICT_NONE && sdb__registers_get_pc(thread, &pc) == 0)
+        site = sdb__site_find(sdb__sites(thread->process->space), pc);
     if (!site || site->enabled == 0)
         return verdict;
-    thread->at_site = site;
+    state->at_site = site;
     if (thread->process->phase != SDB__PROCESS_HELD ||
         sdb__breakpoint_take_repetition(thread, site))
         return verdict;
     ask_all(site, thread);
-    return sdb__step_arrived(thread, stop) || thread->hit_count > 0 ? SDB__BREAKPOINT_TOLD
-                                                                    : verdict;
+    return state->hit_count > 0 ? SDB__VERDICT_TELL : verdict;
 }
 
-static enum sdb__breakpoint_verdict look_for_hit(struct sdb_thread *thread, struct sdb__stop *stop)
+static enum sdb__verdict look_for_hit(struct sdb_thread *thread, struct sdb__stop *stop)
 {
-    const struct sdb__breakpoint_sites *sites = thread->process->space->sites;
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct sdb__site *site;
     uint64_t pc;
     int rc = 1;
 
     if (sdb__registers_get_pc(thread, &pc) < 0)
-        return SDB__BREAKPOINT_AGAIN; /* it was killed: what it stood before is no news any more */
-    site = sdb__site_find(sites, pc - 1);
+        return SDB__VERDICT_TRAP; /* it was killed: what it stood before is no news any more */
+    site = sdb__site_find(sdb__sites(thread->process->space), pc - 1);
     if (!site)
-        return SDB__BREAKPOINT_NONE;
+        return SDB__VERDICT_NONE;
     sdb__site_decode(site, thread->process->pid);
-    if (site->is_ambiguous || thread->process->hardware_places)
+    if (site->is_ambiguous || sdb__breakpoint_process(thread->process)->hardware_places)
         rc = is_trap(thread);
     if (rc > 0 && site->enabled == 0)
         rc = was_lifted(site, thread);
     if (rc <= 0)
-        return rc < 0 ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
+        return rc < 0 ? SDB__VERDICT_TRAP : SDB__VERDICT_NONE;
 
     sdb__registers_set_pc(thread, site->address);
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
-    thread->stop = SDB_EVENT_BREAKPOINT; /* its signal is none of the program's */
-    thread->signal = 0;
+    sdb__thread_set_stop(thread, stop->kind, 0); /* its signal is none of the program's */
     sdb__trap_signal_restore(thread);
     if (site->enabled == 0)
-        return SDB__BREAKPOINT_PASS;
-    thread->at_site = site;
+        return SDB__VERDICT_PASS;
+    state->at_site = site;
     if (thread->process->phase != SDB__PROCESS_HELD ||
         sdb__breakpoint_take_repetition(thread, site))
-        return SDB__BREAKPOINT_PASS;
-    thread->hit_count = 0;
+        return SDB__VERDICT_PASS;
+    state->hit_count = 0;
     ask_all(site, thread);
-    if (sdb__step_arrived(thread, stop) || thread->hit_count > 0)
-        return SDB__BREAKPOINT_TOLD;
+    if (state->hit_count > 0)
+        return SDB__VERDICT_TELL;
     if (!site->own_trap)
-        return SDB__BREAKPOINT_PASS;
+        return SDB__VERDICT_PASS;
     /* Nobody wants to know, but the program's own trap is its own affair. */
     if (sdb__registers_get_pc(thread, &pc) == 0 && pc == site->address)
         sdb__registers_set_pc(thread, site->address + 1);
-    thread->at_site = NULL;
+    state->at_site = NULL;
     *stop = (struct sdb__stop){.kind = SDB_EVENT_SIGNAL, .signal = SIGTRAP};
-    return SDB__BREAKPOINT_NONE;
+    return SDB__VERDICT_NONE;
 }
 
 /*
@@ -355,45 +303,34 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
         stop->kind != SDB_EVENT_GROUP_CONTINUE)
         return false;
     if (sdb__registers_get_pc(thread, &pc) < 0 ||
-        !sdb__site_find(thread->process->space->sites, pc - 1) ||
+        !sdb__site_find(sdb__sites(thread->process->space), pc - 1) ||
         sdb__ptrace_pending_code(thread->tid, SIGTRAP) != SI_KERNEL)
         return false;
-    thread->trap_first = stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE;
+    sdb__breakpoint_state(thread)->trap_first =
+        stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE;
     return true;
 }
 
-enum sdb__breakpoint_verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__stop *stop,
-                                                  bool was_listening)
+enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__stop *stop)
 {
-    if (!was_listening) {
-        thread->at_site = NULL;
-        thread->slot_pc = 0;
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+    const bool is_sigtrap = stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP;
+    enum sdb__verdict verdict;
+
+    if (!stop->listened) {
+        state->at_site = NULL;
+        state->slot_pc = 0;
     }
-    if (!thread->process->space->sites)
-        return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP
-                   ? look_for_hardware(thread, stop)
-                   : SDB__BREAKPOINT_NONE;
-    if (thread->displaced && !show_own_place(thread, stop))
-        return SDB__BREAKPOINT_PASS;
+    if (!sdb__sites(thread->process->space))
+        return is_sigtrap ? look_for_hardware(thread, stop) : SDB__VERDICT_NONE;
+    if (state->displaced && !show_own_place(thread, stop))
+        return SDB__VERDICT_PASS;
     /* Its trap has it leave a group-stop.  An interrupt asked for before would have come before it. */
-    if (thread->trap_first)
+    if (state->trap_first)
         (void)sdb__ptrace_interrupt(thread->tid);
-    thread->trap_first = false;
-    if (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP) {
-        const enum sdb__breakpoint_verdict verdict = look_for_hit(thread, stop);
-
-        return verdict == SDB__BREAKPOINT_NONE ? look_for_hardware(thread, stop) : verdict;
-    }
-    return has_trapped(thread, stop) ? SDB__BREAKPOINT_AGAIN : SDB__BREAKPOINT_NONE;
-}
-
-void sdb__breakpoint_forget_thread(struct sdb_thread *thread)
-{
-    thread->at_site = NULL;
-    thread->slot_pc = 0;
-    memset(thread->repeats, 0, sizeof(thread->repeats));
-    thread->displaced = false;
-    thread->trap_first = false;
-    thread->rseq = 0;
-    thread->hit_count = 0;
+    state->trap_first = false;
+    if (!is_sigtrap)
+        return has_trapped(thread, stop) ? SDB__VERDICT_TRAP : SDB__VERDICT_NONE;
+    verdict = look_for_hit(thread, stop);
+    return verdict == SDB__VERDICT_NONE ? look_for_hardware(thread, stop) : verdict;
 }

@@ -15,7 +15,6 @@
 #include <sdb/facts.h>
 
 #include "breakpoint/breakpoint.h"
-#include "held/process.h"
 #include "kernel/ptrace.h"
 
 /* So often is a place asked about before its text is searched, and so much text at most. */
@@ -99,12 +98,12 @@ static bool can_be_in_section(struct sdb__site *site, const struct sdb_thread *t
     struct sdb_facts_maps *maps;
 
     if (site->has_no_section)
-        return site->signature != thread->rseq_signature;
+        return site->signature != sdb__breakpoint_state(thread)->rseq_signature;
     if (site->section_asked > MOST_ASKED)
         return true;
     if (++site->section_asked <= MOST_ASKED || sdb_facts_read_maps(thread->process->pid, &maps) < 0)
         return true;
-    site->signature = thread->rseq_signature;
+    site->signature = sdb__breakpoint_state(thread)->rseq_signature;
     site->has_no_section = !file_has_signature(thread->process->space, thread->process->pid, maps,
                                                site->address, site->signature);
     sdb_facts_free(maps);
@@ -114,14 +113,14 @@ static bool can_be_in_section(struct sdb__site *site, const struct sdb_thread *t
 /* A thread registers its struct rseq, if it does, soon after it has begun. */
 bool sdb__site_is_in_section(struct sdb__site *site, struct sdb_thread *thread)
 {
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct section section;
     uint64_t address = 0;
 
-    if (thread->rseq == 0 &&
-        sdb__ptrace_rseq(thread->tid, &thread->rseq, &thread->rseq_signature) < 0)
+    if (state->rseq == 0 && sdb__ptrace_rseq(thread->tid, &state->rseq, &state->rseq_signature) < 0)
         return false;
-    if (thread->rseq == 0 || !can_be_in_section(site, thread) ||
-        sdb__ptrace_peek_memory(thread->tid, thread->rseq + SECTION_OFFSET, &address) < 0 ||
+    if (state->rseq == 0 || !can_be_in_section(site, thread) ||
+        sdb__ptrace_peek_memory(thread->tid, state->rseq + SECTION_OFFSET, &address) < 0 ||
         address == 0)
         return false;
     return sdb__space_read(thread->process->space, thread->process->pid, address, &section,

@@ -11,6 +11,7 @@
 #include <sdb/facts.h>
 
 #include "base/trace.h"
+#include "breakpoint/breakpoint.h"
 #include "breakpoint/scratch.h"
 #include "kernel/procfs.h"
 
@@ -18,12 +19,16 @@
 
 struct sdb__breakpoint_sites *sdb__sites_of(struct sdb__space *space)
 {
-    if (!space->sites) {
-        space->sites = calloc(1, sizeof(*space->sites));
-        if (space->sites)
-            space->sites->space = space;
-    }
-    return space->sites;
+    struct sdb__breakpoint_sites *sites = sdb__sites(space);
+
+    if (sites)
+        return sites;
+    sites = calloc(1, sizeof(*sites));
+    if (!sites)
+        return NULL;
+    sites->space = space;
+    space->slots[SDB__BREAKPOINT_SLOT] = sites;
+    return sites;
 }
 
 /* ---- the table ---- */
@@ -290,7 +295,6 @@ int sdb__sites_copy(struct sdb__space *copy, const struct sdb__breakpoint_sites 
         sites->looked_at = from->looked_at;
         sites->shadow_stack = from->shadow_stack;
         sites->filtered = from->filtered;
-        sites->trap_signal = from->trap_signal;
     }
     return rc;
 }
@@ -319,11 +323,11 @@ void sdb__sites_settle(struct sdb__breakpoint_sites *sites, pid_t pid)
 
 void sdb__sites_free(struct sdb__space *space)
 {
-    struct sdb__breakpoint_sites *sites = space->sites;
+    struct sdb__breakpoint_sites *sites = sdb__sites(space);
 
     if (!sites)
         return;
-    space->sites = NULL;
+    space->slots[SDB__BREAKPOINT_SLOT] = NULL;
     for (size_t at = 0; at < sites->bucket_count; at++) {
         while (sites->buckets[at]) {
             struct sdb__site *site = sites->buckets[at];

@@ -15,7 +15,6 @@
 
 #include "arch/x86_64/relocate.h"
 #include "held/address_space.h"
-#include "trap/signal.h"
 
 struct sdb_breakpoint;
 struct sdb_thread;
@@ -70,8 +69,6 @@ struct sdb__breakpoint_sites {
     size_t bucket_count; /* 0 or a power of two */
     size_t count;
     unsigned changes; /* counts what was planted and lifted */
-
-    struct sdb__trap_signal trap_signal;
 
     struct sdb__executable_range *ranges; /* as they were when they were looked at */
     size_t range_count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Address spaces: what processes that share their memory (vfork, CLONE_VM) have in common.  That is the
- * descriptor of the memory and the bytes that breakpoints have planted in it.
+ * descriptor of the memory and the bytes that are planted in it.
  *
  * Any thread may read and write; only the tracer thread plants and lifts.
  */
@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct sdb__breakpoint_sites;
+#include "held/slots.h"
 
 /* A byte of the program's own that another stands in place of. */
 struct sdb__planted {
@@ -26,17 +26,17 @@ struct sdb__planted {
 
 struct sdb__space {
     unsigned references;  /* atomic; one each process's, and one each copy's that is being used */
-    pthread_mutex_t lock; /* of what follows, but for `sites` */
+    pthread_mutex_t lock; /* of what follows, but for the tracer thread's */
     int fd;               /* /proc/PID/mem; -1: not open yet */
     struct sdb__planted *planted; /* a hash table by address, open addressing */
     size_t planted_size;          /* a power of two, or 0 */
     size_t planted_count;         /* atomic */
     unsigned changes;             /* atomic; odd while what is planted is being changed */
 
-    uint64_t
-        system_call; /* the tracer thread's (inject_place.c): an instruction that makes one, or 0 */
-
-    struct sdb__breakpoint_sites *sites; /* the tracer thread's (breakpoint_site.c), or NULL */
+    /* The tracer thread's. */
+    uint64_t system_call; /* an instruction that makes one, or 0: none is known */
+    void
+        *slots[SDB__SLOT_COUNT]; /* what features know of the memory, each to be freed by its own */
 };
 
 /** @return a new one with one reference, or NULL */

@@ -1,32 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes: their handles, their policies, and what is asked of a whole process.
+ * Processes: their handles, their threads, and their memory.
  */
 #include "held/process.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 
-#include <sdb/error.h>
-
 #include "base/descriptor.h"
-#include "breakpoint/breakpoint.h"
-#include "breakpoint/hardware.h"
+#include "held/held.h"
 #include "kernel/procfs.h"
 #include "launch/child.h"
-#include "session/session.h"
-#include "step/step.h"
 
-struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, int pidfd)
+struct sdb_process *sdb__process_allocate(struct sdb_session *session, struct sdb__held *held,
+                                          pid_t pid)
 {
-    struct sdb_process *process = calloc(1, sizeof(*process));
+    struct sdb_process *process = sdb__slots_allocate(
+        sizeof(*process), offsetof(struct sdb_process, slots), held->slot_sizes.of_process);
 
     if (!process)
         return NULL;
     process->references = 1;
     process->session = session;
+    process->held = held;
     process->pid = pid;
     process->pidfd = -1;
     process->policies.follow = SDB_FOLLOW_DEFAULT;
@@ -36,36 +34,41 @@ struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, 
         free(process);
         return NULL;
     }
+    return process;
+}
+
+struct sdb_process *sdb__process_create(struct sdb_session *session, struct sdb__held *held,
+                                        pid_t pid, int pidfd)
+{
+    struct sdb_process *process = sdb__process_allocate(session, held, pid);
+
+    if (!process)
+        return NULL;
     if (sdb__thread_create(process, pid, &process->thread) < 0) {
         sdb_process_close(process);
         return NULL;
     }
     process->pidfd = pidfd;
-    process->next = session->processes;
+    process->next = held->processes;
     if (process->next)
         process->next->previous = process;
-    session->processes = process;
-    sdb__waiter_notify(session->waiter); /* there is something to watch now */
+    held->processes = process;
     return process;
 }
 
 void sdb__process_gone(struct sdb_process *process)
 {
-    struct sdb_session *session = process->session;
-
-    sdb__breakpoint_leave_space(process);
     sdb__process_close_memory(process);
     while (process->threads)
         sdb__thread_gone(process->threads);
     process->thread = NULL;
-    sdb__watchpoint_forget(process);
-    sdb__hardware_forget(process);
     if (process->previous)
         process->previous->next = process->next;
     else
-        session->processes = process->next;
+        process->held->processes = process->next;
     if (process->next)
         process->next->previous = process->previous;
+    process->held = NULL;
     __atomic_store_n(&process->session, NULL, __ATOMIC_RELAXED);
     sdb__fd_close(&process->pidfd);
     sdb__child_free(process->child);
@@ -149,36 +152,23 @@ bool sdb__process_has_other_memory(struct sdb_process *process)
     return has_other;
 }
 
-bool sdb__process_is_ours(const struct sdb_process *process)
-{
-    /* A process that is gone is nobody's, and any thread may hear so. */
-    return !process->session || sdb__session_is_ours(process->session);
-}
-
-struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
-{
-    return (struct sdb__ptrace_options){
-        .follow = process->policies.follow |
-                  (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
-        .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
-        .at_filter = process->policies.catching.has_filter,
-    };
-}
-
 bool sdb__process_is_gone(const struct sdb_process *process)
 {
     return !process->session || process->ended || process->released ||
            sdb__process_is_hidden(process);
 }
 
-static int check_caller(const struct sdb_process *process)
+struct sdb_thread *sdb__process_next_standing(const struct sdb_process *process,
+                                              const struct sdb_thread *after)
 {
-    if (!process)
-        return -EINVAL;
-    if (!sdb__process_is_ours(process))
-        return -SDB_EWRONGTHREAD;
-    return sdb__process_is_gone(process) ? -ESRCH : 0;
+    struct sdb_thread *thread = after ? after->next : process->threads;
+
+    while (thread && !sdb__thread_stands(thread))
+        thread = thread->next;
+    return thread;
 }
+
+/* ---- handles ---- */
 
 int32_t sdb_process_pid(const struct sdb_process *process)
 {
@@ -198,7 +188,7 @@ struct sdb_thread *sdb_process_next_thread(const struct sdb_process *process,
     if (!process || sdb__process_is_hidden(process))
         return NULL;
     thread = after ? after->next : process->threads;
-    while (thread && thread->state == SDB_THREAD_GONE)
+    while (thread && sdb__thread_is_gone(thread))
         thread = thread->next;
     return thread;
 }
@@ -213,151 +203,6 @@ int sdb_process_thread_count(const struct sdb_process *process)
          thread = sdb_process_next_thread(process, thread))
         count++;
     return count;
-}
-
-/* ---- policies ---- */
-
-int sdb__process_apply_options(struct sdb_process *process)
-{
-    const struct sdb__ptrace_options options = sdb__process_options(process);
-
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        int rc = thread->ended ? 0 : sdb__ptrace_set_options(thread->tid, &options);
-
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
-{
-    int rc = check_caller(process);
-    uint32_t before;
-
-    if (rc < 0)
-        return rc;
-    if (follow & ~SDB_FOLLOW_ALL)
-        return -EINVAL;
-    if (process->births_reported && !(follow & SDB_FOLLOW_CLONE))
-        return -EINVAL; /* a thread that is not held would die of a breakpoint */
-    if (follow != SDB_FOLLOW_ALL && sdb__catching_holds(&process->policies.catching))
-        return -EPERM;
-    if (process->running_count > 0)
-        return -EBUSY;
-    if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
-        process->child = sdb__child_allocate();
-        if (!process->child)
-            return -ENOMEM;
-    }
-    before = process->policies.follow;
-    process->policies.follow = follow;
-    rc = sdb__process_apply_options(process);
-    if (rc < 0)
-        process->policies.follow = before;
-    return rc;
-}
-
-static bool release_is_known(enum sdb_release release)
-{
-    return release == SDB_RELEASE_RUN || release == SDB_RELEASE_STOP || release == SDB_RELEASE_KILL;
-}
-
-int sdb_process_set_release(struct sdb_process *process, enum sdb_release release)
-{
-    int rc = check_caller(process);
-    enum sdb_release before;
-
-    if (rc < 0)
-        return rc;
-    if (!release_is_known(release))
-        return -EINVAL;
-    if (release != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
-        return -EPERM;
-    if (process->running_count > 0)
-        return -EBUSY;
-    before = process->policies.release;
-    process->policies.release = release;
-    rc = sdb__process_apply_options(process);
-    if (rc < 0)
-        process->policies.release = before;
-    return rc;
-}
-
-int sdb_process_set_stop_mode(struct sdb_process *process, enum sdb_stop_mode mode)
-{
-    int rc = check_caller(process);
-
-    if (rc < 0)
-        return rc;
-    if (mode != SDB_NON_STOP && mode != SDB_ALL_STOP)
-        return -EINVAL;
-    process->policies.stop_mode = mode;
-    return 0;
-}
-
-/* ---- requests ---- */
-
-int sdb_process_stop(struct sdb_process *process, int timeout_ms)
-{
-    const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
-    int rc = check_caller(process);
-
-    if (rc < 0)
-        return rc;
-    sdb_process_retain(process);
-    rc = sdb__session_gather(process, &deadline, false);
-    if (rc == 0 && sdb__process_is_gone(process))
-        rc = -ESRCH;
-    sdb_process_close(process);
-    return rc;
-}
-
-int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)
-{
-    int rc = check_caller(process);
-    bool found = false;
-
-    if (rc == -ESRCH && process->session && (process->ended || process->released) &&
-        process->thread->queued)
-        return 0; /* it was killed or let go since, and that is still to be told */
-    if (rc < 0)
-        return rc;
-    if (!sdb__resume_is_known(how))
-        return -EINVAL;
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        /* A thread that was to stop with the others, and could not yet, shall not do so later. */
-        thread->hold_wanted = false;
-        if (thread->state != SDB_THREAD_STOPPED || thread->queued)
-            continue;
-        found = true;
-        if (how != SDB_RESUME_CONTINUE)
-            sdb__step_cancel(thread);
-        rc = sdb__thread_go_on(thread, how);
-        if (rc < 0)
-            return rc;
-    }
-    return found ? 0 : -EBUSY;
-}
-
-int sdb_process_kill(struct sdb_process *process)
-{
-    int rc = check_caller(process);
-
-    return rc < 0 ? rc : sdb__session_kill(process);
-}
-
-int sdb_process_detach(struct sdb_process *process, enum sdb_release how, struct sdb_child **child)
-{
-    int rc = check_caller(process);
-
-    if (rc < 0)
-        return rc;
-    if (!release_is_known(how))
-        return -EINVAL;
-    if (how != SDB_RELEASE_KILL && sdb__catching_holds(&process->policies.catching))
-        return -EPERM;
-    return sdb__session_detach(process, how, child);
 }
 
 void sdb_process_set_data(struct sdb_process *process, void *data)

@@ -12,9 +12,10 @@
 #include <sdb/process.h>
 
 #include "held/address_space.h"
+#include "held/slots.h"
 #include "held/thread.h"
-#include "kernel/ptrace.h"
-#include "trap/debug_registers.h"
+
+struct sdb__held;
 
 /* What is being done with a process, which says what becomes of the stops of its threads. */
 enum sdb__process_phase {
@@ -30,11 +31,13 @@ struct sdb__policies {
     uint32_t follow; /* SDB_FOLLOW_... */
     enum sdb_release release;
     enum sdb_stop_mode stop_mode;
-    struct sdb__catching catching;
+    bool stops_at_filter; /* a seccomp filter has the kernel stop it */
+    bool must_be_held; /* it may not be let go, nor a newborn of it: its system calls would fail */
 };
 
 struct sdb_process {
     struct sdb_session *session; /* NULL once it is gone */
+    struct sdb__held *held;      /* of the session, the same */
     struct sdb_process *next;    /* in the session's list */
     struct sdb_process *previous;
     unsigned references; /* atomic; one is the session's, and one each thread's */
@@ -45,6 +48,7 @@ struct sdb_process {
     bool first_replaced; /* in an attach: another thread, not held, has its first one's id */
     enum sdb__process_phase phase;
     struct sdb__policies policies;
+    bool births_reported; /* by the kernel, whatever the policies say: a feature wants it */
 
     struct sdb_thread *thread;  /* the first one, whose id is the pid */
     struct sdb_thread *threads; /* all */
@@ -53,36 +57,38 @@ struct sdb_process {
     bool gathered;     /* all that can stand still do, and nothing was resumed since */
     unsigned pauses;   /* its threads stand still for a moment: how often that was asked for */
 
-    bool births_reported; /* by the kernel, whatever the policies say: it has or had breakpoints */
-
     bool killed;             /* by the end of its session */
     bool ended;              /* its first thread's status says how */
     bool released;           /* let go at its exec; it is still to be told */
     struct sdb_child *child; /* what it becomes when it is let go at its exec, or NULL */
-    void *data;
+    void *data;              /* the caller's */
 
     pthread_mutex_t space_lock; /* of the pointer: other threads read memory while the tracer thread
                                    sees an exec */
     struct sdb__space *space;   /* retained */
     bool memory_closed;         /* atomic; its memory is not for callers any more */
 
-    struct sdb__debug_slots debug;
-    struct sdb__watch_site *watch_sites; /* oldest first */
-    struct sdb__hardware_place *hardware_places;
+    unsigned features; /* those that it uses, a bit for each slot */
+    void *slots[SDB__SLOT_COUNT];
 };
 
 /**
- * @param session  it is put into its list
- * @param pidfd    becomes the process's, if this succeeds
+ * @param held   of the session; the process is put into its list
+ * @param pidfd  becomes the process's, if this succeeds
  * @return a process with one running thread, held with the defaults; or NULL
  */
-struct sdb_process *sdb__process_create(struct sdb_session *session, pid_t pid, int pidfd);
+struct sdb_process *sdb__process_create(struct sdb_session *session, struct sdb__held *held,
+                                        pid_t pid, int pidfd);
+
+/**
+ * @return one without threads that is in no list, whose only reference is the caller's, to remember
+ *         another by; or NULL
+ */
+struct sdb_process *sdb__process_allocate(struct sdb_session *session, struct sdb__held *held,
+                                          pid_t pid);
 
 /** Take it out of its session, close its pidfd, and drop its threads and the session's reference. */
 void sdb__process_gone(struct sdb_process *process);
-
-/** @return whether the process is held and the caller is its session's tracer thread */
-bool sdb__process_is_ours(const struct sdb_process *process);
 
 /** @return whether it has ended, was let go, or is leaving */
 bool sdb__process_is_gone(const struct sdb_process *process);
@@ -99,8 +105,15 @@ static inline bool sdb__process_is_hidden(const struct sdb_process *process)
     return process->phase == SDB__PROCESS_LEAVING || process->phase == SDB__PROCESS_WATCHED;
 }
 
-/** Have the kernel's options say what sdb__process_options() says.  @return 0 or a negative errno */
-int sdb__process_apply_options(struct sdb_process *process);
+/**
+ * Go through the threads that stand still.
+ *
+ * @param after  the one before, or NULL: the first is wanted
+ * @return the next, or NULL
+ */
+struct sdb_thread *sdb__process_next_standing(const struct sdb_process *process,
+                                              const struct sdb_thread *after);
+
 /** It has gone, for the callers, or it was reaped: no other thread opens its memory from now on. */
 void sdb__process_close_memory(struct sdb_process *process);
 
@@ -116,8 +129,5 @@ int sdb__process_open_space(struct sdb_process *process, struct sdb__space *spac
  *         tracer thread has not seen that yet; any thread
  */
 bool sdb__process_has_other_memory(struct sdb_process *process);
-
-/** @return what the kernel shall do by itself for its threads */
-struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);
 
 #endif

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a session knows of a thread.
+ * What is known of a held thread.
+ *
+ * Its state is three things, each of which has its own functions, which assert what must hold:
+ *  - what the kernel has it do: sdb__thread_set_doing(), and sdb__thread_stop_is_coming();
+ *  - why it shall stand: sdb__thread_want() and sdb__thread_unwant();
+ *  - what is to be told of it: sdb__thread_set_stop(), and the queue (session/queue.h).
  */
 #ifndef SDB_LIB_HELD_THREAD_H
 #define SDB_LIB_HELD_THREAD_H
@@ -13,20 +18,32 @@
 #include <sdb/thread.h>
 
 #include "held/register_cache.h"
-#include "syscall/calls.h"
-#include "trap/debug_registers.h"
-#include "watchpoint/watchpoint.h"
+#include "held/slots.h"
 
-struct sdb_breakpoint;
-struct sdb__site;
+struct sdb__feature;
 
-/* How deep in handlers of handlers a site is known to have been hit already. */
-#define SDB__MOST_REPEATS 5
+/* What the kernel has a thread do, as far as the session has learnt. */
+enum sdb__doing {
+    SDB__RUNS,
+    SDB__LISTENS, /* it was left in the group-stop of its process (PTRACE_LISTEN) */
+    SDB__STANDS,  /* in a stop in which ptrace requests work */
+    SDB__ENDED,   /* `status` says how; its id may belong to another by now */
+    SDB__LET_GO,  /* it is held no more */
+};
 
-/* A thread will come to a site again, without a new hit, with this stack pointer. */
-struct sdb__repeat {
-    struct sdb__site *site; /* or NULL */
-    uint64_t stack_pointer;
+/* Why a thread shall stand, or stands.  It goes on only when no reason is left. */
+enum sdb__reason {
+    SDB__REASON_HOLD = 1, /* for the caller, until it is resumed: it is told, or all were stopped */
+    SDB__REASON_INTERRUPT = 2, /* the caller wants the event of an interrupt */
+    SDB__REASON_PAUSE = 4,     /* the library does something to its process, for a moment */
+    SDB__REASON_WORK = 8,      /* its stop is being looked at, or it is being got ready to go on */
+};
+
+/* What keeps a running thread from stopping when it is asked to. */
+enum sdb__hindrance {
+    SDB__HINDERED_NOT,
+    SDB__HINDERED_NOW,     /* it was found so, and may not be any more */
+    SDB__HINDERED_BY_VFORK /* it waits for its vfork child; its next stop says that it does no more */
 };
 
 struct sdb_thread {
@@ -34,66 +51,47 @@ struct sdb_thread {
     struct sdb_thread *next;     /* in the process's list */
     struct sdb_thread *previous;
     struct sdb_thread *next_in_bucket; /* in the session's table */
-    struct sdb_thread *next_queued;
-    unsigned references; /* atomic; one is the process's list's */
+    unsigned references;               /* atomic; one is the process's list's */
     pid_t tid;
-    enum sdb_thread_state state;
 
-    /* Its stop, if it stands still. */
-    uint32_t stop; /* enum sdb_event_kind */
+    /* What the kernel has it do. */
+    enum sdb__doing doing;
+    enum sdb_resume request; /* by which request of ptrace's it was last resumed */
+    enum sdb__hindrance hindrance;
+    bool stop_is_coming; /* it was asked to stop, or has something to stop for, and has not since */
+    bool step_due;       /* a SIGTRAP of its stepping has not come yet */
+    bool awaits_start;   /* a newborn, whose first stop is still to come */
+
+    /* Group-stops. */
+    bool in_group_stop; /* it stands, and its process is in one */
+    bool
+        group_stop_over; /* it stands in one that has ended, which the kernel will not tell again */
+    bool against_stop;   /* it was resumed although its process is in one */
+
+    /* Why it shall stand. */
+    uint8_t reasons; /* enum sdb__reason */
+
+    /* What is to be told of it. */
+    bool queued; /* that has not been told yet */
+    struct sdb_thread *next_queued;
+    uint32_t stop; /* enum sdb_event_kind of where it stands; NONE while it runs */
     int signal;    /* that goes with it */
     pid_t former_tid;
-    struct sdb_thread *newborn; /* that it has made, retained */
+    struct sdb_thread *newborn;        /* that it has made, retained */
+    const struct sdb__feature *teller; /* whose event it is; or NULL: the session's own */
 
-    struct sdb__register_cache registers;
-    struct sdb__debug_state debug;
-    struct sdb__watch_hits *watch_hits; /* where it stands, if its stop is a WATCHPOINT; or NULL */
-
-    /* Breakpoints, see breakpoint.h. */
-    struct sdb__site
-        *at_site;     /* whose instruction is executed when it goes on, and which was hit */
-    uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
-    struct sdb__repeat repeats[SDB__MOST_REPEATS]; /* oldest first */
-    bool trap_first;       /* it was in a group-stop, and takes the trap of a planted byte first */
-    bool displaced;        /* it may stand in a scratch page when it stops */
-    unsigned changes_seen; /* of what is planted, when it was resumed */
-    uint64_t rseq;         /* its struct rseq, 0: not known */
-    uint32_t rseq_signature;
-    bool masks_looked_at; /* once at least */
-    uint8_t masks_unseen; /* hits since its signal mask was looked at, see trap_signal.c */
-    struct sdb_breakpoint *step_target; /* where it is to go, see step.h; or NULL */
-    uint64_t step_frame;                /* and with a stack pointer above this */
-    struct sdb_breakpoint **hits;       /* that are told now */
-    unsigned hit_count;
-    struct sdb__calls calls;
-
-    enum sdb_resume how; /* it was last resumed so */
+    /* How it came to where it is. */
+    enum sdb_resume how; /* it was resumed by the caller so */
     uint32_t came_from;  /* and out of this stop */
 
-    /* Whether something is so now. */
-    bool queued;           /* its event waits to be told */
-    bool ended;            /* and `status` says how; its id may belong to another by now */
-    bool awaits_start;     /* a newborn, whose first stop is still to come */
-    bool in_group_stop;    /* it stands still in the group-stop of its process */
-    bool group_stop_over;  /* and that has ended meanwhile, which the kernel will not tell again */
-    bool listening;        /* it was left in its group-stop (PTRACE_LISTEN) */
-    bool leaving_exec;     /* it was resumed out of its exec */
-    bool has_trap_flag;    /* of its own, since before it was stepped */
-    bool step_trap_due;    /* it was resumed to step, and the SIGTRAP of that has not come yet */
-    bool in_vfork;         /* it was resumed into waiting for its vfork child */
-    bool cannot_stop;      /* it was found to be where no interrupt stops it */
-    bool dying;            /* it was killed while it was to be let go */
-    bool lost;             /* it has ended, or is held no more, and the kernel has not told how */
-    bool missing;          /* no task has had its id when it was looked for */
-    bool interrupt_asked;  /* the kernel was asked to stop it, and it has not stopped since */
-    bool interrupt_wanted; /* the caller wants the event of that */
-    bool hold_wanted;      /* it shall stop and stay, without an event of that */
-    bool pause_wanted;     /* it shall stop for a moment, without an event of that */
-    bool paused;           /* it stands still for that and nothing else: for the caller it runs */
-    bool against_stop;     /* it was resumed against the group-stop of its process */
+    /* What has been noticed on the way to its end. */
+    bool missing; /* no task had its id when it was looked for */
+    bool dying;   /* it was to be let go, and is still to be waited for: for its end, or a trap */
 
-    void *data;
-    struct sdb_exit_status status;
+    struct sdb__register_cache registers;
+    struct sdb_exit_status status; /* how it has ended */
+    void *data;                    /* the caller's */
+    void *slots[SDB__SLOT_COUNT];  /* the features' */
 };
 
 /** @return a running thread with one reference, in its process's list and its session's table */
@@ -105,47 +103,57 @@ void sdb__thread_gone(struct sdb_thread *thread);
 /** Note that it has ended.  @param status  how, or NULL: nobody knows */
 void sdb__thread_ended(struct sdb_thread *thread, const struct sdb_exit_status *status);
 
-/** Note in which state it is. */
-void sdb__thread_set_state(struct sdb_thread *thread, enum sdb_thread_state state);
+/* ---- what the kernel has it do ---- */
 
-/** Note that it has stopped, and why. */
-void sdb__thread_stopped(struct sdb_thread *thread, uint32_t stop, int signal);
+/** Note it.  Who has ended or was let go does nothing else any more. */
+void sdb__thread_set_doing(struct sdb_thread *thread, enum sdb__doing doing);
 
-/**
- * Resume a stopped thread.
- *
- * @param signal  what the thread gets, 0 for none
- * @return 0; a thread that was killed meanwhile counts as resumed
- */
-int sdb__thread_go(struct sdb_thread *thread, enum sdb_resume how, int signal);
+/** Note whether it stops soon by itself, so that it need not be asked. */
+void sdb__thread_stop_is_coming(struct sdb_thread *thread, bool is_coming);
 
-/**
- * Resume a stopped thread in the way in which nothing is changed: the signal that was coming is
- * delivered, a group-stop kept if it continues.
- */
-int sdb__thread_go_on(struct sdb_thread *thread, enum sdb_resume how);
+static inline bool sdb__thread_runs(const struct sdb_thread *thread)
+{
+    return thread->doing <= SDB__LISTENS;
+}
 
-/**
- * Ask a running thread to stop.  The kernel keeps a request that comes when the thread has already
- * stopped for another reason, so one that is under way is not made again.
- */
-int sdb__thread_ask_to_stop(struct sdb_thread *thread);
+static inline bool sdb__thread_stands(const struct sdb_thread *thread)
+{
+    return thread->doing == SDB__STANDS;
+}
 
-/**
- * Whether the caller may ask something of a thread: at all, if it stands still, or only if it has also
- * been told why, which it has not yet been of all that stand still when a process is stopped as a whole.
- *
- * @return 0, -EINVAL (NULL), -SDB_EWRONGTHREAD, -ESRCH (gone), or -EBUSY (it runs, or is to be told)
- */
-int sdb__thread_check_caller(const struct sdb_thread *thread);
-int sdb__thread_check_stopped(const struct sdb_thread *thread);
-int sdb__thread_check_told(const struct sdb_thread *thread);
+static inline bool sdb__thread_has_ended(const struct sdb_thread *thread)
+{
+    return thread->doing == SDB__ENDED;
+}
 
-/** @return whether it is one of enum sdb_resume */
-bool sdb__resume_is_known(enum sdb_resume how);
+static inline bool sdb__thread_is_gone(const struct sdb_thread *thread)
+{
+    return thread->doing >= SDB__ENDED;
+}
 
-/** Note that it runs, in the way in which it was last resumed; its next stop may be there already. */
-void sdb__thread_runs_unseen(struct sdb_thread *thread);
+/* ---- why it shall stand ---- */
+
+/** Give it a reason; one that runs is to be asked to stop, see sdb__thread_ask_to_stop(). */
+void sdb__thread_want(struct sdb_thread *thread, enum sdb__reason reason);
+
+/** Take a reason from it. */
+void sdb__thread_unwant(struct sdb_thread *thread, enum sdb__reason reason);
+
+static inline bool sdb__thread_wants(const struct sdb_thread *thread, enum sdb__reason reason)
+{
+    return thread->reasons & reason;
+}
+
+/** @return whether it stands for the library alone: for the caller it runs */
+static inline bool sdb__thread_pauses(const struct sdb_thread *thread)
+{
+    return sdb__thread_stands(thread) && !(thread->reasons & (SDB__REASON_HOLD | SDB__REASON_WORK));
+}
+
+/* ---- what is to be told of it ---- */
+
+/** Note what its stop is. */
+void sdb__thread_set_stop(struct sdb_thread *thread, uint32_t kind, int signal);
 
 /** The signal that reaches it if nobody says otherwise, or 0. */
 int sdb__thread_pending_signal(const struct sdb_thread *thread);

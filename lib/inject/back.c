@@ -103,7 +103,7 @@ static bool needs_interrupt(const struct sdb__injection *injection)
 {
     const struct sdb_thread *thread = injection->thread;
 
-    return (injection->saw_group_stop && !thread->in_group_stop) || thread->interrupt_asked ||
+    return (injection->saw_group_stop && !thread->in_group_stop) || thread->stop_is_coming ||
            (injection->place == SDB__AT_EXIT && sdb__registers_will_restart(&injection->saved));
 }
 
@@ -124,7 +124,7 @@ int sdb__injection_restore(struct sdb__injection *injection)
         sdb__signal_stop_again(thread->process->pid, injection->tid);
     if (needs_interrupt(injection)) {
         rc = sdb__ptrace_interrupt(injection->tid);
-        thread->interrupt_asked = rc == 0;
+        sdb__thread_stop_is_coming(thread, rc == 0);
     }
     return rc;
 }

@@ -30,7 +30,7 @@
 #include "held/process.h"
 #include "inject/injection.h"
 #include "kernel/ptrace.h"
-#include "session/event.h"
+#include "kernel/status.h"
 #include "session/session.h"
 
 /* In 64-bit code. */
@@ -110,7 +110,7 @@ static int find_place(struct sdb__injection *injection)
     default:
         break;
     }
-    rc = sdb__event_restore_status(injection->tid, &status);
+    rc = sdb__status_restore(injection->tid, &status);
     if (rc < 0)
         return rc;
     switch (sdb__status_kind(status, &signal)) {
@@ -285,8 +285,7 @@ int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments
 
     if (rc < 0)
         return rc;
-    if (session->stop_to_take == thread->tid)
-        session->stop_to_take = 0;
+    sdb__session_forget_stop_of(session, thread->tid);
     rc = run(&injection);
     if (rc == -ESRCH)
         return rc;

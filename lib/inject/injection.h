@@ -16,7 +16,7 @@
 #include <sys/user.h>
 
 #include "held/thread.h"
-#include "session/event.h"
+#include "kernel/status.h"
 
 #define SDB__ALL_SIGNALS (~UINT64_C(0))
 

@@ -7,10 +7,8 @@
 #include <sys/syscall.h>
 
 #include "base/trace.h"
-#include "held/process.h"
 #include "inject/injection.h"
 #include "kernel/ptrace.h"
-#include "session/await.h"
 #include "session/session.h"
 
 /* Of eflags: the program steps itself. */
@@ -35,9 +33,9 @@ static void take_newborn(struct sdb__injection *injection, int status)
     int newborn_status = 0;
     int signal = 0;
 
-    if (sdb__event_decode(thread, status, &stop) < 0)
+    if (sdb__session_decode(thread, status, &stop) < 0)
         return;
-    if (sdb__await(thread, stop.other_tid, &newborn_status) == 0 &&
+    if (sdb__session_await(thread, stop.other_tid, &newborn_status) == 0 &&
         sdb__status_kind(newborn_status, &signal) == SDB__STATUS_STOP &&
         sdb__ptrace_get_general(stop.other_tid, &now) == 0) {
         begin.rax = 0;
@@ -135,11 +133,11 @@ int sdb__injection_run_to_with(struct sdb__injection *injection, enum sdb__injec
         int rc = resume(injection, way, *signal);
 
         if (rc == 0)
-            rc = sdb__await(injection->thread, injection->tid, &status);
+            rc = sdb__session_await(injection->thread, injection->tid, &status);
         if (rc < 0)
             return rc;
         if (sdb__tracing())
-            sdb__event_trace_status(injection->tid, status);
+            sdb__status_trace(injection->tid, status);
         kind = sdb__status_kind(status, signal);
         injection->stands_at_signal = kind == SDB__STATUS_SIGNAL;
         if (kind == wanted && (kind != SDB__STATUS_SIGNAL || *signal != SIGSTOP))

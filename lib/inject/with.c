@@ -12,9 +12,8 @@
 #include <sdb/error.h>
 
 #include "held/address_space.h"
-#include "held/process.h"
-#include "held/thread.h"
 #include "inject/inject.h"
+#include "session/session.h"
 
 #define ARGUMENTS 6
 

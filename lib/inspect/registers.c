@@ -18,10 +18,9 @@
 #include "arch/register_table.h"
 #include "arch/x86_64/xsave.h"
 #include "base/versioned.h"
-#include "held/process.h"
-#include "held/thread.h"
 #include "kernel/procfs.h"
 #include "kernel/ptrace.h"
+#include "session/session.h"
 
 #define SIZE_OF_VERSION_0_1 sizeof(struct sdb_registers)
 

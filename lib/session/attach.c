@@ -22,7 +22,7 @@
 #include "base/trace.h"
 #include "kernel/procfs.h"
 #include "session/attach_guard.h"
-#include "session/session.h"
+#include "session/inside.h"
 
 /* How often a thread may refuse to be seized that does not seem to be dying. */
 #define MOST_REFUSALS 100
@@ -189,8 +189,8 @@ static void hold_another_first(struct sdb_process *process)
         status.tracer != (pid_t)syscall(SYS_gettid))
         return;
     process->first_not_held = false;
-    process->thread->cannot_stop = false;
-    process->thread->interrupt_asked = false;
+    process->thread->hindrance = SDB__HINDERED_NOT;
+    sdb__thread_stop_is_coming(process->thread, false);
 }
 
 static bool visit(pid_t tid, void *data)
@@ -198,7 +198,7 @@ static bool visit(pid_t tid, void *data)
     struct attaching *attaching = data;
     struct sdb_thread *thread;
 
-    if (sdb__thread_table_find(&attaching->session->threads, tid))
+    if (sdb__thread_table_find(&attaching->session->held.threads, tid))
         return true;
     if (seize_sibling(attaching, tid) < 0) {
         if (attaching->rc == 0)
@@ -212,8 +212,8 @@ static bool visit(pid_t tid, void *data)
                      "");
         return false;
     }
-    thread->hold_wanted = true;
-    (void)sdb__thread_ask_to_stop(thread);
+    sdb__thread_want(thread, SDB__REASON_HOLD);
+    (void)sdb__session_ask_to_stop(thread);
     if (!sdb__task_is_in(attaching->process->pid, tid))
         hold_another_first(attaching->process);
     return true;
@@ -238,11 +238,11 @@ static bool first_was_replaced(struct sdb_process *process)
 {
     unsigned long unused;
 
-    if (process->thread->state != SDB_THREAD_STOPPED ||
-        sdb__ptrace_message(process->pid, &unused) == 0)
+    if (!sdb__thread_stands(process->thread) || sdb__ptrace_message(process->pid, &unused) == 0)
         return false;
     sdb__trace("first thread of %d stands still no more", (int)process->pid);
-    sdb__thread_set_state(process->thread, SDB_THREAD_RUNNING);
+    sdb__thread_set_doing(process->thread, SDB__RUNS);
+    sdb__thread_set_stop(process->thread, SDB_EVENT_NONE, 0);
     return true;
 }
 
@@ -306,13 +306,13 @@ static int seize_first(struct attaching *attaching)
     for (;;) {
         rc = sdb__ptrace_seize(process->pid, &options);
         if (rc == 0) {
-            (void)sdb__thread_ask_to_stop(process->thread);
+            (void)sdb__session_ask_to_stop(process->thread);
             return 0;
         }
         if (sdb__procfs_status(process->pid, &status) == 0 && status.state == 'Z' &&
             status.thread_count > 1) {
             process->first_not_held = true;
-            process->thread->cannot_stop = true;
+            process->thread->hindrance = SDB__HINDERED_NOW;
             return 0;
         }
         if (rc != -EPERM)
@@ -353,11 +353,11 @@ static int try_attach(struct sdb_session *session, pid_t pid, int pidfd,
     struct sdb_process *held;
     int rc;
 
-    if (sdb__thread_table_find(&session->threads, pid)) {
+    if (sdb__thread_table_find(&session->held.threads, pid)) {
         sdb__fd_close(&pidfd); /* it is leaving, and cannot stop yet */
         return refuse_traced(error, SDB_STAGE_FIND, pid, (pid_t)syscall(SYS_gettid));
     }
-    held = sdb__process_create(session, pid, pidfd);
+    held = sdb__session_add(session, pid, pidfd);
     if (!held) {
         sdb__fd_close(&pidfd);
         return refuse(error, -ENOMEM, SDB_STAGE_FIND, pid, "");

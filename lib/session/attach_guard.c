@@ -11,7 +11,7 @@
 
 #include "base/signals.h"
 #include "kernel/procfs.h"
-#include "session/session.h"
+#include "session/inside.h"
 
 /* A seize that takes longer than this may be one that waits for us. */
 #define LONG_MS 5

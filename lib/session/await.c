@@ -2,16 +2,13 @@
 /*
  * Waiting for one thread.
  */
-#include "session/await.h"
-
 #include <errno.h>
 #include <sched.h>
 #include <time.h>
 
-#include "held/process.h"
 #include "kernel/procfs.h"
 #include "kernel/ptrace.h"
-#include "session/event.h"
+#include "kernel/status.h"
 #include "session/session.h"
 
 /* How often it is looked whether the thread has stopped, before there are breaks; and how long they are. */
@@ -19,7 +16,7 @@
 #define FIRST_PAUSE_NS   20000
 #define LONGEST_PAUSE_NS 1000000
 
-int sdb__await(struct sdb_thread *thread, pid_t tid, int *status)
+int sdb__session_await(struct sdb_thread *thread, pid_t tid, int *status)
 {
     struct timespec pause = {.tv_nsec = FIRST_PAUSE_NS};
     struct sdb__procfs_status task;
@@ -36,7 +33,7 @@ int sdb__await(struct sdb_thread *thread, pid_t tid, int *status)
         }
         if (sdb__procfs_status(tid, &task) < 0 || task.state == 'Z' || task.state == 'X')
             return -ESRCH;
-        if (task.state == 't' && sdb__event_restore_status(tid, &stolen) == 0 &&
+        if (task.state == 't' && sdb__status_restore(tid, &stolen) == 0 &&
             sdb__wait_peek_one(tid, status) == -EAGAIN) {
             thread->process->session->stolen = true;
             *status = stolen;

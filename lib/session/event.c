@@ -1,188 +1,90 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wait statuses, decoded.
+ * Events: what is told of a stop or an end.
  */
-#include "session/event.h"
-
 #include <errno.h>
-#include <signal.h>
-#include <string.h>
+
+#include <sdb/process.h>
 
 #include "base/trace.h"
-#include "held/process.h"
-#include "kernel/ptrace.h"
+#include "session/inside.h"
 
-/* The signal of a system call's stop, with PTRACE_O_TRACESYSGOOD. */
-#define SYSCALL_TRAP (SIGTRAP | 0x80)
-
-/* Its message at the end of the call (PTRACE_EVENTMSG_SYSCALL_EXIT, which glibc lacks). */
-#define MESSAGE_SYSCALL_EXIT 2
-
-enum sdb__status_kind sdb__status_kind(int status, int *signal)
+/* Whether it is the event of a process that was let go at its exec. */
+static bool tells_release(const struct sdb_thread *thread)
 {
-    *signal = 0;
-    if (sdb__status_is_end(status))
-        return SDB__STATUS_END;
-    *signal = WSTOPSIG(status);
-    switch (sdb__status_event(status)) {
-    case 0:
-        return *signal == SYSCALL_TRAP ? SDB__STATUS_SYSTEM_CALL : SDB__STATUS_SIGNAL;
-    case PTRACE_EVENT_STOP:
-        return SDB__STATUS_STOP;
-    case PTRACE_EVENT_FORK:
-    case PTRACE_EVENT_VFORK:
-    case PTRACE_EVENT_CLONE:
-        return SDB__STATUS_NEWBORN;
-    case PTRACE_EVENT_EXEC:
-        return SDB__STATUS_EXEC;
-    case PTRACE_EVENT_SECCOMP:
-        return SDB__STATUS_SECCOMP;
-    default:
-        return SDB__STATUS_OTHER;
-    }
+    return thread->process->released && thread == thread->process->thread;
 }
 
-/*
- * A single step ends with a SIGTRAP too.  The kernel's codes for it: TRAP_TRACE usually, TRAP_BRKPT
- * after a system call, TRAP_UNK where a signal handler begins.  A breakpoint instruction of the
- * program's own has SI_KERNEL, and a SIGTRAP that somebody sent has a code of 0 or less.
- */
-bool sdb__is_step_trap(pid_t tid)
+static uint32_t kind_of(const struct sdb_thread *thread)
 {
-    siginfo_t info;
-
-    return sdb__ptrace_siginfo(tid, &info) == 0 &&
-           (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK);
+    if (tells_release(thread))
+        return SDB_EVENT_RELEASED;
+    if (!sdb__thread_has_ended(thread))
+        return thread->stop;
+    return thread == thread->process->thread ? SDB_EVENT_EXITED : SDB_EVENT_THREAD_EXIT;
 }
 
-/* A stop that PTRACE_SEIZE has brought: a newborn's first, a group-stop, its end, or an interrupt. */
-static void decode_event_stop(const struct sdb_thread *thread, int stop_signal,
-                              struct sdb__stop *stop)
+static void trace_event(const struct sdb_event *event)
 {
-    stop->in_group_stop = stop_signal != SIGTRAP;
-    if (thread->awaits_start) {
-        stop->kind = SDB_EVENT_START;
-    } else if (stop->in_group_stop) {
-        stop->kind = SDB_EVENT_GROUP_STOP;
-        stop->signal = stop_signal;
-    } else {
-        stop->kind = thread->listening ? SDB_EVENT_GROUP_CONTINUE : SDB_EVENT_INTERRUPT;
-    }
-}
-
-/* What comes with a message of the kernel's. */
-static int decode_with_message(pid_t tid, uint32_t kind, struct sdb__stop *stop)
-{
-    unsigned long message = 0;
-    int rc = sdb__ptrace_message(tid, &message);
-
-    if (rc < 0)
-        return rc;
-    stop->kind = kind;
-    stop->other_tid = (pid_t)message;
-    return 0;
-}
-
-/*
- * The two stops of a system call look alike.  From one to the next they alternate; where something
- * else was between them, the kernel's message tells.
- */
-static int decode_syscall(const struct sdb_thread *thread, struct sdb__stop *stop)
-{
-    unsigned long message = 0;
-    int rc;
-
-    if (thread->calls.watched && (thread->came_from == SDB_EVENT_SYSCALL_ENTRY ||
-                                  thread->came_from == SDB_EVENT_SYSCALL_EXIT)) {
-        stop->kind = thread->came_from == SDB_EVENT_SYSCALL_ENTRY ? SDB_EVENT_SYSCALL_EXIT
-                                                                  : SDB_EVENT_SYSCALL_ENTRY;
-        return 0;
-    }
-    rc = sdb__ptrace_message(thread->tid, &message);
-    stop->kind = message == MESSAGE_SYSCALL_EXIT ? SDB_EVENT_SYSCALL_EXIT : SDB_EVENT_SYSCALL_ENTRY;
-    return rc;
-}
-
-int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__stop *stop)
-{
-    const int stop_signal = WSTOPSIG(status);
-
-    *stop = (struct sdb__stop){.kind = SDB_EVENT_NONE};
-    switch (sdb__status_event(status)) {
-    case PTRACE_EVENT_FORK:
-        return decode_with_message(thread->tid, SDB_EVENT_FORK, stop);
-    case PTRACE_EVENT_VFORK:
-        return decode_with_message(thread->tid, SDB_EVENT_VFORK, stop);
-    case PTRACE_EVENT_CLONE:
-        return decode_with_message(thread->tid, SDB_EVENT_CLONE, stop);
-    case PTRACE_EVENT_EXEC:
-        return decode_with_message(thread->tid, SDB_EVENT_EXEC, stop);
-    case PTRACE_EVENT_SECCOMP:
-        stop->kind = SDB_EVENT_SYSCALL_ENTRY;
-        stop->by_filter = true;
-        return 0;
-    case PTRACE_EVENT_VFORK_DONE:
-        stop->kind = SDB_EVENT_VFORK_DONE;
-        return 0;
-    case PTRACE_EVENT_STOP:
-        decode_event_stop(thread, stop_signal, stop);
-        return 0;
-    default:
-        break;
-    }
-    if (stop_signal == SYSCALL_TRAP)
-        return decode_syscall(thread, stop);
-    if (stop_signal == SIGTRAP && thread->step_trap_due && sdb__is_step_trap(thread->tid)) {
-        stop->kind = SDB_EVENT_STEP;
-        return 0;
-    }
-    stop->kind = SDB_EVENT_SIGNAL;
-    stop->signal = stop_signal;
-    return 0;
-}
-
-int sdb__event_restore_status(pid_t tid, int *status)
-{
-    siginfo_t info = {0};
-    int rc = sdb__ptrace_siginfo(tid, &info);
-
-    if (rc < 0)
-        return rc;
-    /* The stops of ptrace's own have their whole code there: a signal, and the event above it. */
-    if (info.si_code == SYSCALL_TRAP || info.si_code >> 8 > 0)
-        *status = W_STOPCODE(info.si_code);
+    if (event->signal > 0)
+        sdb__trace("event: %s %d of thread %d of process %d", sdb_event_name(event->kind),
+                   event->signal, event->thread->tid, event->process->pid);
+    else if (event->new_thread)
+        sdb__trace("event: %s of thread %d of process %d: new %s %d", sdb_event_name(event->kind),
+                   event->thread->tid, event->process->pid,
+                   event->new_process == event->process ? "thread" : "process",
+                   event->new_thread->tid);
+    else if (event->status)
+        sdb__trace("event: %s of thread %d of process %d: %s %d", sdb_event_name(event->kind),
+                   event->thread->tid, event->process->pid,
+                   event->status->how == SDB_KILLED ? "signal" : "code", event->status->code);
     else
-        *status = W_STOPCODE(info.si_signo);
-    return 0;
+        sdb__trace("event: %s of thread %d of process %d", sdb_event_name(event->kind),
+                   event->thread->tid, event->process->pid);
 }
 
-void sdb__event_trace_status(pid_t tid, int status)
+/* What goes with some stops only. */
+static void add_details(struct sdb_thread *thread, struct sdb_event *event)
 {
-    static const char *const events[] = {
-        [PTRACE_EVENT_FORK] = "fork",
-        [PTRACE_EVENT_VFORK] = "vfork",
-        [PTRACE_EVENT_CLONE] = "clone",
-        [PTRACE_EVENT_EXEC] = "exec",
-        [PTRACE_EVENT_EXIT] = "exit",
-        [PTRACE_EVENT_VFORK_DONE] = "vfork done",
-        [PTRACE_EVENT_SECCOMP] = "seccomp filter",
-    };
-    const unsigned event = sdb__status_event(status);
+    if (thread->newborn) {
+        event->new_thread = thread->newborn;
+        event->new_process = thread->newborn->process;
+    }
+    if (thread->teller)
+        thread->teller->tell(thread, event);
+}
 
-    if (WIFEXITED(status))
-        sdb__trace("wait: %d exited with code %d", (int)tid, WEXITSTATUS(status));
-    else if (WIFSIGNALED(status))
-        sdb__trace("wait: %d killed by signal %d", (int)tid, WTERMSIG(status));
-    else if (event == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP)
-        sdb__trace("wait: %d stopped: interrupt, start, or end of group-stop", (int)tid);
-    else if (event == PTRACE_EVENT_STOP)
-        sdb__trace("wait: %d stopped: group-stop by signal %d", (int)tid, WSTOPSIG(status));
-    else if (event < sizeof(events) / sizeof(events[0]) && events[event])
-        sdb__trace("wait: %d stopped: %s", (int)tid, events[event]);
-    else if (WSTOPSIG(status) == SYSCALL_TRAP)
-        sdb__trace("wait: %d stopped: system call", (int)tid);
+void sdb__session_tell(struct sdb_session *session, struct sdb_thread *thread,
+                       struct sdb_event *event)
+{
+    struct sdb_process *process = thread->process;
+    const bool is_release = tells_release(thread);
+    const bool is_stop = sdb__thread_stands(thread);
+
+    /* Each member, as it is done for every stop: what is left out would be cleared by a loop. */
+    event->kind = kind_of(thread);
+    event->signal = is_stop ? thread->signal : 0;
+    event->process = process;
+    event->thread = thread;
+    event->status = sdb__thread_has_ended(thread) && !is_release ? &thread->status : NULL;
+    event->new_process = NULL;
+    event->new_thread = NULL;
+    event->child = is_release ? process->child : NULL;
+    event->former_tid = is_stop ? thread->former_tid : 0;
+    event->value_size = 0;
+    event->address = 0;
+    event->breakpoint = NULL;
+    event->watchpoint = NULL;
+    event->old_value = NULL;
+    event->new_value = NULL;
+    if (is_stop)
+        add_details(thread, event);
     else
-        sdb__trace("wait: %d stopped: signal %d", (int)tid, WSTOPSIG(status));
+        session->told_end = thread;
+    if (is_release)
+        process->child = NULL;
+    if (sdb__tracing())
+        trace_event(event);
 }
 
 int sdb_event_resume(const struct sdb_event *event)

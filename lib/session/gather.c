@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "kernel/procfs.h"
-#include "session/session.h"
+#include "session/inside.h"
 
 /*
  * How long to wait for threads to stop before it is looked at whether they can.  What keeps a thread
@@ -35,10 +35,8 @@ static bool waits_for_vfork(const struct sdb_thread *thread)
  * Whether a thread is where no interrupt stops it.  ptrace(2) does not say; /proc does.  A first thread
  * that has ended waits for the others; without any, the end of the process is on its way, if it is held.
  */
-static bool cannot_stop(const struct sdb_thread *thread, const struct sdb__procfs_status *status)
+static bool is_hindered(const struct sdb_thread *thread, const struct sdb__procfs_status *status)
 {
-    if (thread->in_vfork)
-        return true;
     if (status->state == 'Z' || status->state == 'X')
         return thread == thread->process->thread &&
                (status->thread_count > 1 || thread->process->first_not_held);
@@ -66,7 +64,7 @@ static void look_at_running(struct sdb_process *process)
 
     for (struct sdb_thread *thread = process->threads; thread; thread = next) {
         next = thread->next;
-        if (thread->state != SDB_THREAD_RUNNING || thread->ended)
+        if (!sdb__thread_runs(thread))
             continue;
         if (sdb__procfs_thread_status(process->pid, thread->tid, &status) < 0) {
             /* Its end, or that of an exec, is on its way; if it was ever held by that id. */
@@ -76,10 +74,12 @@ static void look_at_running(struct sdb_process *process)
                 thread->missing = true;
         } else if (status.tracer == tracer || (process->first_not_held && status.state == 'Z')) {
             thread->missing = false;
-            thread->cannot_stop = cannot_stop(thread, &status);
+            if (thread->hindrance != SDB__HINDERED_BY_VFORK)
+                thread->hindrance =
+                    is_hindered(thread, &status) ? SDB__HINDERED_NOW : SDB__HINDERED_NOT;
         } else if (is_replaced(thread, &status)) {
             process->first_replaced = true;
-            thread->cannot_stop = true; /* whoever attaches sees to it */
+            thread->hindrance = SDB__HINDERED_NOW; /* whoever attaches sees to it */
         } else if ((status.state == 'Z' || status.state == 'X') && !thread->missing) {
             /* It may be whoever had this id before an exec, seen as the kernel does away with it. */
             thread->missing = true;
@@ -93,7 +93,7 @@ static void look_at_running(struct sdb_process *process)
 static bool some_run(const struct sdb_process *process)
 {
     for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (thread->state == SDB_THREAD_RUNNING && !thread->cannot_stop)
+        if (sdb__thread_runs(thread) && thread->hindrance == SDB__HINDERED_NOT)
             return true;
     }
     return false;
@@ -107,7 +107,7 @@ static bool some_may_stop(struct sdb_process *process)
 {
     const struct sdb_thread *first = process->thread;
 
-    if (!some_run(process) && first->state == SDB_THREAD_RUNNING && !first->in_vfork)
+    if (!some_run(process) && sdb__thread_runs(first) && first->hindrance != SDB__HINDERED_BY_VFORK)
         look_at_running(process);
     return process->session && some_run(process);
 }
@@ -132,7 +132,7 @@ static void take_by_tid(struct sdb_process *process)
             int status;
 
             next = thread->next;
-            if (thread->state != SDB_THREAD_RUNNING || !sdb__wait_take_stop(thread->tid, &status))
+            if (!sdb__thread_runs(thread) || !sdb__wait_take_stop(thread->tid, &status))
                 continue;
             sdb__session_take(session, thread->tid, status, &none);
             found = true;
@@ -144,28 +144,24 @@ static void take_by_tid(struct sdb_process *process)
 }
 
 /* @return whether one of them is known to be where it cannot stop */
-static bool ask_all(struct sdb_process *process, bool for_a_moment)
+static bool ask_all(struct sdb_process *process, enum sdb__reason reason)
 {
     bool found = false;
 
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (!for_a_moment)
-            thread->paused = false; /* it stays */
-        if (thread->state != SDB_THREAD_RUNNING)
+        if (sdb__thread_is_gone(thread))
             continue;
-        if (for_a_moment)
-            thread->pause_wanted = true;
-        else
-            thread->hold_wanted = true;
-        (void)sdb__thread_ask_to_stop(thread);
-        thread->cannot_stop = thread->cannot_stop || thread->in_vfork;
-        if (thread->cannot_stop)
+        sdb__thread_want(thread, reason);
+        if (!sdb__thread_runs(thread))
+            continue;
+        (void)sdb__session_ask_to_stop(thread);
+        if (thread->hindrance != SDB__HINDERED_NOT)
             found = true;
     }
     return found;
 }
 
-static int stop_all(struct sdb_process *process, bool for_a_moment,
+static int stop_all(struct sdb_process *process, enum sdb__reason reason,
                     const struct sdb__deadline *deadline, bool heeds_interrupt)
 {
     struct sdb_session *session = process->session;
@@ -173,7 +169,7 @@ static int stop_all(struct sdb_process *process, bool for_a_moment,
     unsigned turns = 0;
     int rc = 0;
 
-    some_cannot = ask_all(process, for_a_moment);
+    some_cannot = ask_all(process, reason);
     take_by_tid(process);
     while (process->session && !process->ended && process->running_count > 0 &&
            (!some_cannot || some_may_stop(process))) {
@@ -195,8 +191,7 @@ static int stop_all(struct sdb_process *process, bool for_a_moment,
             some_cannot = true;
             if (some_run(process) && sdb__deadline_passed(deadline))
                 break;
-            (void)ask_all(process,
-                          for_a_moment); /* of newborns, one may have been let run meanwhile */
+            (void)ask_all(process, reason); /* of newborns, one may have been let run meanwhile */
             rc = 0;
         }
     }
@@ -210,7 +205,7 @@ int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline 
 
     /* It may end meanwhile, and go if it is leaving. */
     sdb_process_retain(process);
-    rc = stop_all(process, false, deadline, heeds_interrupt);
+    rc = stop_all(process, SDB__REASON_HOLD, deadline, heeds_interrupt);
     if (rc == 0)
         process->gathered = true;
     sdb_process_close(process);
@@ -219,14 +214,12 @@ int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline 
 
 /* ---- for a moment ---- */
 
-void sdb__session_go_on(struct sdb_thread *thread)
+/* Its threads shall stand, those that stand already, too. */
+static void begin_pause(struct sdb_process *process)
 {
-    if (thread->process->pauses > 0)
-        thread->paused = true;
-    else if (thread->against_stop)
-        (void)sdb__thread_go(thread, thread->how, 0);
-    else
-        (void)sdb__thread_go_on(thread, thread->how);
+    process->pauses++;
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next)
+        sdb__thread_want(thread, SDB__REASON_PAUSE);
 }
 
 int sdb__session_pause(struct sdb_process *process)
@@ -237,9 +230,9 @@ int sdb__session_pause(struct sdb_process *process)
     if (!process->session || process->phase == SDB__PROCESS_LEAVING)
         return -ESRCH;
     sdb_process_retain(process);
-    process->pauses++;
+    begin_pause(process);
     if (process->running_count > 0)
-        rc = stop_all(process, true, &never, false);
+        rc = stop_all(process, SDB__REASON_PAUSE, &never, false);
     if (rc == 0 && (!process->session || process->ended || process->released))
         rc = -ESRCH;
     if (rc < 0)
@@ -251,12 +244,11 @@ int sdb__session_pause(struct sdb_process *process)
 /* An interrupt that the caller has asked for while it paused is told. */
 static void end_pause(struct sdb_thread *thread)
 {
-    thread->paused = false;
-    if (!thread->interrupt_wanted) {
-        sdb__session_go_on(thread);
+    if (!sdb__thread_wants(thread, SDB__REASON_INTERRUPT)) {
+        sdb__session_settle(thread);
         return;
     }
-    thread->interrupt_wanted = false;
+    sdb__thread_unwant(thread, SDB__REASON_INTERRUPT);
     sdb__session_enqueue(thread->process->session, thread);
 }
 
@@ -267,17 +259,29 @@ void sdb__session_unpause(struct sdb_process *process)
     if (--process->pauses > 0)
         return;
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next)
-        thread->pause_wanted = false;
+        sdb__thread_unwant(thread, SDB__REASON_PAUSE);
     /* Whoever goes on may have the others stop, and end; and go, where nobody is told of that. */
     sdb_process_retain(process);
     for (struct sdb_thread *thread = process->threads; thread; thread = next) {
         next = thread->next;
-        if (!thread->paused || thread->state != SDB_THREAD_STOPPED)
+        if (!sdb__thread_pauses(thread))
             continue;
         sdb_thread_retain(thread);
         end_pause(thread);
-        next = thread->state == SDB_THREAD_GONE ? process->threads : thread->next;
+        next = sdb__thread_is_gone(thread) ? process->threads : thread->next;
         sdb_thread_close(thread);
     }
     sdb_process_close(process);
+}
+
+void sdb__session_abandon(struct sdb_process *process)
+{
+    begin_pause(process);
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        sdb__thread_unwant(thread, SDB__REASON_HOLD);
+        sdb__thread_unwant(thread, SDB__REASON_INTERRUPT);
+        thread->against_stop = false;
+        thread->how = SDB_RESUME_CONTINUE;
+    }
+    sdb__session_unpause(process);
 }

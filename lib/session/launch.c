@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "kernel/ptrace.h"
 #include "launch/launching.h"
-#include "session/session.h"
+#include "session/inside.h"
 
 #define DEATH_TIMEOUT_MS 1000
 
@@ -72,16 +72,17 @@ static int hold(struct sdb_session *session, struct sdb__launching *launching,
     struct sdb_process *held;
     int rc = sdb__ptrace_seize(launching->pid, &options);
 
-    held = rc == 0 ? sdb__process_create(session, launching->pid, launching->pidfd) : NULL;
+    held = rc == 0 ? sdb__session_add(session, launching->pid, launching->pidfd) : NULL;
     if (!held)
         return explain_refusal(launching, rc < 0 ? rc : -ENOMEM, error);
     launching->pidfd = -1;
     held->launched = true;
     held->policies.release = SDB_RELEASE_KILL;
     held->policies.follow = options.follow;
-    if (has_filter)
-        sdb__catching_by_filter(&held->policies.catching, &launching->plan.caught);
+    held->policies.stops_at_filter = has_filter;
+    held->policies.must_be_held = has_filter;
     held->phase = SDB__PROCESS_LAUNCHING;
+    sdb__features_launched(held, &launching->plan);
 
     rc = run_to_exec(session, held, launching, error);
     if (rc < 0) {

@@ -14,21 +14,15 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
-#include "base/trace.h"
-#include "breakpoint/breakpoint.h"
-#include "breakpoint/hardware.h"
 #include "held/address_space.h"
 #include "kernel/procfs.h"
-#include "session/session.h"
+#include "session/inside.h"
 
 /*
  * Statuses of threads that never become known are a host's own affair (what it traces by hand, its
  * clone children); they are forgotten when there are more than these.
  */
 #define MOST_ORPHANS 256
-
-/* How long the first stop of a newborn may take to come. */
-#define DUE_MS 100
 
 #define FOLLOW_NEWBORNS (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK | SDB_FOLLOW_CLONE)
 
@@ -115,6 +109,28 @@ static void replay(struct sdb_session *session, pid_t tid)
 
 /* ---- newborns ---- */
 
+struct sdb_process *sdb__session_add(struct sdb_session *session, pid_t pid, int pidfd)
+{
+    struct sdb_process *process = sdb__process_create(session, &session->held, pid, pidfd);
+
+    if (process)
+        sdb__waiter_notify(session->waiter); /* there is something to watch now */
+    return process;
+}
+
+bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind)
+{
+    switch (kind) {
+    case SDB_EVENT_FORK:
+        return process->policies.follow & SDB_FOLLOW_FORK;
+    case SDB_EVENT_VFORK:
+    case SDB_EVENT_VFORK_DONE:
+        return process->policies.follow & SDB_FOLLOW_VFORK;
+    default:
+        return true;
+    }
+}
+
 static struct sdb_process *create_with(struct sdb_session *session, pid_t pid,
                                        const struct sdb__policies *policies)
 {
@@ -123,13 +139,12 @@ static struct sdb_process *create_with(struct sdb_session *session, pid_t pid,
 
     if (pidfd >= 0)
         pidfd = sdb__fd_above_stdio(pidfd);
-    process = sdb__process_create(session, pid, pidfd < 0 ? -1 : pidfd);
+    process = sdb__session_add(session, pid, pidfd < 0 ? -1 : pidfd);
     if (!process) {
         sdb__fd_close(&pidfd);
         return NULL;
     }
     process->policies = *policies;
-    process->thread->awaits_start = true;
     return process;
 }
 
@@ -143,40 +158,46 @@ static bool is_thread(struct sdb_session *session, const struct sdb_thread *pare
            (orphan && sdb__status_is_end(orphan->status) && !sdb__task_exists(tid));
 }
 
+/* A newborn process, whose parent stands in the stop of its birth. */
+static struct sdb_process *claim_process(struct sdb_session *session, struct sdb_thread *parent,
+                                         const struct sdb__stop *stop)
+{
+    const struct sdb_process *from = parent->process;
+    struct sdb_process *process = create_with(session, stop->other_tid, &from->policies);
+
+    if (!process)
+        return NULL;
+    if (sdb__tasks_share_memory(from->pid, process->pid))
+        sdb__process_set_space(process, sdb__space_retain(from->space));
+    if (sdb__process_is_hidden(from))
+        process->phase = from->phase;
+    else if (!sdb__session_wants_birth(from, stop->kind))
+        process->phase = SDB__PROCESS_WATCHED;
+    sdb__features_process_born(process, from, parent);
+    return process;
+}
+
 void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop)
 {
     struct sdb_thread *newborn = NULL;
-    struct sdb_process *process;
+    const struct sdb_process *process;
 
-    if (sdb__thread_table_find(&session->threads, stop->other_tid))
+    if (sdb__thread_table_find(&session->held.threads, stop->other_tid))
         return; /* found otherwise, by an attach */
     if (stop->kind == SDB_EVENT_CLONE && is_thread(session, parent, stop->other_tid)) {
         if (sdb__thread_create(parent->process, stop->other_tid, &newborn) < 0)
             return;
     } else {
-        process = create_with(session, stop->other_tid, &parent->process->policies);
+        process = claim_process(session, parent, stop);
         if (!process)
             return;
         newborn = process->thread;
-        if (sdb__tasks_share_memory(parent->process->pid, process->pid))
-            sdb__process_set_space(process, sdb__space_retain(parent->process->space));
-        if (sdb__process_is_hidden(parent->process))
-            process->phase = parent->process->phase;
-        else if (!sdb__session_wants_birth(parent->process, stop->kind))
-            process->phase = SDB__PROCESS_WATCHED;
-        if (process->phase == SDB__PROCESS_HELD) {
-            sdb__watchpoint_inherit(process, parent->process);
-            sdb__hardware_inherit(process, parent->process);
-        }
-        sdb__breakpoint_inherit(process, parent->process->space,
-                                !parent->process->space->sites ||
-                                    parent->changes_seen == parent->process->space->sites->changes);
     }
     newborn->awaits_start = true;
-    newborn->displaced = parent->process->space->sites && parent->process->space->sites->scratch;
+    sdb__features_thread_born(newborn);
     parent->process->gathered = false;
-    if (parent->state == SDB_THREAD_STOPPED)
+    if (sdb__thread_stands(parent))
         parent->newborn = sdb_thread_retain(newborn);
     replay(session, stop->other_tid);
 }
@@ -197,13 +218,19 @@ static bool is_left(const struct sdb_session *session, const struct sdb__orphan 
         return false;
     if (executed)
         return status.parent == executed->pid;
-    return !sdb__thread_table_find(&session->threads, status.parent);
+    return !sdb__thread_table_find(&session->held.threads, status.parent);
 }
 
-static bool adopt(struct sdb_session *session, const struct sdb__policies *policies,
-                  const struct sdb_process *executed)
+/* What the parent called it, nobody knows: it is wanted, but where births are seen for features alone. */
+static bool is_wanted(const struct sdb_process *from)
 {
-    struct sdb__space *parent_space = executed ? executed->space : session->departed_space;
+    return (from->policies.follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) || !from->births_reported;
+}
+
+/* @param from  the process whose newborns are meant, or one that is like it */
+static bool adopt(struct sdb_session *session, const struct sdb_process *from)
+{
+    const struct sdb_process *executed = from->ended ? NULL : from;
     struct sdb_process *process;
     bool adopted = false;
 
@@ -213,15 +240,12 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
         orphan->looked_at = true;
         if (!is_left(session, orphan, executed)) {
             orphan = orphan->next;
-        } else if ((process = create_with(session, tid, policies))) {
-            /* What the parent called it, nobody knows. */
-            if (!(policies->follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) && parent_space)
+        } else if ((process = create_with(session, tid, &from->policies))) {
+            if (!is_wanted(from))
                 process->phase = SDB__PROCESS_WATCHED;
-            if (executed && process->phase == SDB__PROCESS_HELD) {
-                sdb__watchpoint_inherit(process, executed);
-                sdb__hardware_inherit(process, executed);
-            }
-            sdb__breakpoint_inherit(process, parent_space, false);
+            process->thread->awaits_start = true;
+            sdb__features_process_born(process, from, NULL);
+            sdb__features_thread_born(process->thread);
             replay(session, tid);
             adopted = true;
             orphan = session->orphans; /* the list is another now */
@@ -232,25 +256,46 @@ static bool adopt(struct sdb_session *session, const struct sdb__policies *polic
     return adopted;
 }
 
+void sdb__session_forget_departed(struct sdb_session *session)
+{
+    struct sdb_process *departed = session->departed;
+
+    session->departed = NULL;
+    if (departed)
+        sdb__features_space_gone(session, departed->space);
+    sdb_process_close(departed);
+}
+
+/* Keep what the newborns of a process have from it, whose stops may still be to come. */
+static void remember(struct sdb_session *session, const struct sdb_process *ended)
+{
+    struct sdb_process *departed = sdb__process_allocate(session, &session->held, ended->pid);
+
+    sdb__session_forget_departed(session);
+    if (!departed)
+        return;
+    departed->policies = ended->policies;
+    departed->births_reported = ended->births_reported;
+    departed->phase = SDB__PROCESS_WATCHED;
+    departed->ended = true;
+    sdb__features_process_born(departed, ended, NULL);
+    session->departed = departed;
+}
+
 void sdb__session_adopt(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
-    /* Its newborns' stops may still be to come. */
     if (process->ended &&
-        ((process->policies.follow & FOLLOW_NEWBORNS) || process->births_reported)) {
-        session->departed = process->policies;
-        session->some_departed = true;
-        sdb__breakpoint_disinherit(session->departed_space);
-        session->departed_space = sdb__breakpoint_bequeath(process);
-    }
-    (void)adopt(session, &process->policies, process->ended ? NULL : process);
+        ((process->policies.follow & FOLLOW_NEWBORNS) || process->births_reported))
+        remember(session, process);
+    (void)adopt(session, process);
 }
 
 bool sdb__session_has_orphans(const struct sdb_session *session)
 {
     for (const struct sdb__orphan *orphan = session->orphans; orphan; orphan = orphan->next) {
-        if (session->some_departed && !orphan->looked_at && !sdb__status_is_end(orphan->status))
+        if (session->departed && !orphan->looked_at && !sdb__status_is_end(orphan->status))
             return true;
     }
     return false;
@@ -258,25 +303,7 @@ bool sdb__session_has_orphans(const struct sdb_session *session)
 
 bool sdb__session_adopt_orphans(struct sdb_session *session)
 {
-    return adopt(session, &session->departed, NULL);
-}
-
-bool sdb__session_newborns_are_due(struct sdb_session *session)
-{
-    const struct sdb__deadline soon = sdb__deadline_in(DUE_MS);
-
-    if (!session->some_departed)
-        return false;
-    while (!session->processes && !sdb__session_has_orphans(session) &&
-           !sdb__deadline_passed(&soon)) {
-        if (!sdb__waiter_has_tracees(session->waiter))
-            break;
-        (void)sdb__session_pump(session, &soon, false);
-    }
-    if (session->processes || sdb__session_has_orphans(session))
-        return true;
-    session->some_departed = false;
-    return false;
+    return session->departed && adopt(session, session->departed);
 }
 
 /* ---- exec ---- */
@@ -290,17 +317,18 @@ static struct sdb_thread *move_to_pid(struct sdb_thread *first, struct sdb_threa
     struct sdb_process *process = first->process;
     struct sdb_session *session = process->session;
 
-    sdb__thread_ended(first, NULL);
-    sdb__thread_table_remove(&session->threads, executing);
+    sdb__session_note_end(first, NULL);
+    sdb__thread_table_remove(&session->held.threads, executing);
     executing->tid = process->pid;
     process->thread = executing;
     process->first_not_held = false;
-    (void)sdb__thread_table_add(&session->threads, executing); /* there is room: two have gone */
+    (void)sdb__thread_table_add(&session->held.threads,
+                                executing); /* there is room: two have gone */
 
     if (process->phase == SDB__PROCESS_HELD)
         sdb__session_enqueue(session, first);
     else
-        sdb__thread_gone(first);
+        sdb__session_drop(first);
     return executing;
 }
 
@@ -309,24 +337,21 @@ static void take_new_memory(struct sdb_process *process)
 {
     struct sdb__space *space = sdb__space_create();
 
-    sdb__breakpoint_leave_space(process);
+    sdb__session_leave_space(process);
     if (space)
         sdb__process_set_space(process, space);
-    sdb__breakpoint_review(process->session);
+    sdb__session_review(process->session);
 }
 
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
     struct sdb_session *session = thread->process->session;
-    struct sdb_thread *executing = sdb__thread_table_find(&session->threads, stop->other_tid);
+    struct sdb_thread *executing = sdb__thread_table_find(&session->held.threads, stop->other_tid);
 
     if (executing && executing != thread && executing->process == thread->process)
         thread = move_to_pid(thread, executing);
     sdb__session_adopt(thread->process);
-    sdb__breakpoint_forget_thread(thread);
-    sdb__watchpoint_forget(thread->process);
-    sdb__hardware_forget(thread->process);
-    sdb__debug_forget(thread);
+    sdb__features_executed(thread);
     take_new_memory(thread->process);
     return thread;
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/signals.h"
-#include "session/session.h"
+#include "session/inside.h"
 
 struct call {
     struct call *next;
@@ -31,6 +31,7 @@ struct sdb__session_thread {
     bool shall_end;
     bool ready; /* it has begun, with `code` */
     int code;
+    const struct sdb__features *features;
     uint64_t flags;
     sdb_session_handler *handler;
     void *handler_data;
@@ -90,7 +91,7 @@ static void *run(void *data)
 {
     struct sdb__session_thread *own = data;
     struct sdb_session *session = NULL;
-    int rc = sdb__session_begin(own->flags, &session);
+    int rc = sdb__session_begin(own->features, own->flags, &session);
 
     unblock_faults();
     pthread_mutex_lock(&own->lock);
@@ -103,7 +104,7 @@ static void *run(void *data)
     while (rc == 0 && !own->shall_end) {
         if (own->first)
             make_calls(own);
-        else if (own->handler && session->processes)
+        else if (own->handler && session->held.processes)
             handle_event(own);
         else
             pthread_cond_wait(&own->changed, &own->lock);
@@ -123,7 +124,8 @@ static void free_thread(struct sdb__session_thread *own)
     free(own);
 }
 
-int sdb__session_thread_start(const struct sdb_session_options *options,
+int sdb__session_thread_start(const struct sdb__features *features,
+                              const struct sdb_session_options *options,
                               struct sdb_session **session)
 {
     struct sdb__session_thread *own = calloc(1, sizeof(*own));
@@ -134,6 +136,7 @@ int sdb__session_thread_start(const struct sdb_session_options *options,
         return -ENOMEM;
     pthread_mutex_init(&own->lock, NULL);
     pthread_cond_init(&own->changed, NULL);
+    own->features = features;
     own->flags = options->flags;
     own->handler = options->handler;
     own->handler_data = options->handler_data;

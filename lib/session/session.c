@@ -2,17 +2,16 @@
 /*
  * Sessions: creating and destroying them, and what is asked of a session as a whole.
  */
-#include "session/session.h"
-
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/trace.h"
 #include "base/versioned.h"
-#include "breakpoint/breakpoint.h"
+#include "session/inside.h"
 
 /* It was first published with its handler. */
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_session_options)
@@ -24,12 +23,11 @@ _Thread_local struct sdb_session *sdb__session_of_this_thread;
 
 static void free_session(struct sdb_session *session, bool in_fork)
 {
-    while (session->processes)
-        sdb__session_remove(session->processes);
-    sdb__breakpoint_free_all(session);
-    sdb__breakpoint_disinherit(session->departed_space);
-    sdb__watchpoint_free_all(session);
-    sdb__thread_table_free(&session->threads);
+    while (session->held.processes)
+        sdb__session_remove(session->held.processes);
+    sdb__session_forget_departed(session);
+    sdb__features_session_ends(session);
+    sdb__thread_table_free(&session->held.threads);
     sdb__session_free_orphans(session);
     sdb__waiter_close(session->waiter, in_fork);
     if (session->mark)
@@ -51,17 +49,25 @@ static int make_mark(struct sdb_session *session)
     return madvise(page, session->mark_size, MADV_WIPEONFORK) < 0 ? -errno : 0;
 }
 
-int sdb__session_begin(uint64_t flags, struct sdb_session **session)
+int sdb__session_begin(const struct sdb__features *features, uint64_t flags,
+                       struct sdb_session **session)
 {
+    struct sdb__slot_sizes sizes;
     struct sdb_session *created;
     int rc;
 
     if (sdb__session_of_this_thread && sdb__session_is_ours(sdb__session_of_this_thread))
         return -EBUSY;
     sdb__trace_from_environment();
-    created = calloc(1, sizeof(*created));
+    sdb__features_measure(features, &sizes);
+    created = sdb__slots_allocate(sizeof(*created), offsetof(struct sdb_session, slots),
+                                  sizes.of_session);
     if (!created)
         return -ENOMEM;
+    created->held.slot_sizes = sizes;
+    created->features = features;
+    for (int how = SDB_RESUME_CONTINUE; how <= SDB_RESUME_SYSCALL; how++)
+        created->used_by[how] = sdb__features_used_by(features, (enum sdb_resume)how);
     rc = make_mark(created);
     if (rc == 0)
         rc = sdb__waiter_open(flags & SDB_SESSION_NO_IO_URING, &created->waiter);
@@ -85,7 +91,8 @@ void sdb__session_end(struct sdb_session *session)
         sdb__session_of_this_thread = NULL;
 }
 
-int sdb_session_create(const struct sdb_session_options *options, struct sdb_session **session)
+int sdb__session_create(const struct sdb__features *features,
+                        const struct sdb_session_options *options, struct sdb_session **session)
 {
     struct sdb_session_options ours = SDB_SESSION_OPTIONS_INIT;
     int rc = 0;
@@ -98,8 +105,8 @@ int sdb_session_create(const struct sdb_session_options *options, struct sdb_ses
         return rc;
     if ((ours.flags & ~KNOWN_FLAGS) || (ours.handler && !(ours.flags & SDB_SESSION_OWN_THREAD)))
         return -EINVAL;
-    return ours.flags & SDB_SESSION_OWN_THREAD ? sdb__session_thread_start(&ours, session)
-                                               : sdb__session_begin(ours.flags, session);
+    return ours.flags & SDB_SESSION_OWN_THREAD ? sdb__session_thread_start(features, &ours, session)
+                                               : sdb__session_begin(features, ours.flags, session);
 }
 
 int sdb_session_destroy(struct sdb_session *session)
@@ -144,7 +151,7 @@ struct sdb_process *sdb_session_next_process(const struct sdb_session *session,
 
     if (!session)
         return NULL;
-    process = after ? after->next : session->processes;
+    process = after ? after->next : session->held.processes;
     while (process && (process->ended || process->released || sdb__process_is_hidden(process)))
         process = process->next;
     return process;
@@ -152,7 +159,8 @@ struct sdb_process *sdb_session_next_process(const struct sdb_session *session,
 
 struct sdb_thread *sdb_session_find_thread(const struct sdb_session *session, int32_t tid)
 {
-    struct sdb_thread *thread = session ? sdb__thread_table_find(&session->threads, tid) : NULL;
+    struct sdb_thread *thread =
+        session ? sdb__thread_table_find(&session->held.threads, tid) : NULL;
 
     return thread && !sdb__process_is_hidden(thread->process) ? thread : NULL;
 }

@@ -12,7 +12,7 @@
 
 #include "base/trace.h"
 #include "kernel/ptrace.h"
-#include "session/session.h"
+#include "session/inside.h"
 
 /* Whether a thread stands still, but its stop was not told. */
 static bool take_stolen_stop(struct sdb_session *session, struct sdb_thread *thread)
@@ -21,7 +21,7 @@ static bool take_stolen_stop(struct sdb_session *session, struct sdb_thread *thr
     int status;
     int stolen;
 
-    if (sdb__event_restore_status(thread->tid, &stolen) < 0)
+    if (sdb__status_restore(thread->tid, &stolen) < 0)
         return false;
     if (sdb__wait_tracee(thread->tid, &status, &usage) == thread->tid) {
         sdb__session_take(session, thread->tid, status, &usage); /* it has just happened */
@@ -34,11 +34,8 @@ static bool take_stolen_stop(struct sdb_session *session, struct sdb_thread *thr
 
 void sdb__session_lose(struct sdb_thread *thread)
 {
-    const struct rusage none = {0};
-
     sdb__trace("lost: thread %d", (int)thread->tid);
-    thread->lost = true;
-    sdb__session_take(thread->process->session, thread->tid, 0, &none);
+    sdb__session_take_end(thread, NULL);
 }
 
 /* Whether a thread has gone, but its end was not told. */
@@ -70,12 +67,12 @@ void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost)
     size_t count = 0;
 
     sdb__session_drain(session);
-    threads = calloc(session->threads.count + 1, sizeof(struct sdb_thread *));
+    threads = calloc(session->held.threads.count + 1, sizeof(struct sdb_thread *));
     if (!threads)
         return;
-    for (struct sdb_process *process = session->processes; process; process = process->next) {
+    for (struct sdb_process *process = session->held.processes; process; process = process->next) {
         for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-            if (thread->state == SDB_THREAD_RUNNING && !thread->ended)
+            if (sdb__thread_runs(thread))
                 threads[count++] = sdb_thread_retain(thread);
         }
     }
@@ -87,8 +84,7 @@ void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost)
             /* Until an attach has held all, and once it is let go, threads may be lost. */
             const bool is_held = process->phase == SDB__PROCESS_HELD;
 
-            if (thread->state != SDB_THREAD_RUNNING || thread->ended ||
-                (thread == process->thread) != (firsts == 1))
+            if (!sdb__thread_runs(thread) || (thread == process->thread) != (firsts == 1))
                 continue;
             if (take_stolen_stop(session, thread) || take_stolen_end(thread, all_lost))
                 session->stolen = session->stolen || is_held;

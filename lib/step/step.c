@@ -7,22 +7,30 @@
 #include <errno.h>
 
 #include <sdb/breakpoint.h>
-#include <sdb/error.h>
 
 #include "breakpoint/breakpoint.h"
-#include "held/process.h"
-#include "held/register_cache.h"
-#include "held/thread.h"
+#include "held/address_space.h"
 #include "session/session.h"
 
-void sdb__step_cancel(struct sdb_thread *thread)
-{
-    struct sdb_breakpoint *target = thread->step_target;
+/* Where a thread is to go. */
+struct target {
+    struct sdb_breakpoint *breakpoint; /* or NULL: nowhere */
+    uint64_t frame;                    /* and with a stack pointer above this */
+};
 
-    if (!target)
-        return;
-    thread->step_target = NULL;
-    (void)sdb_breakpoint_remove(target);
+static struct target *target_of(const struct sdb_thread *thread)
+{
+    return thread->slots[SDB__STEP_SLOT];
+}
+
+/* Forget it. */
+static void cancel(struct sdb_thread *thread)
+{
+    struct target *target = target_of(thread);
+    struct sdb_breakpoint *breakpoint = target->breakpoint;
+
+    target->breakpoint = NULL;
+    (void)sdb_breakpoint_remove(breakpoint);
 }
 
 /* Only where the frame that it was to leave is gone. */
@@ -32,31 +40,32 @@ static int has_left_frame(struct sdb_breakpoint *breakpoint, struct sdb_thread *
 
     (void)breakpoint;
     (void)data;
-    return sdb__registers_general(thread, &registers) == 0 && registers->rsp > thread->step_frame;
+    return sdb__registers_general(thread, &registers) == 0 &&
+           registers->rsp > target_of(thread)->frame;
 }
 
 static int go_to(struct sdb_thread *thread, uint64_t address, uint64_t frame)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
-    struct sdb_breakpoint *target;
+    struct sdb_breakpoint *breakpoint;
     struct user_regs_struct *registers;
     int rc;
 
     options.address = address;
     options.thread = thread;
     options.condition = has_left_frame;
-    rc = sdb_breakpoint_create(thread->process, &options, &target);
+    rc = sdb_breakpoint_create(thread->process, &options, &breakpoint);
     if (rc < 0)
         return rc;
-    sdb__step_cancel(thread);
-    thread->step_target = target;
-    thread->step_frame = frame;
+    sdb__feature_use(thread->process, &sdb__step_feature);
+    cancel(thread);
+    *target_of(thread) = (struct target){.breakpoint = breakpoint, .frame = frame};
     rc = sdb__registers_general(thread, &registers);
     /* From where it stands it goes once around. */
-    if (rc == 0 && registers->rip == address && !thread->at_site)
-        thread->at_site = sdb__site_find(thread->process->space->sites, address);
+    if (rc == 0 && registers->rip == address)
+        sdb__breakpoint_set_out_from(thread, address);
     if (rc == 0)
-        rc = sdb__thread_go_on(thread, SDB_RESUME_CONTINUE);
+        rc = sdb__session_resume(thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS);
     return rc;
 }
 
@@ -108,26 +117,40 @@ int sdb_thread_cancel_step(struct sdb_thread *thread)
     int rc = sdb__thread_check_caller(thread);
 
     if (rc == 0)
-        sdb__step_cancel(thread);
+        cancel(thread);
     return rc;
 }
 
-bool sdb__step_arrived(struct sdb_thread *thread, struct sdb__stop *stop)
-{
-    unsigned left = 0;
-    bool arrived = false;
+/* ---- moments ---- */
 
-    for (unsigned i = 0; i < thread->hit_count; i++) {
-        if (thread->hits[i] == thread->step_target)
-            arrived = true;
-        else
-            thread->hits[left++] = thread->hits[i];
-    }
-    thread->hit_count = left;
-    if (!arrived)
-        return false;
-    sdb__step_cancel(thread);
-    if (left == 0)
-        stop->kind = SDB_EVENT_STEP;
-    return true;
+/* A thread has hit breakpoints.  If one of them is where it was to go, the step is over. */
+static enum sdb__verdict arrive(struct sdb_thread *thread, struct sdb__stop *stop,
+                                const struct sdb__stop *seen, enum sdb__verdict verdict)
+{
+    (void)seen;
+    if (verdict != SDB__VERDICT_TELL || stop->kind != SDB_EVENT_BREAKPOINT ||
+        !target_of(thread)->breakpoint ||
+        !sdb__breakpoint_take_hit(thread, target_of(thread)->breakpoint))
+        return verdict;
+    cancel(thread);
+    if (!sdb_thread_next_breakpoint(thread, NULL))
+        stop->kind = SDB_EVENT_STEP; /* nothing else is to be told */
+    return verdict;
 }
+
+/* The caller has it go on in another way. */
+static enum sdb__going go_elsewhere(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    if (resume->how != SDB_RESUME_CONTINUE)
+        cancel(thread);
+    return SDB__GOING_READY;
+}
+
+const struct sdb__feature sdb__step_feature = {
+    .name = "steps to a place",
+    .slot = SDB__STEP_SLOT,
+    .thread_size = sizeof(struct target),
+    .judge = arrive,
+    .resume = go_elsewhere,
+    .thread_ended = cancel,
+};

@@ -14,27 +14,16 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-#include <sdb/error.h>
-
 #include "arch/arch.h"
+#include "breakpoint/breakpoint.h"
 #include "breakpoint/scratch.h"
-#include "breakpoint/site.h"
-#include "held/process.h"
-#include "session/event.h"
+#include "launch/plan.h"
 #include "session/session.h"
 #include "syscall/calls.h"
 
-static struct sdb__catching *catching_of(const struct sdb_thread *thread)
+static struct sdb__catching *catching_of(const struct sdb_process *process)
 {
-    return &thread->process->policies.catching;
-}
-
-void sdb__catching_by_filter(struct sdb__catching *catching, const struct sdb__call_set *wanted)
-{
-    *catching = (struct sdb__catching){
-        .some = true, .has_filter = true, .filter_suffices = true, .wanted = *wanted};
-    catching->filter = *wanted;
-    sdb__call_set_add(&catching->filter, SYS_restart_syscall);
+    return process->slots[SDB__SYSCALL_SLOT];
 }
 
 /* The kernel knows only of the slot that a call is made in. */
@@ -43,14 +32,14 @@ static void show_own_place(const struct sdb_thread *thread, uint64_t *instructio
     const struct sdb__scratch_slot *slot;
     uint64_t start;
 
-    slot = sdb__scratch_find(thread->process->space->sites, *instruction_pointer, &start);
+    slot = sdb__scratch_find(sdb__sites(thread->process->space), *instruction_pointer, &start);
     if (slot)
         *instruction_pointer = slot->site->next;
 }
 
 int sdb__calls_look(struct sdb_thread *thread)
 {
-    struct sdb__calls *calls = &thread->calls;
+    struct sdb__calls *calls = sdb__calls(thread);
     int rc;
 
     if (calls->stop_known)
@@ -70,13 +59,14 @@ int sdb__calls_look(struct sdb_thread *thread)
     return 0;
 }
 
-void sdb__calls_put_refusal(struct sdb_thread *thread)
+/* Have what a refused call returns be what it shall. */
+static void put_refusal(struct sdb_thread *thread)
 {
     struct user_regs_struct *registers;
 
     if (sdb__registers_general(thread, &registers) < 0)
         return; /* it was killed just now */
-    sdb__registers_set_result(registers, -thread->calls.refused);
+    sdb__registers_set_result(registers, -sdb__calls(thread)->refused);
     sdb__registers_changed(thread);
 }
 
@@ -85,8 +75,8 @@ void sdb__calls_put_refusal(struct sdb_thread *thread)
 /* Whether the call at whose beginning a thread stands is caught. */
 static bool is_caught(struct sdb_thread *thread)
 {
-    const struct sdb__catching *catching = catching_of(thread);
-    const struct sdb__calls *calls = &thread->calls;
+    const struct sdb__catching *catching = catching_of(thread->process);
+    const struct sdb__calls *calls = sdb__calls(thread);
     int rc;
 
     if (!catching->some)
@@ -102,15 +92,15 @@ static bool is_caught(struct sdb_thread *thread)
 
 static bool wants_end(const struct sdb_thread *thread)
 {
-    const struct sdb__catching *catching = catching_of(thread);
+    const struct sdb__catching *catching = catching_of(thread->process);
 
-    return thread->calls.caught && catching->some && !catching->entries_only;
+    return sdb__calls(thread)->caught && catching->some && !catching->entries_only;
 }
 
 /* A stop that a filter of the program's own has asked for: without a tracer the call fails. */
 static bool is_of_other_filter(struct sdb_thread *thread)
 {
-    return sdb__calls_look(thread) == 0 && thread->calls.stop.filter_data != SDB__FILTER_DATA;
+    return sdb__calls_look(thread) == 0 && sdb__calls(thread)->stop.filter_data != SDB__FILTER_DATA;
 }
 
 static void fail_as_untraced(struct sdb_thread *thread)
@@ -125,10 +115,10 @@ static void fail_as_untraced(struct sdb_thread *thread)
 
 static bool pass_beginning(struct sdb_thread *thread, bool by_filter)
 {
-    struct sdb__calls *calls = &thread->calls;
+    struct sdb__calls *calls = sdb__calls(thread);
     const bool was_seen = by_filter && calls->before_filter;
 
-    calls->before_filter = !by_filter && catching_of(thread)->has_filter;
+    calls->before_filter = !by_filter && catching_of(thread->process)->has_filter;
     if (by_filter && is_of_other_filter(thread)) {
         if (!was_seen)
             calls->caught = false;
@@ -147,12 +137,12 @@ static bool pass_beginning(struct sdb_thread *thread, bool by_filter)
 
 static bool pass_end(struct sdb_thread *thread)
 {
-    struct sdb__calls *calls = &thread->calls;
+    struct sdb__calls *calls = sdb__calls(thread);
     const bool is_told = thread->how == SDB_RESUME_SYSCALL || wants_end(thread);
 
     if (calls->refused != 0)
-        sdb__calls_put_refusal(thread);
-    if (wants_end(thread) && !catching_of(thread)->all)
+        put_refusal(thread);
+    if (wants_end(thread) && !catching_of(thread->process)->all)
         calls->restarts =
             sdb__calls_look(thread) == 0 && calls->stop.result == -SDB__ERESTART_RESTARTBLOCK;
     calls->caught = false;
@@ -161,9 +151,10 @@ static bool pass_end(struct sdb_thread *thread)
     return !is_told;
 }
 
-bool sdb__calls_take_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
+/* @return whether nothing is to be told of it */
+static bool take_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
-    struct sdb__calls *calls = &thread->calls;
+    struct sdb__calls *calls = sdb__calls(thread);
 
     switch (stop->kind) {
     case SDB_EVENT_SYSCALL_ENTRY:
@@ -186,13 +177,20 @@ bool sdb__calls_take_stop(struct sdb_thread *thread, const struct sdb__stop *sto
     return false;
 }
 
+static enum sdb__verdict judge(struct sdb_thread *thread, struct sdb__stop *stop,
+                               const struct sdb__stop *seen, enum sdb__verdict verdict)
+{
+    (void)seen;
+    return take_stop(thread, stop) ? SDB__VERDICT_ON : verdict;
+}
+
 /* ---- resuming ---- */
 
 /* Whether both ends of the thread's calls are needed, although the caller has not asked for them. */
 static bool must_watch(const struct sdb_thread *thread)
 {
-    const struct sdb__catching *catching = catching_of(thread);
-    const struct sdb__calls *calls = &thread->calls;
+    const struct sdb__catching *catching = catching_of(thread->process);
+    const struct sdb__calls *calls = sdb__calls(thread);
 
     if (thread->process->phase != SDB__PROCESS_HELD)
         return false;
@@ -203,7 +201,7 @@ static bool must_watch(const struct sdb_thread *thread)
 /* What the call is made with, if the registers were looked at: they may have been changed. */
 static void note_changes(struct sdb_thread *thread)
 {
-    struct sdb__calls *calls = &thread->calls;
+    struct sdb__calls *calls = sdb__calls(thread);
 
     if (thread->stop == SDB_EVENT_SYSCALL_ENTRY && calls->entry_known && calls->refused == 0 &&
         thread->registers.is_whole)
@@ -211,28 +209,23 @@ static void note_changes(struct sdb_thread *thread)
                             &calls->entry.number, calls->entry.arguments);
 }
 
-enum sdb_resume sdb__calls_resume(struct sdb_thread *thread, enum sdb_resume how)
+static enum sdb__going choose_request(struct sdb_thread *thread, struct sdb__resume *resume)
 {
-    struct sdb__calls *calls = &thread->calls;
+    struct sdb__calls *calls = sdb__calls(thread);
 
-    if (how == SDB_RESUME_CONTINUE && must_watch(thread))
-        how = SDB_RESUME_SYSCALL;
+    if (resume->how == SDB_RESUME_CONTINUE && must_watch(thread))
+        resume->request = SDB_RESUME_SYSCALL;
     note_changes(thread);
-    calls->watched = how == SDB_RESUME_SYSCALL;
-    calls->entry_known = calls->entry_known && calls->watched;
-    return how;
+    calls->entry_known = calls->entry_known && resume->request == SDB_RESUME_SYSCALL;
+    return SDB__GOING_READY;
+}
+
+static void forget_stop(struct sdb_thread *thread)
+{
+    sdb__calls(thread)->stop_known = false;
 }
 
 /* ---- what is caught ---- */
-
-static int check_caller(const struct sdb_process *process)
-{
-    if (!process)
-        return -EINVAL;
-    if (!sdb__process_is_ours(process))
-        return -SDB_EWRONGTHREAD;
-    return sdb__process_is_gone(process) ? -ESRCH : 0;
-}
 
 int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, const int32_t *numbers,
                                size_t count)
@@ -240,7 +233,7 @@ int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, cons
     const bool all = (flags & SDB_CATCH_ALL) != 0;
     struct sdb__catching *catching;
     struct sdb__call_set wanted;
-    int rc = check_caller(process);
+    int rc = sdb__process_check_caller(process);
 
     if (rc < 0)
         return rc;
@@ -254,7 +247,8 @@ int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, cons
     rc = sdb__session_pause(process);
     if (rc < 0)
         return rc;
-    catching = &process->policies.catching;
+    sdb__feature_use(process, &sdb__syscall_feature);
+    catching = catching_of(process);
     catching->some = all || count > 0;
     catching->all = all;
     catching->entries_only = (flags & SDB_CATCH_ENTRIES) != 0;
@@ -267,9 +261,45 @@ int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, cons
 
 int sdb_process_permit_release(struct sdb_process *process)
 {
-    int rc = check_caller(process);
+    int rc = sdb__process_check_caller(process);
 
     if (rc == 0)
-        process->policies.catching.release_permitted = true;
+        process->policies.must_be_held = false;
     return rc;
 }
+
+/* ---- births ---- */
+
+/* Begin with the filter of a launch: its calls are wanted. */
+static void catch_by_filter(struct sdb_process *process, const struct sdb__launch_plan *plan)
+{
+    struct sdb__catching *catching = catching_of(process);
+
+    if (plan->caught_filter.len == 0)
+        return;
+    sdb__feature_use(process, &sdb__syscall_feature);
+    *catching = (struct sdb__catching){
+        .some = true, .has_filter = true, .filter_suffices = true, .wanted = plan->caught};
+    catching->filter = plan->caught;
+    sdb__call_set_add(&catching->filter, SYS_restart_syscall);
+}
+
+static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                    const struct sdb_thread *parent)
+{
+    (void)parent;
+    *catching_of(newborn) = *catching_of(from);
+}
+
+const struct sdb__feature sdb__syscall_feature = {
+    .name = "caught system calls",
+    .slot = SDB__SYSCALL_SLOT,
+    .used_by = SDB_RESUME_SYSCALL,
+    .process_size = sizeof(struct sdb__catching),
+    .thread_size = sizeof(struct sdb__calls),
+    .judge = judge,
+    .resume = choose_request,
+    .resumed = forget_stop,
+    .launched = catch_by_filter,
+    .process_born = inherit,
+};

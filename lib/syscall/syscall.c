@@ -9,11 +9,9 @@
 
 #include <errno.h>
 
-#include <sdb/error.h>
-
 #include "arch/arch.h"
 #include "base/versioned.h"
-#include "held/process.h"
+#include "session/session.h"
 #include "syscall/calls.h"
 
 #define SIZE_OF_VERSION_0_1 sizeof(struct sdb_syscall)
@@ -51,9 +49,9 @@ static int look_to_change(struct sdb_thread *thread, uint32_t end,
 
 static int fill_beginning(const struct sdb_thread *thread, struct sdb_syscall *call)
 {
-    call->number = thread->calls.stop.number;
+    call->number = sdb__calls(thread)->stop.number;
     for (int i = 0; i < 6; i++)
-        call->arguments[i] = thread->calls.stop.arguments[i];
+        call->arguments[i] = sdb__calls(thread)->stop.arguments[i];
     call->entry_seen = 1;
     if (thread->registers.is_whole)
         sdb__registers_call(&thread->registers.general, call->architecture, &call->number,
@@ -63,7 +61,7 @@ static int fill_beginning(const struct sdb_thread *thread, struct sdb_syscall *c
 
 static int fill_end(struct sdb_thread *thread, struct sdb_syscall *call)
 {
-    const struct sdb__calls *calls = &thread->calls;
+    const struct sdb__calls *calls = sdb__calls(thread);
     struct user_regs_struct *registers;
     int rc;
 
@@ -101,9 +99,9 @@ int sdb_thread_syscall(struct sdb_thread *thread, struct sdb_syscall *call)
     if (rc < 0)
         return rc;
     ours.end = thread->stop;
-    ours.architecture = thread->calls.stop.architecture;
-    ours.instruction_pointer = thread->calls.stop.instruction_pointer;
-    ours.stack_pointer = thread->calls.stop.stack_pointer;
+    ours.architecture = sdb__calls(thread)->stop.architecture;
+    ours.instruction_pointer = sdb__calls(thread)->stop.instruction_pointer;
+    ours.stack_pointer = sdb__calls(thread)->stop.stack_pointer;
     rc = thread->stop == SDB_EVENT_SYSCALL_ENTRY ? fill_beginning(thread, &ours)
                                                  : fill_end(thread, &ours);
     if (rc == 0)
@@ -120,10 +118,10 @@ int sdb_thread_set_syscall(struct sdb_thread *thread, int64_t number, const uint
         return rc;
     if (number < -1 || number > INT32_MAX)
         return -EINVAL;
-    sdb__registers_set_call(registers, thread->calls.stop.architecture, number, arguments);
+    sdb__registers_set_call(registers, sdb__calls(thread)->stop.architecture, number, arguments);
     sdb__registers_set_result(registers, -ENOSYS);
     sdb__registers_changed(thread);
-    thread->calls.refused = 0;
+    sdb__calls(thread)->refused = 0;
     return 0;
 }
 
@@ -154,6 +152,6 @@ int sdb_thread_refuse_syscall(struct sdb_thread *thread, int error)
         return -EINVAL;
     sdb__registers_skip_call(registers, -error);
     sdb__registers_changed(thread);
-    thread->calls.refused = error;
+    sdb__calls(thread)->refused = error;
     return 0;
 }

@@ -5,11 +5,25 @@
 #include "trap/debug_registers.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
-#include "held/process.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
+
+#ifndef TRAP_HWBKPT
+#define TRAP_HWBKPT 4
+#endif
+
+static struct sdb__debug_slots *slots_of(const struct sdb_process *process)
+{
+    return process->slots[SDB__DEBUG_REGISTERS_SLOT];
+}
+
+static struct sdb__debug_state *state_of(const struct sdb_thread *thread)
+{
+    return thread->slots[SDB__DEBUG_REGISTERS_SLOT];
+}
 
 /* ---- the registers of one thread ---- */
 
@@ -18,7 +32,7 @@ static void wanted_of(const struct sdb_thread *thread, struct sdb__debug_watch w
                       uint64_t serials[])
 {
     for (int at = 0; at < SDB__DEBUG_SLOTS; at++) {
-        const struct sdb__debug_slot *slot = &thread->process->debug.slots[at];
+        const struct sdb__debug_slot *slot = &slots_of(thread->process)->slots[at];
         const bool is_meant = slot->owner && (!slot->only || slot->only == thread);
 
         watches[at] = is_meant ? slot->watch : (struct sdb__debug_watch){0};
@@ -37,7 +51,7 @@ static int forget_fired(struct sdb_thread *thread, unsigned slots)
 
     if (rc < 0 || !(sdb__debug_status_slots(status) & slots))
         return rc;
-    thread->debug.trap_due = true;
+    state_of(thread)->trap_due = true;
     return sdb__ptrace_poke_user(thread->tid, sdb__debug_status_offset(),
                                  status & ~(uint64_t)slots);
 }
@@ -48,14 +62,14 @@ static int write_control(struct sdb_thread *thread, const struct sdb__debug_watc
                                    sdb__debug_control(watches));
 
     if (rc == 0)
-        memcpy(thread->debug.watches, watches, sizeof(thread->debug.watches));
+        memcpy(state_of(thread)->watches, watches, sizeof(state_of(thread)->watches));
     return rc;
 }
 
 /* Switch those off whose use is over: the address of one that is on cannot be changed freely. */
 static int switch_off(struct sdb_thread *thread, const uint64_t serials[])
 {
-    struct sdb__debug_state *state = &thread->debug;
+    struct sdb__debug_state *state = state_of(thread);
     struct sdb__debug_watch left[SDB__DEBUG_SLOTS];
     unsigned over = 0;
     int rc;
@@ -82,7 +96,7 @@ static int switch_off(struct sdb_thread *thread, const uint64_t serials[])
 static int switch_on(struct sdb_thread *thread, const struct sdb__debug_watch watches[],
                      const uint64_t serials[])
 {
-    struct sdb__debug_state *state = &thread->debug;
+    struct sdb__debug_state *state = state_of(thread);
     bool changed = false;
     int rc = 0;
 
@@ -99,7 +113,12 @@ static int switch_on(struct sdb_thread *thread, const struct sdb__debug_watch wa
     return rc;
 }
 
-int sdb__debug_update(struct sdb_thread *thread)
+/*
+ * Set a stopped thread's registers as its process's slots are.
+ *
+ * @return 0, -ESRCH: it was killed just now, -EINVAL, -ENOMEM, or another: the kernel has none to give
+ */
+static int update(struct sdb_thread *thread)
 {
     struct sdb__debug_watch watches[SDB__DEBUG_SLOTS];
     uint64_t serials[SDB__DEBUG_SLOTS];
@@ -110,41 +129,24 @@ int sdb__debug_update(struct sdb_thread *thread)
     if (rc == 0)
         rc = switch_on(thread, watches, serials);
     if (rc == 0)
-        thread->debug.generation = thread->process->debug.generation;
+        state_of(thread)->generation = slots_of(thread->process)->generation;
     return rc;
 }
 
 bool sdb__debug_is_set(const struct sdb_thread *thread)
 {
-    if (thread->process->debug.generation == 0)
+    if (slots_of(thread->process)->generation == 0)
         return false;
     for (int at = 0; at < SDB__DEBUG_SLOTS; at++) {
-        if (thread->debug.serials[at] != 0)
+        if (state_of(thread)->serials[at] != 0)
             return true;
     }
-    return thread->debug.trap_due;
-}
-
-void sdb__debug_clear(struct sdb_thread *thread)
-{
-    static const uint64_t none[SDB__DEBUG_SLOTS];
-
-    if (thread->process->debug.generation == 0)
-        return;
-    (void)switch_off(thread, none); /* ESRCH: it was killed, as the kernel says again */
-    /* And so it stays. */
-    thread->debug.generation = thread->process->debug.generation;
-}
-
-void sdb__debug_forget(struct sdb_thread *thread)
-{
-    sdb__debug_drop_all(thread->process);
-    thread->debug = (struct sdb__debug_state){.generation = thread->process->debug.generation};
+    return state_of(thread)->trap_due;
 }
 
 int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots)
 {
-    struct sdb__debug_state *state = &thread->debug;
+    struct sdb__debug_state *state = state_of(thread);
     uint64_t status = 0;
     unsigned fired;
     int rc;
@@ -163,7 +165,7 @@ int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots)
     state->fired = 0;
     for (int at = 0; at < SDB__DEBUG_SLOTS; at++) {
         if ((fired & (1U << at)) && state->serials[at] != 0 &&
-            state->serials[at] == thread->process->debug.slots[at].serial)
+            state->serials[at] == slots_of(thread->process)->slots[at].serial)
             state->fired |= 1U << at;
     }
     state->fired_known = true;
@@ -175,7 +177,7 @@ int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots)
 
 const struct sdb__debug_slot *sdb__debug_slot(const struct sdb_process *process, int slot)
 {
-    return &process->debug.slots[slot];
+    return &slots_of(process)->slots[slot];
 }
 
 /* @return how many pieces a range has */
@@ -240,7 +242,7 @@ static bool give_back(struct sdb__debug_slots *slots, const void *owner)
 static int update_all(struct sdb_process *process)
 {
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        int rc = thread->state == SDB_THREAD_STOPPED ? sdb__debug_update(thread) : 0;
+        int rc = sdb__thread_stands(thread) ? update(thread) : 0;
 
         if (rc < 0 && rc != -ESRCH)
             return rc == -EINVAL || rc == -ENOMEM ? rc : -ENOSPC;
@@ -255,17 +257,18 @@ int sdb__debug_acquire(struct sdb_process *process, uint64_t address, size_t len
         .owner = owner, .only = only, .watch = {.kind = (uint8_t)kind}};
     int rc;
 
-    if (count_pieces(address, length) > count_free(&process->debug))
+    if (count_pieces(address, length) > count_free(slots_of(process)))
         return -ENOSPC;
+    sdb__feature_use(process, &sdb__debug_registers_feature);
     /* First: conditions that are asked meanwhile may want some, and an exec ends the use of all. */
-    take(&process->debug, address, length, &pattern);
+    take(slots_of(process), address, length, &pattern);
     rc = sdb__session_pause(process);
     if (rc < 0) {
-        (void)give_back(&process->debug, owner);
+        (void)give_back(slots_of(process), owner);
         return rc;
     }
     rc = update_all(process);
-    if (rc < 0 && give_back(&process->debug, owner))
+    if (rc < 0 && give_back(slots_of(process), owner))
         (void)update_all(process);
     sdb__session_unpause(process);
     return rc;
@@ -275,29 +278,19 @@ bool sdb__debug_owns(const struct sdb_process *process, const void *owner)
 {
     int at = 0;
 
-    while (at < SDB__DEBUG_SLOTS && process->debug.slots[at].owner != owner)
+    while (at < SDB__DEBUG_SLOTS && slots_of(process)->slots[at].owner != owner)
         at++;
     return at < SDB__DEBUG_SLOTS;
 }
 
 void sdb__debug_drop(struct sdb_process *process, const void *owner)
 {
-    (void)give_back(&process->debug, owner);
-}
-
-void sdb__debug_drop_all(struct sdb_process *process)
-{
-    struct sdb__debug_slots *slots = &process->debug;
-
-    if (slots->generation == 0)
-        return;
-    memset(slots->slots, 0, sizeof(slots->slots));
-    slots->generation++;
+    (void)give_back(slots_of(process), owner);
 }
 
 void sdb__debug_release(struct sdb_process *process, const void *owner)
 {
-    if (!give_back(&process->debug, owner))
+    if (!give_back(slots_of(process), owner))
         return;
     /* Where they cannot be stopped, they are as good as released: nobody is told of their hits. */
     if (sdb__session_pause(process) < 0)
@@ -309,14 +302,92 @@ void sdb__debug_release(struct sdb_process *process, const void *owner)
 void sdb__debug_inherit(struct sdb_process *child, void *owner, const struct sdb_process *parent,
                         const void *owner_there)
 {
+    struct sdb__debug_slots *slots = slots_of(child);
+
     for (int at = 0; at < SDB__DEBUG_SLOTS; at++) {
-        const struct sdb__debug_slot *slot = &parent->debug.slots[at];
+        const struct sdb__debug_slot *slot = &slots_of(parent)->slots[at];
 
         if (slot->owner != owner_there || slot->only)
             continue;
-        child->debug.slots[at] = *slot;
-        child->debug.slots[at].owner = owner;
-        child->debug.slots[at].serial = ++child->debug.last_serial;
-        child->debug.generation++;
+        slots->slots[at] = *slot;
+        slots->slots[at].owner = owner;
+        slots->slots[at].serial = ++slots->last_serial;
+        slots->generation++;
     }
 }
+
+/* ---- moments ---- */
+
+bool sdb__debug_is_trap(const struct sdb_thread *thread)
+{
+    siginfo_t info;
+
+    return sdb__ptrace_siginfo(thread->tid, &info) == 0 && info.si_code == TRAP_HWBKPT;
+}
+
+/* A SIGTRAP of what nobody wants any more is none of the program's. */
+static enum sdb__verdict pass_late_trap(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    unsigned slots;
+
+    if (stop->kind != SDB_EVENT_SIGNAL || stop->signal != SIGTRAP || !sdb__debug_is_set(thread) ||
+        !sdb__debug_is_trap(thread) || sdb__debug_fired(thread, &slots) <= 0 || slots != 0)
+        return SDB__VERDICT_NONE;
+    *stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT};
+    return SDB__VERDICT_PASS;
+}
+
+/* It was born since they were set, or could not stop then. */
+static enum sdb__going bring_up_to_date(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    (void)resume;
+    if (state_of(thread)->generation != slots_of(thread->process)->generation)
+        (void)update(thread);
+    return SDB__GOING_READY;
+}
+
+static void forget_fired_of_stop(struct sdb_thread *thread)
+{
+    state_of(thread)->fired_known = false;
+}
+
+/* No owner has any any more. */
+static void drop_all(struct sdb_process *process)
+{
+    struct sdb__debug_slots *slots = slots_of(process);
+
+    memset(slots->slots, 0, sizeof(slots->slots));
+    slots->generation++;
+}
+
+/* The kernel has cleared the registers. */
+static void forget_all(struct sdb_thread *thread)
+{
+    drop_all(thread->process);
+    *state_of(thread) =
+        (struct sdb__debug_state){.generation = slots_of(thread->process)->generation};
+}
+
+/* Clear the registers; and so they stay. */
+static bool clear(struct sdb_thread *thread)
+{
+    static const uint64_t none[SDB__DEBUG_SLOTS];
+    struct sdb__debug_state *state = state_of(thread);
+
+    (void)switch_off(thread, none); /* ESRCH: it was killed, as the kernel says again */
+    state->generation = slots_of(thread->process)->generation;
+    return state->trap_due;
+}
+
+const struct sdb__feature sdb__debug_registers_feature = {
+    .name = "debug registers",
+    .slot = SDB__DEBUG_REGISTERS_SLOT,
+    .process_size = sizeof(struct sdb__debug_slots),
+    .thread_size = sizeof(struct sdb__debug_state),
+    .look = pass_late_trap,
+    .resume = bring_up_to_date,
+    .resumed = forget_fired_of_stop,
+    .executed = forget_all,
+    .withdraw = drop_all,
+    .let_go = clear,
+};

@@ -16,9 +16,11 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "session/feature.h"
 
-struct sdb_process;
-struct sdb_thread;
+#define SDB__DEBUG_REGISTERS_SLOT 0
+
+extern const struct sdb__feature sdb__debug_registers_feature;
 
 /* What one slot is used for. */
 struct sdb__debug_slot {
@@ -72,9 +74,6 @@ void sdb__debug_release(struct sdb_process *process, const void *owner);
 /** The same without stopping any: their registers are cleared when they stop the next time. */
 void sdb__debug_drop(struct sdb_process *process, const void *owner);
 
-/** The same of all owners: the process is let go. */
-void sdb__debug_drop_all(struct sdb_process *process);
-
 /** Give a newborn process, which has not run yet, for one owner the slots that another has in its parent. */
 void sdb__debug_inherit(struct sdb_process *child, void *owner, const struct sdb_process *parent,
                         const void *owner_there);
@@ -93,18 +92,8 @@ const struct sdb__debug_slot *sdb__debug_slot(const struct sdb_process *process,
  */
 int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots);
 
-/**
- * Set a stopped thread's registers as its process's slots are.
- *
- * @return 0, -ESRCH: it was killed just now, -EINVAL, -ENOMEM, or another: the kernel has none to give
- */
-int sdb__debug_update(struct sdb_thread *thread);
-
-/** Clear the registers of a thread that is to be let go.  A SIGTRAP of them may be pending (`trap_due`). */
-void sdb__debug_clear(struct sdb_thread *thread);
-
-/** Its process has executed another program: the kernel has cleared its registers, and no slot is used. */
-void sdb__debug_forget(struct sdb_thread *thread);
+/** @return whether the SIGTRAP that a thread stands before is said to be one of the debug registers' */
+bool sdb__debug_is_trap(const struct sdb_thread *thread);
 
 /** @return whether a thread's registers are set to anything, or a SIGTRAP of them may come */
 bool sdb__debug_is_set(const struct sdb_thread *thread);

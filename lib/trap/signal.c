@@ -10,17 +10,35 @@
  */
 #include "trap/signal.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 
-#include "breakpoint/site.h"
-#include "held/process.h"
-#include "held/register_cache.h"
-#include "held/thread.h"
+#include "held/address_space.h"
 #include "inject/inject.h"
 #include "kernel/procfs.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
+
+/* What the program has set for SIGTRAP, as far as it is known; kept with its memory. */
+struct known {
+    bool is_set; /* not the default */
+    bool is_ignored;
+    bool restore_due; /* it is to be ignored again, see restore_due_ones() */
+    struct sdb__signal_action action;
+};
+
+/* Of a thread. */
+struct unseen {
+    bool looked_at; /* its mask, once at least */
+    uint8_t hits;   /* since then */
+};
+
+static struct known *known_of(const struct sdb__space *space)
+{
+    return space->slots[SDB__TRAP_SIGNAL_SLOT];
+}
 
 /* What never is in a mask, and what the C library keeps for itself and may leave out. */
 #define NEVER_BLOCKED (SDB__SIGNAL_BIT(SIGKILL) | SDB__SIGNAL_BIT(SIGSTOP))
@@ -78,36 +96,30 @@ int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal
     return exchange(thread, signal, action, false);
 }
 
-static struct sdb_thread *find_stopped(struct sdb_process *process)
+int sdb__trap_signal_note(struct sdb_process *process)
 {
-    struct sdb_thread *thread = process->threads;
-
-    while (thread && thread->state != SDB_THREAD_STOPPED)
-        thread = thread->next;
-    return thread;
-}
-
-void sdb__trap_signal_note(struct sdb_process *process)
-{
-    struct sdb__breakpoint_sites *sites = sdb__sites_of(process->space);
-    struct sdb_thread *thread = find_stopped(process);
-    struct sdb__trap_signal *known;
+    struct sdb_thread *thread = sdb__process_next_standing(process, NULL);
+    struct known *known = known_of(process->space);
     struct sdb__procfs_status status;
 
-    if (!sites)
-        return;
-    known = &sites->trap_signal;
-    *known = (struct sdb__trap_signal){0};
+    if (!known)
+        known = process->space->slots[SDB__TRAP_SIGNAL_SLOT] = calloc(1, sizeof(*known));
+    if (!known)
+        return -ENOMEM;
+    sdb__feature_use(process, &sdb__trap_signal_feature);
+    *known = (struct known){0};
     if (!thread || sdb__procfs_status(process->pid, &status) < 0 ||
         !((status.ignored_signals | status.caught_signals) & SDB__SIGNAL_BIT(SIGTRAP)))
-        return;
+        return 0;
     known->is_ignored = (status.ignored_signals & SDB__SIGNAL_BIT(SIGTRAP)) != 0;
     known->is_set = exchange(thread, SIGTRAP, &known->action, false) == 0;
+    return 0;
 }
 
 /* Look whether a hit has unblocked the signal, and undo that. */
 static bool restore_mask(struct sdb_thread *thread)
 {
+    struct unseen *unseen = thread->slots[SDB__TRAP_SIGNAL_SLOT];
     uint64_t mask = 0;
     bool was_blocked;
 
@@ -117,67 +129,79 @@ static bool restore_mask(struct sdb_thread *thread)
     if (was_blocked)
         (void)sdb__ptrace_set_signal_mask(thread->tid, mask | SDB__SIGNAL_BIT(SIGTRAP));
     /* Who blocks it once often does so again. */
-    thread->masks_unseen = was_blocked ? MOST_UNSEEN - 1 : 0;
+    unseen->hits = was_blocked ? MOST_UNSEEN - 1 : 0;
     return was_blocked;
 }
 
 void sdb__trap_signal_restore(struct sdb_thread *thread)
 {
-    struct sdb__trap_signal *known = &thread->process->space->sites->trap_signal;
+    struct unseen *unseen = thread->slots[SDB__TRAP_SIGNAL_SLOT];
+    struct known *known = known_of(thread->process->space);
     bool was_blocked;
 
-    if (!known->is_set && thread->masks_looked_at && ++thread->masks_unseen < MOST_UNSEEN)
+    if (!known || (!known->is_set && unseen->looked_at && ++unseen->hits < MOST_UNSEEN))
         return;
-    thread->masks_looked_at = true;
+    unseen->looked_at = true;
     was_blocked = restore_mask(thread);
     if (known->is_set && known->is_ignored) {
         known->restore_due = true;
-        thread->process->session->some_restore_due = true;
+        sdb__feature_set_due(thread->process->session, &sdb__trap_signal_feature);
     } else if (known->is_set && was_blocked) {
         (void)exchange(thread, SIGTRAP, &known->action, true);
     }
 }
 
+/* ---- where it is ignored ---- */
+
 static bool some_have_trapped(const struct sdb_process *process)
 {
     for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (thread->state != SDB_THREAD_STOPPED ||
-            sdb__ptrace_pending_code(thread->tid, SIGTRAP) != 0)
+        if (!sdb__thread_stands(thread) || sdb__ptrace_pending_code(thread->tid, SIGTRAP) != 0)
             return true;
     }
     return false;
 }
 
+static bool is_due(const struct sdb_process *process)
+{
+    const struct known *known = known_of(process->space);
+
+    return known && known->restore_due;
+}
+
 /* All of its threads stand still.  A signal that comes to be ignored is forgotten where it waits. */
 static void restore_ignored(struct sdb_process *process)
 {
-    struct sdb__breakpoint_sites *sites = process->space->sites;
-    struct sdb_thread *thread = find_stopped(process);
+    struct sdb_thread *thread = sdb__process_next_standing(process, NULL);
+    struct known *known = known_of(process->space);
 
-    if (!sites || !sites->trap_signal.restore_due)
+    if (!is_due(process))
         return;
     if (!thread || some_have_trapped(process) ||
-        exchange(thread, SIGTRAP, &sites->trap_signal.action, true) < 0)
-        process->session->some_restore_due = true; /* another time */
+        exchange(thread, SIGTRAP, &known->action, true) < 0)
+        sdb__feature_set_due(process->session, &sdb__trap_signal_feature); /* another time */
     else
-        sites->trap_signal.restore_due = false;
+        known->restore_due = false;
 }
 
 static struct sdb_process *find_due(struct sdb_session *session, const struct sdb_process *after)
 {
-    struct sdb_process *process = after ? after->next : session->processes;
+    struct sdb_process *process = after ? after->next : session->held.processes;
 
     while (process && (process->phase != SDB__PROCESS_HELD || sdb__process_is_gone(process) ||
-                       !process->space->sites || !process->space->sites->trap_signal.restore_due))
+                       !is_due(process)))
         process = process->next;
     return process;
 }
 
-void sdb__trap_signal_restore_due(struct sdb_session *session)
+/*
+ * Have those processes ignore the signal again that did so before they have trapped; their threads are
+ * stopped for a moment.
+ */
+static void restore_due_ones(struct sdb_session *session)
 {
     struct sdb_process *process = find_due(session, NULL);
 
-    session->some_restore_due = false;
     while (process) {
         struct sdb_process *next;
 
@@ -192,18 +216,58 @@ void sdb__trap_signal_restore_due(struct sdb_session *session)
     }
 }
 
-bool sdb__trap_signal_is_ignored(const struct sdb_process *process)
+/* The program ignores it, whatever the kernel knows of that now. */
+static enum sdb__going drop_ignored(struct sdb_thread *thread, struct sdb__resume *resume)
 {
-    const struct sdb__breakpoint_sites *sites = process->space->sites;
-
-    return sites && sites->trap_signal.restore_due;
+    if (resume->signal == SIGTRAP && is_due(thread->process))
+        resume->signal = 0;
+    return SDB__GOING_READY;
 }
 
-void sdb__trap_signal_settle(struct sdb_thread *thread)
+/* ---- births and departures ---- */
+
+static void copy_to_newborn(struct sdb_process *newborn, const struct sdb_process *from,
+                            const struct sdb_thread *parent)
 {
-    if (thread->masks_unseen > 0)
-        (void)restore_mask(thread);
-    thread->masks_looked_at = false;
-    if (thread->process->running_count == 0)
-        restore_ignored(thread->process);
+    const struct known *known = known_of(from->space);
+    struct known *copy;
+
+    (void)parent;
+    if (!known || newborn->space == from->space)
+        return;
+    copy = newborn->space->slots[SDB__TRAP_SIGNAL_SLOT] = calloc(1, sizeof(*copy));
+    if (copy)
+        *copy = *known;
 }
+
+/* There will be no more hits: look at those that were not looked at. */
+static void settle(struct sdb_process *process)
+{
+    for (struct sdb_thread *thread = sdb__process_next_standing(process, NULL); thread;
+         thread = sdb__process_next_standing(process, thread)) {
+        struct unseen *unseen = thread->slots[SDB__TRAP_SIGNAL_SLOT];
+
+        if (unseen->hits > 0)
+            (void)restore_mask(thread);
+        unseen->looked_at = false;
+    }
+    if (process->running_count == 0)
+        restore_ignored(process);
+}
+
+static void forget(struct sdb__space *space)
+{
+    free(known_of(space));
+    space->slots[SDB__TRAP_SIGNAL_SLOT] = NULL;
+}
+
+const struct sdb__feature sdb__trap_signal_feature = {
+    .name = "SIGTRAP",
+    .slot = SDB__TRAP_SIGNAL_SLOT,
+    .thread_size = sizeof(struct unseen),
+    .resume = drop_ignored,
+    .process_born = copy_to_newborn,
+    .give_back = settle,
+    .space_gone = forget,
+    .due = restore_due_ones,
+};

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "held/process.h"
 #include "kernel/ptrace.h"
-#include "session/event.h"
 #include "session/session.h"
+#include "trap/debug_registers.h"
 #include "trap/signal.h"
 #include "watchpoint/site.h"
+#include "watchpoint/watchpoint.h"
 
 #ifndef TRAP_HWBKPT
 #define TRAP_HWBKPT 4
@@ -46,25 +46,20 @@ void sdb__watchpoint_forget_hits(struct sdb_process *process,
                                  const struct sdb_watchpoint *watchpoint)
 {
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        struct sdb__watch_hits *hits = thread->watch_hits;
+        struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
         int at = hits ? find_hit(hits, watchpoint) : 0;
 
         if (!hits || at == hits->count)
             continue;
         remove_hit(hits, at);
-        if (hits->count > 0 || !thread->queued || thread->ended ||
-            thread->stop != SDB_EVENT_WATCHPOINT)
-            continue;
-        /* It has nothing to tell any more; where the whole process was stopped it stays. */
-        sdb__session_unqueue_thread(thread);
-        if (!process->gathered)
-            sdb__session_go_on(thread);
+        if (hits->count == 0 && thread->queued && thread->stop == SDB_EVENT_WATCHPOINT)
+            sdb__session_untell(thread); /* it has nothing to tell any more */
     }
 }
 
 static bool has_hits(const struct sdb_thread *thread)
 {
-    return thread->watch_hits && thread->watch_hits->count > 0;
+    return sdb__watch_state(thread)->hits && sdb__watch_state(thread)->hits->count > 0;
 }
 
 /* ---- looking ---- */
@@ -73,15 +68,16 @@ static bool has_hits(const struct sdb_thread *thread)
 static void note_hits(struct sdb_thread *thread, unsigned slots)
 {
     struct sdb_process *process = thread->process;
-    struct sdb__watch_hits *hits = thread->watch_hits;
+    struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
     uint8_t offset = 0;
 
     if (!hits)
-        hits = thread->watch_hits = calloc(1, sizeof(*hits));
+        hits = sdb__watch_state(thread)->hits = calloc(1, sizeof(*hits));
     if (!hits)
         return;
     hits->count = 0;
-    for (struct sdb__watch_site *site = process->watch_sites; site; site = site->next) {
+    for (struct sdb__watch_site *site = sdb__watch_process(process)->sites; site;
+         site = site->next) {
         const size_t length = site->watchpoint->length;
         bool fired = false;
 
@@ -102,46 +98,48 @@ static void note_hits(struct sdb_thread *thread, unsigned slots)
 /* @return whether it is to be told */
 static bool ask(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint, uint8_t offset)
 {
-    const struct sdb__watch_hits *hits = thread->watch_hits;
+    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
 
-    if ((watchpoint->flags & SDB_WATCHPOINT_ONLY_CHANGES) &&
+    if ((watchpoint->point.flags & SDB_WATCHPOINT_ONLY_CHANGES) &&
         memcmp(hits->old_values + offset, hits->new_values + offset, watchpoint->length) == 0)
         return false;
     if (watchpoint->condition &&
         !watchpoint->condition(watchpoint, thread, watchpoint->condition_data))
         return false;
-    if (!watchpoint->session)
-        return false; /* the condition has removed it */
-    watchpoint->hit_count++;
-    if (watchpoint->ignore_count == 0)
-        return true;
-    watchpoint->ignore_count--;
-    return false;
+    return sdb__stop_point_count_hit(&watchpoint->point);
 }
 
-/* Ask for each, and leave those that are to be told.  A condition may remove any of them. */
+/* Ask for one, and leave it if it is to be told.  A condition may remove any, and see the thread's end. */
+static void sift_hit(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint)
+{
+    const struct sdb__watch_state *state = sdb__watch_state(thread);
+    int at = state->hits ? find_hit(state->hits, watchpoint) : 0;
+    bool is_told;
+
+    if (!state->hits || at == state->hits->count)
+        return;
+    is_told = ask(thread, watchpoint, state->hits->offsets[at]);
+    at = state->hits ? find_hit(state->hits, watchpoint) : 0;
+    if (!is_told && state->hits && at < state->hits->count)
+        remove_hit(state->hits, at);
+    if (is_told && (watchpoint->point.flags & SDB_WATCHPOINT_ONE_SHOT))
+        sdb__watchpoint_disable_soon(watchpoint);
+}
+
 static void sift_hits(struct sdb_thread *thread)
 {
-    struct sdb__watch_hits *hits = thread->watch_hits;
+    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
     struct sdb_watchpoint *asked[SDB__DEBUG_SLOTS];
     const int count = hits->count;
 
     for (int i = 0; i < count; i++) {
         asked[i] = hits->watchpoints[i];
-        asked[i]->references++;
-    }
-    for (int i = 0; i < count; i++) {
-        const int before = find_hit(hits, asked[i]);
-        const bool is_told = before < hits->count && ask(thread, asked[i], hits->offsets[before]);
-        const int at = find_hit(hits, asked[i]);
-
-        if (!is_told && at < hits->count)
-            remove_hit(hits, at);
-        if (is_told && (asked[i]->flags & SDB_WATCHPOINT_ONE_SHOT))
-            sdb__watchpoint_disable_soon(asked[i]);
+        sdb__stop_point_retain(&asked[i]->point);
     }
     for (int i = 0; i < count; i++)
-        sdb__watchpoint_drop(asked[i]);
+        sift_hit(thread, asked[i]);
+    for (int i = 0; i < count; i++)
+        sdb__stop_point_drop(&asked[i]->point);
 }
 
 /* @return whether a stop can be the debug registers' */
@@ -175,56 +173,72 @@ static void become_hit(struct sdb_thread *thread, struct sdb__stop *stop, int co
     /* A step is over with it; but a SIGTRAP of the program's own stepping has to reach it. */
     if (stop->kind == SDB_EVENT_STEP || code == TRAP_HWBKPT)
         stop->signal = 0;
-    if (stop->kind == SDB_EVENT_STEP)
-        thread->step_trap_due = false;
     stop->kind = SDB_EVENT_WATCHPOINT;
-    thread->stop = stop->kind;
-    thread->signal = stop->signal;
+    sdb__thread_set_stop(thread, stop->kind, stop->signal);
 }
 
-enum sdb__watch_result sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__stop *stop)
+enum sdb__verdict sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__stop *stop)
 {
-    const enum sdb__process_phase phase = thread->process->phase;
+    const bool is_trap =
+        stop->kind == SDB_EVENT_STEP || (stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP);
     unsigned slots = 0;
     int code;
 
-    if (!can_be_hit(thread, stop, &code) || sdb__debug_fired(thread, &slots) <= 0)
-        return SDB__WATCH_NOTHING;
-    if (phase == SDB__PROCESS_HELD)
+    if (!is_trap || !can_be_hit(thread, stop, &code) || sdb__debug_fired(thread, &slots) <= 0)
+        return SDB__VERDICT_NONE;
+    if (thread->process->phase == SDB__PROCESS_HELD)
         note_hits(thread, slots);
     if (!has_hits(thread)) {
         if (code != TRAP_HWBKPT || some_execute(thread->process, slots))
-            return SDB__WATCH_NOTHING;
-        if (phase != SDB__PROCESS_LEAVING)
-            return SDB__WATCH_PASS;
+            return SDB__VERDICT_NONE;
+        /* Its signal is none of the program's. */
+        *stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT};
+        return SDB__VERDICT_PASS;
     }
     become_hit(thread, stop, code);
-    return SDB__WATCH_HIT;
+    return SDB__VERDICT_TELL;
 }
 
-enum sdb__watch_result sdb__watchpoint_ask(struct sdb_thread *thread, struct sdb__stop *stop,
-                                           const struct sdb__stop *seen)
+enum sdb__verdict sdb__watchpoint_judge(struct sdb_thread *thread, struct sdb__stop *stop,
+                                        const struct sdb__stop *seen, enum sdb__verdict verdict)
 {
-    /* The signal was forced on the thread; what the program has set is known if it has breakpoints. */
-    if (thread->process->space->sites)
-        sdb__trap_signal_restore(thread);
+    if (stop->kind != SDB_EVENT_WATCHPOINT || verdict != SDB__VERDICT_TELL)
+        return verdict;
+    /* The signal was forced on the thread. */
+    sdb__trap_signal_restore(thread);
     if (has_hits(thread))
         sift_hits(thread);
     if (has_hits(thread))
-        return SDB__WATCH_HIT;
+        return SDB__VERDICT_TELL;
     if (seen->kind != SDB_EVENT_STEP && stop->signal == 0)
-        return SDB__WATCH_PASS;
+        return SDB__VERDICT_PASS;
     *stop = *seen; /* the end of a step, or of one of the program's own, is left */
-    return SDB__WATCH_NOTHING;
+    return SDB__VERDICT_NONE;
+}
+
+void sdb__watchpoint_forget_stop(struct sdb_thread *thread)
+{
+    struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
+
+    if (hits)
+        hits->count = 0;
+}
+
+void sdb__watchpoint_free_hits(struct sdb_thread *thread)
+{
+    struct sdb__watch_state *state = sdb__watch_state(thread);
+
+    free(state->hits);
+    state->hits = NULL;
 }
 
 /* ---- telling ---- */
 
-void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *event)
+void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event)
 {
-    const struct sdb__watch_hits *hits = thread->watch_hits;
+    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
 
-    if (!has_hits(thread))
+    if (event->kind != SDB_EVENT_WATCHPOINT || !has_hits(thread))
         return;
     event->watchpoint = hits->watchpoints[0];
     event->address = event->watchpoint->address;
@@ -235,7 +249,7 @@ void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *eve
 
 static const struct sdb__watch_hits *hits_of(const struct sdb_thread *thread)
 {
-    return thread && thread->state == SDB_THREAD_STOPPED ? thread->watch_hits : NULL;
+    return thread && sdb__thread_stands(thread) ? sdb__watch_state(thread)->hits : NULL;
 }
 
 struct sdb_watchpoint *sdb_thread_next_watchpoint(const struct sdb_thread *thread,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two units of watchpoints, watchpoint.c and watchpoint_hit.c, have in common.
+ * What the two units of watchpoints, watchpoint.c and hit.c, have in common.
  */
 #ifndef SDB_LIB_WATCHPOINT_SITE_H
 #define SDB_LIB_WATCHPOINT_SITE_H
@@ -11,24 +11,17 @@
 
 #include <sdb/watchpoint.h>
 
-struct sdb_session;
+#include "trap/stop_point.h"
+
+struct sdb_process;
 
 struct sdb_watchpoint {
-    struct sdb_session *session; /* NULL once it was removed */
-    struct sdb_watchpoint *next; /* in the session's list */
-    struct sdb_watchpoint *previous;
-    unsigned references; /* one is the session's, the others are those of who asks its condition */
-    bool enabled;
-    uint64_t flags;
+    struct sdb__stop_point point;
     uint64_t address;
     size_t length;
     enum sdb_watch watch;
     sdb_watchpoint_condition *condition;
     void *condition_data;
-    uint64_t ignore_count; /* hits that are still to be ignored */
-    uint64_t hit_count;
-    struct sdb_thread *only; /* retained, or NULL */
-    void *data;
 };
 
 /* A watchpoint in one of the processes that have it. */
@@ -52,8 +45,5 @@ void sdb__watchpoint_disable_soon(struct sdb_watchpoint *watchpoint);
 /** Forget the hits of a watchpoint where threads of a process stand. */
 void sdb__watchpoint_forget_hits(struct sdb_process *process,
                                  const struct sdb_watchpoint *watchpoint);
-
-/** Drop a reference. */
-void sdb__watchpoint_drop(struct sdb_watchpoint *watchpoint);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watchpoints: what they are, and what is asked of them.  What becomes of a stop is in watchpoint_hit.c.
+ * Watchpoints: what they are, and what is asked of them.  What becomes of a stop is in hit.c.
  */
 #include "watchpoint/watchpoint.h"
 
@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sdb/error.h>
-
 #include "base/versioned.h"
-#include "held/process.h"
+#include "held/address_space.h"
 #include "session/session.h"
+#include "trap/debug_registers.h"
 #include "watchpoint/site.h"
 
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_watchpoint_options)
@@ -20,12 +19,23 @@
 #define KNOWN_FLAGS                                                                                \
     (SDB_WATCHPOINT_ONE_SHOT | SDB_WATCHPOINT_DISABLED | SDB_WATCHPOINT_ONLY_CHANGES)
 
+/* @return what a handle of the caller's begins with, or NULL */
+static struct sdb__stop_point *point_of(struct sdb_watchpoint *watchpoint)
+{
+    return watchpoint ? &watchpoint->point : NULL;
+}
+
+static struct sdb__stop_points *points_of(const struct sdb_session *session)
+{
+    return session->slots[SDB__WATCHPOINT_SLOT];
+}
+
 /* ---- sites ---- */
 
 struct sdb__watch_site *sdb__watch_site_find(const struct sdb_process *process,
                                              const struct sdb_watchpoint *watchpoint)
 {
-    struct sdb__watch_site *site = process->watch_sites;
+    struct sdb__watch_site *site = sdb__watch_process(process)->sites;
 
     while (site && site->watchpoint != watchpoint)
         site = site->next;
@@ -36,7 +46,7 @@ struct sdb__watch_site *sdb__watch_site_find(const struct sdb_process *process,
 static struct sdb__watch_site *add_site(struct sdb_process *process,
                                         struct sdb_watchpoint *watchpoint)
 {
-    struct sdb__watch_site **at = &process->watch_sites;
+    struct sdb__watch_site **at = &sdb__watch_process(process)->sites;
     struct sdb__watch_site *site = calloc(1, sizeof(*site));
 
     if (!site)
@@ -50,7 +60,7 @@ static struct sdb__watch_site *add_site(struct sdb_process *process,
 
 static void remove_site(struct sdb_process *process, struct sdb__watch_site *site)
 {
-    struct sdb__watch_site **at = &process->watch_sites;
+    struct sdb__watch_site **at = &sdb__watch_process(process)->sites;
 
     while (*at != site)
         at = &(*at)->next;
@@ -87,98 +97,31 @@ static int switch_on(struct sdb_process *process, struct sdb__watch_site *site)
         rc = sdb__debug_acquire(process, watchpoint->address, watchpoint->length,
                                 watchpoint->watch == SDB_WATCH_WRITE ? SDB__DEBUG_WRITE
                                                                      : SDB__DEBUG_ACCESS,
-                                site, watchpoint->only);
+                                site, watchpoint->point.only);
     sdb__session_unpause(process);
     return rc;
 }
 
-/* ---- their life ---- */
-
-void sdb__watchpoint_drop(struct sdb_watchpoint *watchpoint)
-{
-    if (--watchpoint->references > 0)
-        return;
-    sdb_thread_close(watchpoint->only);
-    free(watchpoint);
-}
-
-static struct sdb_watchpoint *allocate(struct sdb_session *session,
-                                       const struct sdb_watchpoint_options *options)
-{
-    struct sdb_watchpoint *watchpoint = calloc(1, sizeof(*watchpoint));
-
-    if (!watchpoint)
-        return NULL;
-    watchpoint->references = 1;
-    watchpoint->session = session;
-    watchpoint->flags = options->flags;
-    watchpoint->address = options->address;
-    watchpoint->length = (size_t)options->length;
-    watchpoint->watch = (enum sdb_watch)options->watch;
-    watchpoint->condition = options->condition;
-    watchpoint->condition_data = options->condition_data;
-    watchpoint->ignore_count = options->ignore_count;
-    watchpoint->only = sdb_thread_retain(options->thread);
-    watchpoint->next = session->watchpoints;
-    if (watchpoint->next)
-        watchpoint->next->previous = watchpoint;
-    session->watchpoints = watchpoint;
-    return watchpoint;
-}
-
-static void take_out(struct sdb_watchpoint *watchpoint)
-{
-    if (watchpoint->previous)
-        watchpoint->previous->next = watchpoint->next;
-    else
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it has a session until here */
-        watchpoint->session->watchpoints = watchpoint->next;
-    if (watchpoint->next)
-        watchpoint->next->previous = watchpoint->previous;
-    watchpoint->session = NULL;
-    sdb__watchpoint_drop(watchpoint);
-}
-
-void sdb__watchpoint_free_all(struct sdb_session *session)
-{
-    while (session->watchpoints) /* what is freed was taken out: NOLINTNEXTLINE */
-        take_out(session->watchpoints);
-}
-
-void sdb__watchpoint_forget(struct sdb_process *process)
-{
-    while (process->watch_sites)
-        remove_site(process, process->watch_sites);
-}
-
-void sdb__watchpoint_inherit(struct sdb_process *child, const struct sdb_process *parent)
-{
-    for (const struct sdb__watch_site *from = parent->watch_sites; from; from = from->next) {
-        struct sdb__watch_site *site;
-
-        if (from->watchpoint->only)
-            continue;
-        site = add_site(child, from->watchpoint);
-        if (!site)
-            return;
-        memcpy(site->value, from->value, sizeof(site->value));
-        sdb__debug_inherit(child, site, parent, from);
-    }
-}
-
 /* ---- creating ---- */
 
+/* What it is as a stop point; what else is wrong with it is said, too. */
 static int check_options(const struct sdb_process *process,
-                         const struct sdb_watchpoint_options *options)
+                         const struct sdb_watchpoint_options *options,
+                         struct sdb__stop_point_options *point)
 {
-    if ((options->flags & ~KNOWN_FLAGS) || options->length == 0 ||
-        (options->watch != SDB_WATCH_WRITE && options->watch != SDB_WATCH_ACCESS) ||
-        (options->thread && options->thread->process != process) ||
-        !(process->policies.follow & SDB_FOLLOW_CLONE))
+    int rc;
+
+    *point = (struct sdb__stop_point_options){
+        .flags = options->flags,
+        .known_flags = KNOWN_FLAGS,
+        .ignore_count = options->ignore_count,
+        .only = options->thread,
+    };
+    if (options->length == 0 ||
+        (options->watch != SDB_WATCH_WRITE && options->watch != SDB_WATCH_ACCESS))
         return -EINVAL;
-    if (options->thread && sdb_thread_state(options->thread) == SDB_THREAD_GONE)
-        return -ESRCH;
-    return options->length > SDB_WATCHPOINT_MOST_BYTES ? -ENOSPC : 0;
+    rc = sdb__stop_point_check_options(process, point);
+    return rc == 0 && options->length > SDB_WATCHPOINT_MOST_BYTES ? -ENOSPC : rc;
 }
 
 static int begin(struct sdb_process *process, struct sdb_watchpoint *watchpoint)
@@ -188,9 +131,9 @@ static int begin(struct sdb_process *process, struct sdb_watchpoint *watchpoint)
 
     if (!site)
         return -ENOMEM;
-    watchpoint->enabled = !(watchpoint->flags & SDB_WATCHPOINT_DISABLED);
-    rc = watchpoint->enabled ? switch_on(process, site)
-                             : sdb__watch_site_read(process, watchpoint, site->value);
+    watchpoint->point.enabled = !(watchpoint->point.flags & SDB_WATCHPOINT_DISABLED);
+    rc = watchpoint->point.enabled ? switch_on(process, site)
+                                   : sdb__watch_site_read(process, watchpoint, site->value);
     if (rc < 0 && sdb__watch_site_find(process, watchpoint))
         remove_site(process, site);
     return rc;
@@ -199,6 +142,7 @@ static int begin(struct sdb_process *process, struct sdb_watchpoint *watchpoint)
 int sdb_watchpoint_create(struct sdb_process *process, const struct sdb_watchpoint_options *options,
                           struct sdb_watchpoint **watchpoint)
 {
+    struct sdb__stop_point_options point;
     struct sdb_watchpoint_options ours;
     struct sdb_watchpoint *created;
     int rc;
@@ -212,15 +156,22 @@ int sdb_watchpoint_create(struct sdb_process *process, const struct sdb_watchpoi
         return rc;
     if (sdb__process_is_gone(process))
         return -ESRCH;
-    rc = check_options(process, &ours);
+    rc = check_options(process, &ours, &point);
     if (rc < 0)
         return rc;
-    created = allocate(process->session, &ours);
+    created = calloc(1, sizeof(*created));
     if (!created)
         return -ENOMEM;
+    created->address = ours.address;
+    created->length = (size_t)ours.length;
+    created->watch = (enum sdb_watch)ours.watch;
+    created->condition = ours.condition;
+    created->condition_data = ours.condition_data;
+    sdb__feature_use(process, &sdb__watchpoint_feature);
+    sdb__stop_point_begin(&created->point, process->session, points_of(process->session), &point);
     rc = begin(process, created);
     if (rc < 0) {
-        take_out(created);
+        sdb__stop_point_end(&created->point, points_of(process->session));
         return rc;
     }
     *watchpoint = created;
@@ -229,15 +180,10 @@ int sdb_watchpoint_create(struct sdb_process *process, const struct sdb_watchpoi
 
 /* ---- enabling, disabling, removing ---- */
 
-static bool is_ours(const struct sdb_watchpoint *watchpoint)
-{
-    return watchpoint->session && sdb__session_is_ours(watchpoint->session);
-}
-
 /* Processes that are held stay in the session's list while threads are stopped for a moment. */
 static void switch_off_all(struct sdb_watchpoint *watchpoint, bool at_once)
 {
-    struct sdb_process *process = watchpoint->session->processes;
+    struct sdb_process *process = watchpoint->point.session->held.processes;
 
     for (; process; process = process->next) {
         struct sdb__watch_site *site = sdb__watch_site_find(process, watchpoint);
@@ -251,49 +197,48 @@ static void switch_off_all(struct sdb_watchpoint *watchpoint, bool at_once)
 
 void sdb__watchpoint_disable_soon(struct sdb_watchpoint *watchpoint)
 {
-    watchpoint->enabled = false;
+    watchpoint->point.enabled = false;
     switch_off_all(watchpoint, false);
 }
 
 int sdb_watchpoint_remove(struct sdb_watchpoint *watchpoint)
 {
     struct sdb_process *process;
+    int rc;
 
     if (!watchpoint)
         return 0;
-    if (!is_ours(watchpoint))
-        return -SDB_EWRONGTHREAD;
-    watchpoint->enabled = false;
+    rc = sdb__stop_point_check_caller(point_of(watchpoint));
+    if (rc < 0)
+        return rc;
+    watchpoint->point.enabled = false;
     switch_off_all(watchpoint, true);
-    for (process = watchpoint->session->processes; process; process = process->next) {
+    for (process = watchpoint->point.session->held.processes; process; process = process->next) {
         struct sdb__watch_site *site = sdb__watch_site_find(process, watchpoint);
 
         sdb__watchpoint_forget_hits(process, watchpoint);
         if (site)
             remove_site(process, site);
     }
-    take_out(watchpoint);
+    sdb__stop_point_end(&watchpoint->point, points_of(watchpoint->point.session));
     return 0;
 }
 
 int sdb_watchpoint_enable(struct sdb_watchpoint *watchpoint)
 {
+    int rc = sdb__stop_point_check_caller(point_of(watchpoint));
     struct sdb_process *process;
 
-    if (!watchpoint)
-        return -EINVAL;
-    if (!is_ours(watchpoint))
-        return -SDB_EWRONGTHREAD;
-    if (watchpoint->enabled)
-        return 0;
-    watchpoint->enabled = true;
-    for (process = watchpoint->session->processes; process; process = process->next) {
+    if (rc < 0 || watchpoint->point.enabled)
+        return rc;
+    watchpoint->point.enabled = true;
+    for (process = watchpoint->point.session->held.processes; process; process = process->next) {
         struct sdb__watch_site *site = sdb__watch_site_find(process, watchpoint);
-        int rc = site && !sdb__process_is_gone(process) ? switch_on(process, site) : 0;
 
+        rc = site && !sdb__process_is_gone(process) ? switch_on(process, site) : 0;
         if (rc == 0 || rc == -ESRCH)
             continue; /* one that has just ended needs none */
-        watchpoint->enabled = false;
+        watchpoint->point.enabled = false;
         switch_off_all(watchpoint, true);
         return rc;
     }
@@ -302,13 +247,11 @@ int sdb_watchpoint_enable(struct sdb_watchpoint *watchpoint)
 
 int sdb_watchpoint_disable(struct sdb_watchpoint *watchpoint)
 {
-    if (!watchpoint)
-        return -EINVAL;
-    if (!is_ours(watchpoint))
-        return -SDB_EWRONGTHREAD;
-    if (!watchpoint->enabled)
-        return 0;
-    watchpoint->enabled = false;
+    int rc = sdb__stop_point_check_caller(point_of(watchpoint));
+
+    if (rc < 0 || !watchpoint->point.enabled)
+        return rc;
+    watchpoint->point.enabled = false;
     switch_off_all(watchpoint, true);
     return 0;
 }
@@ -317,31 +260,84 @@ int sdb_watchpoint_disable(struct sdb_watchpoint *watchpoint)
 
 int sdb_watchpoint_is_enabled(const struct sdb_watchpoint *watchpoint)
 {
-    return watchpoint ? watchpoint->enabled : -EINVAL;
+    return sdb__stop_point_is_enabled(watchpoint ? &watchpoint->point : NULL);
 }
 
 int sdb_watchpoint_set_ignore_count(struct sdb_watchpoint *watchpoint, uint64_t count)
 {
-    if (!watchpoint)
-        return -EINVAL;
-    if (!is_ours(watchpoint))
-        return -SDB_EWRONGTHREAD;
-    watchpoint->ignore_count = count;
-    return 0;
+    return sdb__stop_point_set_ignore_count(point_of(watchpoint), count);
 }
 
 uint64_t sdb_watchpoint_hit_count(const struct sdb_watchpoint *watchpoint)
 {
-    return watchpoint ? watchpoint->hit_count : 0;
+    return sdb__stop_point_hit_count(watchpoint ? &watchpoint->point : NULL);
 }
 
 void sdb_watchpoint_set_data(struct sdb_watchpoint *watchpoint, void *data)
 {
-    if (watchpoint)
-        watchpoint->data = data;
+    sdb__stop_point_set_data(point_of(watchpoint), data);
 }
 
 void *sdb_watchpoint_data(const struct sdb_watchpoint *watchpoint)
 {
-    return watchpoint ? watchpoint->data : NULL;
+    return sdb__stop_point_data(watchpoint ? &watchpoint->point : NULL);
 }
+
+/* ---- moments ---- */
+
+static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                    const struct sdb_thread *parent)
+{
+    (void)parent;
+    if (newborn->phase != SDB__PROCESS_HELD)
+        return;
+    for (const struct sdb__watch_site *each = sdb__watch_process(from)->sites; each;
+         each = each->next) {
+        struct sdb__watch_site *site;
+
+        if (each->watchpoint->point.only)
+            continue;
+        site = add_site(newborn, each->watchpoint);
+        if (!site)
+            return;
+        memcpy(site->value, each->value, sizeof(site->value));
+        sdb__debug_inherit(newborn, site, from, each);
+    }
+}
+
+static void forget(struct sdb_process *process)
+{
+    while (sdb__watch_process(process)->sites)
+        remove_site(process, sdb__watch_process(process)->sites);
+}
+
+static void forget_program(struct sdb_thread *thread)
+{
+    forget(thread->process);
+}
+
+static void free_all(struct sdb_session *session)
+{
+    struct sdb__stop_points *points = points_of(session);
+
+    while (points->first) /* what is freed was taken out: NOLINTNEXTLINE */
+        sdb__stop_point_end(points->first, points);
+}
+
+const struct sdb__feature sdb__watchpoint_feature = {
+    .name = "watchpoints",
+    .slot = SDB__WATCHPOINT_SLOT,
+    .session_size = sizeof(struct sdb__stop_points),
+    .process_size = sizeof(struct sdb__watch_process),
+    .thread_size = sizeof(struct sdb__watch_state),
+    .look = sdb__watchpoint_look,
+    .judge = sdb__watchpoint_judge,
+    .tell = sdb__watchpoint_tell,
+    .resumed = sdb__watchpoint_forget_stop,
+    .process_born = inherit,
+    .executed = forget_program,
+    .thread_ended = sdb__watchpoint_free_hits,
+    .withdraw = forget,
+    .process_gone = forget,
+    .session_ends = free_all,
+};

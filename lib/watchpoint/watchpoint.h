@@ -14,10 +14,13 @@
 #include <sdb/watchpoint.h>
 
 #include "arch/arch.h"
+#include "session/feature.h"
 
-struct sdb__stop;
-struct sdb_event;
-struct sdb_session;
+#define SDB__WATCHPOINT_SLOT 1
+
+extern const struct sdb__feature sdb__watchpoint_feature;
+
+struct sdb__watch_site;
 
 /*
  * The watchpoints that a thread has hit where it stands.  Each has at least one slot of at most eight
@@ -31,39 +34,43 @@ struct sdb__watch_hits {
     uint8_t new_values[SDB_WATCHPOINT_MOST_BYTES];
 };
 
-/* What became of a stop. */
-enum sdb__watch_result {
-    SDB__WATCH_NOTHING, /* it is what it was */
-    SDB__WATCH_HIT,     /* it is an SDB_EVENT_WATCHPOINT now */
-    SDB__WATCH_PASS,    /* nothing of it shall be told: the thread goes on, without a signal */
+/* Of a thread. */
+struct sdb__watch_state {
+    struct sdb__watch_hits *hits; /* or NULL: it has had none yet */
 };
 
-/**
- * Look whether a thread that has just stopped, for a step or a SIGTRAP, has hit watchpoints.  Where its
- * process is let go, a hit is one of none.
- */
-enum sdb__watch_result sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__stop *stop);
+/* Of a process. */
+struct sdb__watch_process {
+    struct sdb__watch_site *sites; /* oldest first */
+};
+
+static inline struct sdb__watch_state *sdb__watch_state(const struct sdb_thread *thread)
+{
+    return thread->slots[SDB__WATCHPOINT_SLOT];
+}
+
+static inline struct sdb__watch_process *sdb__watch_process(const struct sdb_process *process)
+{
+    return process->slots[SDB__WATCHPOINT_SLOT];
+}
+
+/* ---- stops (hit.c) ---- */
+
+/** Look whether a thread that has just stopped, for a step or a SIGTRAP, has hit watchpoints. */
+enum sdb__verdict sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__stop *stop);
 
 /**
- * After SDB__WATCH_HIT, when the thread shows the program's own place: ask whether the hits are to be
- * told.  Conditions may see the thread's end.
- *
- * @param stop  the hit; becomes what it was if none is, and that is something
- * @param seen  what it was
+ * After a hit, when the thread shows the program's own place: ask whether it is to be told.  If it is
+ * not, the stop becomes what it was, if that is something.
  */
-enum sdb__watch_result sdb__watchpoint_ask(struct sdb_thread *thread, struct sdb__stop *stop,
-                                           const struct sdb__stop *seen);
+enum sdb__verdict sdb__watchpoint_judge(struct sdb_thread *thread, struct sdb__stop *stop,
+                                        const struct sdb__stop *seen, enum sdb__verdict verdict);
 
 /** Fill in what an SDB_EVENT_WATCHPOINT of the thread tells. */
-void sdb__watchpoint_tell(const struct sdb_thread *thread, struct sdb_event *event);
+void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event);
 
-/** Give a newborn process, which has not run yet, the watchpoints of its parent. */
-void sdb__watchpoint_inherit(struct sdb_process *child, const struct sdb_process *parent);
-
-/** Take all watchpoints from a process: it has executed another program, or is let go, or gone. */
-void sdb__watchpoint_forget(struct sdb_process *process);
-
-/** The session ends; it has no processes any more. */
-void sdb__watchpoint_free_all(struct sdb_session *session);
+/** Forget what a thread has hit: it goes on, or has ended. */
+void sdb__watchpoint_forget_stop(struct sdb_thread *thread);
+void sdb__watchpoint_free_hits(struct sdb_thread *thread);
 
 #endif

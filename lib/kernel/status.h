@@ -2,17 +2,16 @@
 /*
  * Wait statuses, decoded.  Nothing else in the library takes one apart.
  */
-#ifndef SDB_LIB_SESSION_EVENT_H
-#define SDB_LIB_SESSION_EVENT_H
+#ifndef SDB_LIB_KERNEL_STATUS_H
+#define SDB_LIB_KERNEL_STATUS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 
 #include <sdb/event.h>
-
-#include "held/thread.h"
 
 /* What a stop means. */
 struct sdb__stop {
@@ -20,6 +19,7 @@ struct sdb__stop {
     int signal;      /* that goes with it, or 0 */
     pid_t other_tid; /* FORK, VFORK, CLONE: the newborn's id; EXEC: the former one of the thread */
     bool in_group_stop; /* the process is in its group-stop */
+    bool listened;      /* the thread has not left that since it stopped before */
     bool by_filter;     /* SYSCALL_ENTRY: a seccomp filter has asked for it */
 };
 
@@ -59,22 +59,31 @@ static inline bool sdb__status_is_end(int status)
     return WIFEXITED(status) || WIFSIGNALED(status);
 }
 
+/* What is known of a thread before a stop, and says what that means. */
+struct sdb__status_before {
+    bool is_newborn; /* its first stop is still to come */
+    bool listened;   /* it was left in a group-stop (PTRACE_LISTEN) */
+    bool step_due;   /* it was resumed to step, and the SIGTRAP of that has not come yet */
+    /* It was resumed from one end of a system call to the next: SDB_EVENT_SYSCALL_...; or NONE. */
+    uint32_t end_of_call;
+};
+
 /**
  * Say what a stop means.
  *
- * @param thread  the thread, as it was before the stop
  * @return 0, or -ESRCH: it was killed just now, and stands still no more
  */
-int sdb__event_decode(const struct sdb_thread *thread, int status, struct sdb__stop *stop);
+int sdb__status_decode(pid_t tid, int status, const struct sdb__status_before *before,
+                       struct sdb__stop *stop);
 
 /**
  * Find out what a wait status was that somebody else has taken, of a thread that stands still.
  *
  * @return 0, or -ESRCH: it does not stand still
  */
-int sdb__event_restore_status(pid_t tid, int *status);
+int sdb__status_restore(pid_t tid, int *status);
 
 /** Write a wait status into the trace. */
-void sdb__event_trace_status(pid_t tid, int status);
+void sdb__status_trace(pid_t tid, int status);
 
 #endif

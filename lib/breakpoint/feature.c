@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Breakpoints as a feature: which moments they have to do with.
+ */
+#include <string.h>
+
+#include "breakpoint/breakpoint.h"
+#include "breakpoint/hardware.h"
+
+static void tell(struct sdb_thread *thread, struct sdb_event *event)
+{
+    if (event->kind != SDB_EVENT_BREAKPOINT)
+        return;
+    event->breakpoint = sdb_thread_next_breakpoint(thread, NULL);
+    (void)sdb__registers_get_pc(thread, &event->address);
+}
+
+static void forget_stop(struct sdb_thread *thread)
+{
+    const struct sdb__breakpoint_sites *sites = sdb__sites(thread->process->space);
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+
+    state->hit_count = 0;
+    if (sites)
+        state->changes_seen = sites->changes;
+}
+
+static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                    const struct sdb_thread *parent)
+{
+    if (newborn->phase == SDB__PROCESS_HELD)
+        sdb__hardware_inherit(newborn, from);
+    sdb__breakpoint_inherit(newborn, from, parent);
+}
+
+/* It may begin in a slot, where its parent has made it. */
+static void expect_displaced(struct sdb_thread *newborn)
+{
+    const struct sdb__breakpoint_sites *sites = sdb__sites(newborn->process->space);
+
+    sdb__breakpoint_state(newborn)->displaced = sites && sites->scratch;
+}
+
+static void forget_program(struct sdb_thread *thread)
+{
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+
+    state->at_site = NULL;
+    state->slot_pc = 0;
+    memset(state->repeats, 0, sizeof(state->repeats));
+    state->displaced = false;
+    state->trap_first = false;
+    state->rseq = 0;
+    state->hit_count = 0;
+    sdb__hardware_forget(thread->process);
+}
+
+const struct sdb__feature sdb__breakpoint_feature = {
+    .name = "breakpoints",
+    .slot = SDB__BREAKPOINT_SLOT,
+    .session_size = sizeof(struct sdb__stop_points),
+    .process_size = sizeof(struct sdb__breakpoint_process),
+    .thread_size = sizeof(struct sdb__breakpoint_state),
+    .look = sdb__breakpoint_look,
+    .tell = tell,
+    .resume = sdb__breakpoint_leave,
+    .resumed = forget_stop,
+    .process_born = inherit,
+    .thread_born = expect_displaced,
+    .executed = forget_program,
+    .thread_ended = sdb__breakpoint_forget_hits,
+    .withdraw = sdb__hardware_forget,
+    .must_stay = sdb__breakpoint_is_shared,
+    .give_back = sdb__breakpoint_lift_all,
+    .process_gone = sdb__hardware_forget,
+    .space_gone = sdb__breakpoint_forget_space,
+    .session_ends = sdb__breakpoint_free_all,
+};

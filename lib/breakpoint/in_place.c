@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Executing an instruction under a breakpoint in its own place, with the byte lifted and all others that
+ * share the memory standing still: one that cannot be moved, and one inside a restartable sequence (rseq),
+ * which has to be aborted, as it was interrupted; out of its place it would be completed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "breakpoint/breakpoint.h"
+#include "breakpoint/scratch.h"
+#include "session/session.h"
+#include "trap/single_step.h"
+
+/* Of eflags. */
+#define RESUME_FLAG 0x10000
+
+bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread)
+{
+    sdb__site_decode(site, thread->process->pid);
+    if (sdb__site_is_in_section(site, thread) || site->kind == SDB__RELOCATION_NONE)
+        return true;
+    return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
+}
+
+static void plant_around(struct sdb__site *site, pid_t pid, bool plant)
+{
+    for (uint64_t address = site->address; address <= site->address + site->length; address++) {
+        struct sdb__site *other = sdb__site_find(site->sites, address);
+
+        if (!other)
+            continue;
+        if (!plant)
+            sdb__site_lift(other, pid);
+        else if (other->enabled > 0)
+            (void)sdb__site_update(other, pid);
+    }
+}
+
+/* The next instruction shall not trap by a debug register: that was hit with the planted byte. */
+static void pass_debug_registers(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    if (!sdb__breakpoint_process(thread->process)->hardware_places ||
+        sdb__registers_general(thread, &registers) < 0)
+        return;
+    registers->eflags |= RESUME_FLAG;
+    sdb__registers_changed(thread);
+}
+
+/* @return as sdb__step_alone() */
+static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
+{
+    int rc;
+
+    pass_debug_registers(thread);
+    plant_around(site, thread->process->pid, false);
+    rc = sdb__step_alone(thread);
+    plant_around(site, thread->process->pid, true);
+    sdb__breakpoint_state(thread)->at_site = NULL;
+    return rc;
+}
+
+/*
+ * The others that stand at such a place, too, step now.  Otherwise each of them would stop all when they
+ * are resumed.
+ */
+static void step_others(struct sdb_process *process)
+{
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        const struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+
+        if (sdb__thread_pauses(thread) && state->at_site && state->slot_pc == 0 &&
+            sdb__site_needs_own_place(state->at_site, thread) &&
+            step_in_place(thread, state->at_site) == 1)
+            sdb__session_runs_unseen(thread);
+    }
+}
+
+/* Processes that share a memory, while they stand still. */
+struct sharer {
+    struct sdb_process *process; /* retained */
+    bool paused;
+};
+
+static bool is_among(const struct sharer *sharers, size_t count, const struct sdb_process *process)
+{
+    while (count > 0 && sharers[count - 1].process != process)
+        count--;
+    return count > 0;
+}
+
+/*
+ * Have all stand still that share the memory.  While one is stopped another may be born, or end, or
+ * execute a program.
+ */
+static struct sharer *hold_sharers(struct sdb_session *session, const struct sdb__space *space,
+                                   size_t *count)
+{
+    struct sdb_process *process = session->held.processes;
+    struct sharer *sharers = NULL;
+
+    *count = 0;
+    while (process) {
+        struct sharer *more;
+
+        if (process->space != space || is_among(sharers, *count, process)) {
+            process = process->next;
+            continue;
+        }
+        more = realloc(sharers, (*count + 1) * sizeof(*sharers));
+        if (!more)
+            break;
+        sharers = more;
+        sharers[*count].process = sdb_process_retain(process);
+        sharers[(*count)++].paused = sdb__session_pause(process) == 0;
+        process = session->held.processes; /* the list may be another now */
+    }
+    return sharers;
+}
+
+static void let_sharers_go_on(struct sharer *sharers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (sharers[i].paused)
+            sdb__session_unpause(sharers[i].process);
+        sdb_process_close(sharers[i].process);
+    }
+    free(sharers);
+}
+
+/* It was killed, perhaps by an exec of another, and that was seen. */
+static bool is_gone(const struct sdb_thread *thread)
+{
+    return !sdb__thread_stands(thread) || !thread->process->session;
+}
+
+/* @return as sdb__step_alone(), or -ECHILD: its end was seen */
+static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *site)
+{
+    struct sdb__space *space = sdb__space_retain(thread->process->space);
+    struct sharer *sharers;
+    size_t count;
+    int rc = -ECHILD;
+
+    sdb_thread_retain(thread);
+    sharers = hold_sharers(thread->process->session, space, &count);
+    if (!is_gone(thread) && thread->process->space == space) {
+        rc = step_in_place(thread, site);
+        for (size_t i = 0; i < count; i++) {
+            if (sharers[i].process->space == space && sharers[i].paused)
+                step_others(sharers[i].process);
+        }
+    }
+    let_sharers_go_on(sharers, count);
+    if (is_gone(thread))
+        rc = -ECHILD;
+    sdb_thread_close(thread);
+    sdb__space_close(space);
+    return rc;
+}
+
+enum sdb__going sdb__breakpoint_leave_in_place(struct sdb_thread *thread, struct sdb__site *site,
+                                               enum sdb_resume how)
+{
+    const int rc = step_with_others_held(thread, site);
+
+    if (rc == -ECHILD)
+        return SDB__GOING_ENDED;
+    if (rc == 1)
+        return SDB__GOING_SEEN;
+    return rc == 0 && how == SDB_RESUME_STEP ? SDB__GOING_DONE : SDB__GOING_READY;
+}

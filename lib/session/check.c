@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must always hold of all threads of a session between two stops: checked at each wait of a debug
+ * build.
+ */
+#include "session/inside.h"
+
+#ifndef NDEBUG
+
+#include <assert.h>
+
+static void check_queue(const struct sdb_session *session)
+{
+    const struct sdb_thread *last = NULL;
+    size_t queued = 0;
+
+    for (const struct sdb_thread *thread = session->first_queued; thread;
+         thread = thread->next_queued) {
+        assert(thread->queued);
+        assert(sdb__thread_stands(thread) || sdb__thread_has_ended(thread) ||
+               thread->process->released);
+        last = thread;
+        queued++;
+    }
+    assert(last == session->last_queued);
+    for (const struct sdb_process *process = session->held.processes; process;
+         process = process->next) {
+        for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next)
+            queued -= thread->queued;
+    }
+    assert(queued == 0);
+}
+
+static void check_thread(const struct sdb_thread *thread)
+{
+    const struct sdb_process *process = thread->process;
+
+    assert(!sdb__thread_wants(thread, SDB__REASON_WORK));
+    assert(sdb__thread_wants(thread, SDB__REASON_PAUSE) == (process->pauses > 0));
+    assert((thread->stop != SDB_EVENT_NONE) == sdb__thread_stands(thread) ||
+           sdb__thread_is_gone(thread));
+    assert(!thread->queued || !sdb__thread_runs(thread));
+    assert(!thread->in_group_stop || !sdb__thread_runs(thread));
+    if (process->phase != SDB__PROCESS_HELD || process->ended)
+        return;
+    /* Nobody stands without a reason, and whoever runs with one stops as soon as it can. */
+    if (sdb__thread_stands(thread))
+        assert(thread->reasons != 0);
+    if (sdb__thread_runs(thread) && thread->reasons != 0)
+        assert(thread->stop_is_coming || thread->awaits_start ||
+               thread->hindrance != SDB__HINDERED_NOT);
+}
+
+static void check_process(const struct sdb_session *session, const struct sdb_process *process)
+{
+    int count = 0;
+    int running = 0;
+
+    assert(process->session == session && process->held == &session->held);
+    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        assert(thread->process == process);
+        assert((sdb__thread_table_find(&session->held.threads, thread->tid) == thread) ==
+               !sdb__thread_is_gone(thread));
+        count++;
+        running += sdb__thread_runs(thread);
+        check_thread(thread);
+    }
+    assert(count == process->thread_count);
+    assert(running == process->running_count);
+}
+
+void sdb__session_check(const struct sdb_session *session)
+{
+    for (const struct sdb_process *process = session->held.processes; process;
+         process = process->next)
+        check_process(session, process);
+    check_queue(session);
+}
+
+#endif

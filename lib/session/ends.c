@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking threads, processes and their memory out of the session.
+ */
+#include "session/inside.h"
+
+void sdb__session_note_end(struct sdb_thread *thread, const struct sdb_exit_status *end)
+{
+    sdb__features_thread_ended(thread);
+    sdb__thread_ended(thread, end);
+}
+
+void sdb__session_drop(struct sdb_thread *thread)
+{
+    struct sdb_session *session = thread->process->session;
+
+    sdb__session_forget_stop_of(session, thread->tid);
+    if (!sdb__thread_has_ended(thread))
+        sdb__features_thread_ended(thread);
+    sdb__thread_gone(thread);
+}
+
+void sdb__session_leave_space(struct sdb_process *process)
+{
+    const struct sdb_process *other = process->held->processes;
+
+    while (other && (other == process || other->space != process->space))
+        other = other->next;
+    if (!other)
+        sdb__features_space_gone(process->session, process->space);
+}
+
+void sdb__session_remove(struct sdb_process *process)
+{
+    struct sdb_session *session = process->session;
+
+    if (session->told_end && session->told_end->process == process)
+        session->told_end = NULL;
+    sdb__session_unqueue(process);
+    while (process->threads)
+        sdb__session_drop(process->threads);
+    sdb__features_process_gone(process);
+    sdb__session_leave_space(process);
+    sdb__process_gone(process);
+}
+
+void sdb__session_remove_if_gone(struct sdb_process *process)
+{
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (!sdb__thread_is_gone(thread) && !(thread == process->thread && process->first_not_held))
+            return;
+    }
+    sdb__session_remove(process);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Asking the features, each at the moments that it has to do with.
+ */
+#include "session/feature.h"
+
+#include <assert.h>
+
+#include "session/session.h"
+
+#define ALL ((1U << SDB__SLOT_COUNT) - 1)
+
+/* Go through a set of features in turn.  @return the next, which is taken out of it; or NULL */
+static const struct sdb__feature *next_of(const struct sdb_session *session, unsigned *set)
+{
+    const int slot = __builtin_ffs((int)*set) - 1;
+
+    *set &= *set - 1;
+    return slot < 0 ? NULL : session->features->by_slot[slot];
+}
+
+void sdb__feature_use(struct sdb_process *process, const struct sdb__feature *feature)
+{
+    process->features |= 1U << feature->slot;
+}
+
+void sdb__feature_set_due(struct sdb_session *session, const struct sdb__feature *feature)
+{
+    session->due |= 1U << feature->slot;
+}
+
+void sdb__features_measure(const struct sdb__features *features, struct sdb__slot_sizes *sizes)
+{
+    for (unsigned slot = 0; slot < SDB__SLOT_COUNT; slot++) {
+        const struct sdb__feature *feature = features->by_slot[slot];
+
+        assert(feature && feature->slot == slot);
+        sizes->of_session[slot] = feature->session_size;
+        sizes->of_process[slot] = feature->process_size;
+        sizes->of_thread[slot] = feature->thread_size;
+    }
+}
+
+unsigned sdb__features_used_by(const struct sdb__features *features, enum sdb_resume how)
+{
+    unsigned used = 0;
+
+    for (unsigned slot = 0; slot < SDB__SLOT_COUNT; slot++) {
+        if (how != SDB_RESUME_CONTINUE && features->by_slot[slot]->used_by == how)
+            used |= 1U << slot;
+    }
+    return used;
+}
+
+/* ---- stops ---- */
+
+enum sdb__verdict sdb__features_look(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    const struct sdb_session *session = thread->process->session;
+    enum sdb__verdict verdict = SDB__VERDICT_NONE;
+    unsigned left = thread->process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(session, &left)) && !sdb__thread_has_ended(thread)) {
+        const enum sdb__verdict said =
+            feature->look ? feature->look(thread, stop) : SDB__VERDICT_NONE;
+
+        if (said == SDB__VERDICT_TRAP)
+            return said;
+        if (said == SDB__VERDICT_TELL)
+            thread->teller = feature;
+        if (said != SDB__VERDICT_NONE)
+            verdict = said;
+    }
+    return verdict;
+}
+
+enum sdb__verdict sdb__features_judge(struct sdb_thread *thread, struct sdb__stop *stop,
+                                      const struct sdb__stop *seen, enum sdb__verdict verdict)
+{
+    const struct sdb_session *session = thread->process->session;
+    unsigned left = thread->process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(session, &left)) && !sdb__thread_has_ended(thread)) {
+        if (feature->judge)
+            verdict = feature->judge(thread, stop, seen, verdict);
+    }
+    return verdict;
+}
+
+enum sdb__going sdb__features_resume(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    const struct sdb_session *session = thread->process->session;
+    enum sdb__going going = SDB__GOING_READY;
+    unsigned left = thread->process->features;
+    const struct sdb__feature *feature;
+
+    while (going == SDB__GOING_READY && (feature = next_of(session, &left))) {
+        if (feature->resume)
+            going = feature->resume(thread, resume);
+    }
+    return going;
+}
+
+void sdb__features_resumed(struct sdb_thread *thread)
+{
+    unsigned left = thread->process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(thread->process->session, &left))) {
+        if (feature->resumed)
+            feature->resumed(thread);
+    }
+}
+
+/* ---- births ---- */
+
+void sdb__features_launched(struct sdb_process *process, const struct sdb__launch_plan *plan)
+{
+    const struct sdb__feature *feature;
+    unsigned left = ALL;
+
+    while ((feature = next_of(process->session, &left))) {
+        if (feature->launched)
+            feature->launched(process, plan);
+    }
+}
+
+void sdb__features_process_born(struct sdb_process *newborn, const struct sdb_process *from,
+                                const struct sdb_thread *parent)
+{
+    unsigned left = from->features;
+    const struct sdb__feature *feature;
+
+    newborn->features = from->features;
+    while ((feature = next_of(newborn->session, &left))) {
+        if (feature->process_born)
+            feature->process_born(newborn, from, parent);
+    }
+}
+
+void sdb__features_thread_born(struct sdb_thread *newborn)
+{
+    unsigned left = newborn->process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(newborn->process->session, &left))) {
+        if (feature->thread_born)
+            feature->thread_born(newborn);
+    }
+}
+
+void sdb__features_executed(struct sdb_thread *thread)
+{
+    unsigned left = thread->process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(thread->process->session, &left))) {
+        if (feature->executed)
+            feature->executed(thread);
+    }
+}
+
+/* ---- ends ---- */
+
+void sdb__features_thread_ended(struct sdb_thread *thread)
+{
+    unsigned left = thread->process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(thread->process->session, &left))) {
+        if (feature->thread_ended)
+            feature->thread_ended(thread);
+    }
+}
+
+void sdb__features_withdraw(struct sdb_process *process)
+{
+    unsigned left = process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(process->session, &left))) {
+        if (feature->withdraw)
+            feature->withdraw(process);
+    }
+}
+
+bool sdb__features_must_stay(const struct sdb_process *process)
+{
+    unsigned left = process->features;
+    const struct sdb__feature *feature;
+    bool must_stay = false;
+
+    while (!must_stay && (feature = next_of(process->session, &left)))
+        must_stay = feature->must_stay && feature->must_stay(process);
+    return must_stay;
+}
+
+void sdb__features_give_back(struct sdb_process *process)
+{
+    unsigned left = process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(process->session, &left))) {
+        if (feature->give_back)
+            feature->give_back(process);
+    }
+}
+
+bool sdb__features_let_go(struct sdb_thread *thread)
+{
+    unsigned left = thread->process->features;
+    const struct sdb__feature *feature;
+    bool has_trap = false;
+
+    while ((feature = next_of(thread->process->session, &left))) {
+        if (feature->let_go && feature->let_go(thread))
+            has_trap = true;
+    }
+    return has_trap;
+}
+
+void sdb__features_process_gone(struct sdb_process *process)
+{
+    unsigned left = process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(process->session, &left))) {
+        if (feature->process_gone)
+            feature->process_gone(process);
+    }
+}
+
+void sdb__features_space_gone(struct sdb_session *session, struct sdb__space *space)
+{
+    const struct sdb__feature *feature;
+    unsigned left = ALL;
+
+    while ((feature = next_of(session, &left))) {
+        if (feature->space_gone && space->slots[feature->slot])
+            feature->space_gone(space);
+    }
+}
+
+/* ---- sessions ---- */
+
+void sdb__features_due(struct sdb_session *session)
+{
+    unsigned left = session->due;
+    const struct sdb__feature *feature;
+
+    session->due = 0;
+    while ((feature = next_of(session, &left)))
+        feature->due(session);
+}
+
+void sdb__features_session_ends(struct sdb_session *session)
+{
+    const struct sdb__feature *feature;
+    unsigned left = ALL;
+
+    while ((feature = next_of(session, &left))) {
+        if (feature->session_ends)
+            feature->session_ends(session);
+    }
+}

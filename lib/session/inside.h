@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the session's own files share.
+ *
+ * A wait status comes from the kernel by pump.c, becomes a stop or an end in take.c, which asks the
+ * features (feature.c), and is queued (queue.c) to be told (event.c) by a wait (wait.c).  A thread goes
+ * on by resume.c.  newborn.c has the births and what exec does, ends.c the ends; attach.c and launch.c are
+ * the ways in, leave.c and detach.c those out, watched.c is about who is held on although nobody asks for
+ * it; gather.c stops all threads of a process, stolen.c notices what the host has taken away, check.c
+ * checks it all.  session.c has the session's beginning and end, own_thread.c its own thread; process.c
+ * and thread.c have what callers ask for.
+ */
+#ifndef SDB_LIB_SESSION_INSIDE_H
+#define SDB_LIB_SESSION_INSIDE_H
+
+#include <sys/resource.h>
+
+#include "base/deadline.h"
+#include "kernel/ptrace.h"
+#include "kernel/waiter.h"
+#include "session/feature.h"
+#include "session/session.h"
+
+/* ---- the queue of what is to be told (queue.c) ---- */
+
+/** Have the thread's stop or end told, after all that is to be told already; until then it stands. */
+void sdb__session_enqueue(struct sdb_session *session, struct sdb_thread *thread);
+
+/** @return the first, which is queued no more; there is one */
+struct sdb_thread *sdb__session_dequeue(struct sdb_session *session);
+
+/** Forget the stops of a process's threads that wait to be told. */
+void sdb__session_unqueue(struct sdb_process *process);
+
+/** The same of one thread, if it is queued. */
+void sdb__session_unqueue_thread(struct sdb_thread *thread);
+
+/* ---- telling (event.c) ---- */
+
+/** Fill in what is told of a thread that was queued. */
+void sdb__session_tell(struct sdb_session *session, struct sdb_thread *thread,
+                       struct sdb_event *event);
+
+/* ---- going on (resume.c) ---- */
+
+/** Note that a thread stands, and for what. */
+void sdb__session_stopped(struct sdb_thread *thread, uint32_t kind, int signal);
+
+/**
+ * Resume a thread that stands.  It stops again for the reasons that it has.
+ *
+ * @param signal  what the thread gets, 0 for none
+ * @return 0; a thread that was killed meanwhile counts as resumed
+ */
+int sdb__session_go(struct sdb_thread *thread, enum sdb_resume how, int signal);
+
+/** The same in the way in which nothing is changed, see sdb__session_resume(). */
+int sdb__session_go_on(struct sdb_thread *thread, enum sdb_resume how);
+
+/** Have a thread that stands, and is not queued, go on as it did, unless it has a reason to stand. */
+void sdb__session_settle(struct sdb_thread *thread);
+
+/** Ask a running thread to stop, unless it does so anyway.  @return 0 or a negative errno */
+int sdb__session_ask_to_stop(struct sdb_thread *thread);
+
+/* ---- statuses (take.c, pump.c) ---- */
+
+/** Deal with one status. */
+void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
+                       const struct rusage *usage);
+
+/** Note that a thread has ended, and have it told.  @param end  how, or NULL: nobody knows */
+void sdb__session_take_end(struct sdb_thread *thread, const struct sdb_exit_status *end);
+
+/**
+ * Take one status from the kernel and deal with it.
+ *
+ * @return 0, -ETIMEDOUT, -EINTR (only if @p heeds_interrupt) or another negative errno
+ */
+int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
+                      bool heeds_interrupt);
+
+/** Take all statuses that are there by now.  @return whether there were any */
+bool sdb__session_drain(struct sdb_session *session);
+
+/**
+ * Look at the time and the interrupt although there is always something.
+ *
+ * @return 0, -ETIMEDOUT, or -EINTR (only if @p heeds_interrupt)
+ */
+int sdb__session_is_over(struct sdb_session *session, const struct sdb__deadline *deadline,
+                         bool heeds_interrupt);
+
+/** Take the stop that was looked at last, if the thread stands in it still: it would be seen again. */
+void sdb__session_take_last_stop(struct sdb_session *session);
+
+/* ---- waiting (wait.c) ---- */
+
+/** Do what sdb_session_wait() does, without its checks. */
+int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *deadline,
+                      struct sdb_event *event);
+
+/**
+ * When no process is held any more: whether there are newborns of those that have ended.  Their first
+ * stop may still be to come, and is waited for.
+ */
+bool sdb__session_newborns_are_due(struct sdb_session *session);
+
+/* ---- stopping all (gather.c) ---- */
+
+/**
+ * Have all threads of a process stand still, as far as they can.
+ *
+ * @return 0, also if the process has ended; or as sdb__session_pump()
+ */
+int sdb__session_gather(struct sdb_process *process, const struct sdb__deadline *deadline,
+                        bool heeds_interrupt);
+
+/** Have all threads of a process go on that nobody asks anything of any more. */
+void sdb__session_abandon(struct sdb_process *process);
+
+/* ---- newborns and exec (newborn.c) ---- */
+
+/** Take a process in.  @param pidfd  becomes the process's, if this succeeds.  @return it, or NULL */
+struct sdb_process *sdb__session_add(struct sdb_session *session, pid_t pid, int pidfd);
+
+/** @return whether a process's newborns of this kind of event are held for the caller */
+bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind);
+
+/** Keep the status of a thread that is not known. */
+void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status,
+                              const struct rusage *usage);
+
+/** Take in the newborns whose parent can tell of them no more, as the process has ended or executed. */
+void sdb__session_adopt(struct sdb_process *process);
+
+/** @return whether there are unknown threads whose parent may have ended */
+bool sdb__session_has_orphans(const struct sdb_session *session);
+
+/** Take in those of them whose parent has ended.  @return whether there were any */
+bool sdb__session_adopt_orphans(struct sdb_session *session);
+
+/** No more newborns are to be expected of processes that have ended. */
+void sdb__session_forget_departed(struct sdb_session *session);
+
+/**
+ * Note that a process has executed a program: its other threads are gone.
+ *
+ * @param thread  the thread that has the process's id
+ * @return the thread that executed it
+ */
+struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop);
+
+void sdb__session_free_orphans(struct sdb_session *session);
+
+/* ---- what the host has taken away (stolen.c) ---- */
+
+/**
+ * Look for what held threads have done without the session being told, and take it from what the kernel
+ * still knows.
+ *
+ * @param all_lost  the kernel says that the tracer thread has no tracee at all
+ */
+void sdb__session_look_for_stolen(struct sdb_session *session, bool all_lost);
+
+/** Note that a thread is not held any more, although nothing has told so. */
+void sdb__session_lose(struct sdb_thread *thread);
+
+/* ---- ends (ends.c) ---- */
+
+/** Note that a thread has ended.  @param end  how, or NULL: nobody knows */
+void sdb__session_note_end(struct sdb_thread *thread, const struct sdb_exit_status *end);
+
+/** Take a thread out of its process: it has ended and was told, or is let go; its handle may die here. */
+void sdb__session_drop(struct sdb_thread *thread);
+
+/** The same of a process that has ended or was let go. */
+void sdb__session_remove(struct sdb_process *process);
+
+/** The same of one that is leaving, if all of its threads have gone. */
+void sdb__session_remove_if_gone(struct sdb_process *process);
+
+/** A process has its memory no more: if nobody else has it, forget what is in it. */
+void sdb__session_leave_space(struct sdb_process *process);
+
+/* ---- the ways out (leave.c, detach.c) ---- */
+
+/** Take a process from the caller; its phase is another from now on. */
+void sdb__session_hide(struct sdb_process *process, enum sdb__process_phase phase);
+
+/** Let a process go, with each of its threads as soon as that stands still. */
+void sdb__session_begin_to_leave(struct sdb_process *process);
+
+/**
+ * Let a thread go that stands still, and nothing if it does not.
+ *
+ * @return 0, or -ESRCH: it was killed just now, and its end is ours to see
+ */
+int sdb__session_let_go(struct sdb_thread *thread);
+
+/** The same of all that stand; the process goes with the last. */
+void sdb__session_let_all_go(struct sdb_process *process);
+
+/** Let a process go that stands at its exec, as its follow policy says.  @return whether it went */
+bool sdb__session_release_at_exec(struct sdb_process *process);
+
+/** Let a process go, see sdb_process_detach(). */
+int sdb__session_detach(struct sdb_process *process, enum sdb_release how,
+                        struct sdb_child **child);
+
+int sdb__session_kill(struct sdb_process *process);
+
+/** Take a process out that an attach has failed to hold, and let go what is held of it. */
+void sdb__session_give_up(struct sdb_process *process);
+
+/** Do with every process what its release policy says. */
+void sdb__session_release_all(struct sdb_session *session);
+
+/* ---- those that are held on (watched.c) ---- */
+
+/** Let those go that are watched and need not be any more. */
+void sdb__session_review(struct sdb_session *session);
+
+/** Deal with a stop of a process that is watched.  @return whether it is leaving now */
+bool sdb__session_take_watched_stop(struct sdb_thread *thread, const struct sdb__stop *stop);
+
+/* ---- options (process.c) ---- */
+
+/** @return what the kernel shall do by itself for a process's threads */
+struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);
+
+/** @return whether it is one of enum sdb_resume */
+bool sdb__resume_is_known(enum sdb_resume how);
+
+/* ---- beginning and end (session.c), its own thread (own_thread.c) ---- */
+
+/** Create the session of the calling thread. */
+int sdb__session_begin(const struct sdb__features *features, uint64_t flags,
+                       struct sdb_session **session);
+
+/** End the session of the calling thread, or a forked child's copy. */
+void sdb__session_end(struct sdb_session *session);
+
+int sdb__session_thread_start(const struct sdb__features *features,
+                              const struct sdb_session_options *options,
+                              struct sdb_session **session);
+
+/** End the thread, and the session with it.  @return 0 or -EDEADLK */
+int sdb__session_thread_end(struct sdb_session *session);
+
+/** Free what is left of it in a forked child. */
+void sdb__session_thread_forget(struct sdb_session *session);
+
+/* ---- what must always hold (check.c) ---- */
+
+#ifdef NDEBUG
+static inline void sdb__session_check(const struct sdb_session *session)
+{
+    (void)session;
+}
+#else
+/** Check all threads of a session that is about to wait. */
+void sdb__session_check(const struct sdb_session *session);
+#endif
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is asked of a whole process: its policies, and that it stops, goes on, dies or is let go.
+ */
+#include <sdb/process.h>
+
+#include <errno.h>
+
+#include "launch/child.h"
+#include "session/inside.h"
+
+struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
+{
+    return (struct sdb__ptrace_options){
+        .follow = process->policies.follow |
+                  (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
+        .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
+        .at_filter = process->policies.stops_at_filter,
+    };
+}
+
+int sdb__process_check_caller(const struct sdb_process *process)
+{
+    if (!process)
+        return -EINVAL;
+    if (!sdb__process_is_ours(process))
+        return -SDB_EWRONGTHREAD;
+    return sdb__process_is_gone(process) ? -ESRCH : 0;
+}
+
+/* ---- policies ---- */
+
+int sdb__process_apply_options(struct sdb_process *process)
+{
+    const struct sdb__ptrace_options options = sdb__process_options(process);
+
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        int rc = sdb__thread_has_ended(thread) ? 0 : sdb__ptrace_set_options(thread->tid, &options);
+
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
+{
+    int rc = sdb__process_check_caller(process);
+    uint32_t before;
+
+    if (rc < 0)
+        return rc;
+    if (follow & ~SDB_FOLLOW_ALL)
+        return -EINVAL;
+    if (process->births_reported && !(follow & SDB_FOLLOW_CLONE))
+        return -EINVAL; /* a thread that is not held would die of a breakpoint */
+    if (follow != SDB_FOLLOW_ALL && process->policies.must_be_held)
+        return -EPERM;
+    if (process->running_count > 0)
+        return -EBUSY;
+    if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
+        process->child = sdb__child_allocate();
+        if (!process->child)
+            return -ENOMEM;
+    }
+    before = process->policies.follow;
+    process->policies.follow = follow;
+    rc = sdb__process_apply_options(process);
+    if (rc < 0)
+        process->policies.follow = before;
+    return rc;
+}
+
+static bool release_is_known(enum sdb_release release)
+{
+    return release == SDB_RELEASE_RUN || release == SDB_RELEASE_STOP || release == SDB_RELEASE_KILL;
+}
+
+int sdb_process_set_release(struct sdb_process *process, enum sdb_release release)
+{
+    int rc = sdb__process_check_caller(process);
+    enum sdb_release before;
+
+    if (rc < 0)
+        return rc;
+    if (!release_is_known(release))
+        return -EINVAL;
+    if (release != SDB_RELEASE_KILL && process->policies.must_be_held)
+        return -EPERM;
+    if (process->running_count > 0)
+        return -EBUSY;
+    before = process->policies.release;
+    process->policies.release = release;
+    rc = sdb__process_apply_options(process);
+    if (rc < 0)
+        process->policies.release = before;
+    return rc;
+}
+
+int sdb_process_set_stop_mode(struct sdb_process *process, enum sdb_stop_mode mode)
+{
+    int rc = sdb__process_check_caller(process);
+
+    if (rc < 0)
+        return rc;
+    if (mode != SDB_NON_STOP && mode != SDB_ALL_STOP)
+        return -EINVAL;
+    process->policies.stop_mode = mode;
+    return 0;
+}
+
+/* ---- requests ---- */
+
+int sdb_process_stop(struct sdb_process *process, int timeout_ms)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(timeout_ms);
+    int rc = sdb__process_check_caller(process);
+
+    if (rc < 0)
+        return rc;
+    sdb_process_retain(process);
+    rc = sdb__session_gather(process, &deadline, false);
+    if (rc == 0 && sdb__process_is_gone(process))
+        rc = -ESRCH;
+    sdb_process_close(process);
+    return rc;
+}
+
+int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)
+{
+    int rc = sdb__process_check_caller(process);
+    bool found = false;
+
+    if (rc == -ESRCH && process->session && (process->ended || process->released) &&
+        process->thread->queued)
+        return 0; /* it was killed or let go since, and that is still to be told */
+    if (rc < 0)
+        return rc;
+    if (!sdb__resume_is_known(how))
+        return -EINVAL;
+    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (!sdb__thread_stands(thread)) {
+            /* One that was to stop with the others, and could not yet, shall not do so later. */
+            sdb__thread_unwant(thread, SDB__REASON_HOLD);
+            continue;
+        }
+        if (thread->queued)
+            continue;
+        found = true;
+        rc = sdb__session_resume(thread, how, SDB_SIGNAL_PASS);
+        if (rc < 0)
+            return rc;
+    }
+    return found ? 0 : -EBUSY;
+}
+
+int sdb_process_kill(struct sdb_process *process)
+{
+    int rc = sdb__process_check_caller(process);
+
+    return rc < 0 ? rc : sdb__session_kill(process);
+}
+
+int sdb_process_detach(struct sdb_process *process, enum sdb_release how, struct sdb_child **child)
+{
+    int rc = sdb__process_check_caller(process);
+
+    if (rc < 0)
+        return rc;
+    if (!release_is_known(how))
+        return -EINVAL;
+    if (how != SDB_RELEASE_KILL && process->policies.must_be_held)
+        return -EPERM;
+    return sdb__session_detach(process, how, child);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a thread stops and goes on: what is noted of it, and the one way by which the kernel resumes it.
+ *
+ * What always holds: a thread that goes on while it has a reason to stand has been asked to stop.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "session/inside.h"
+
+/* ---- stopping ---- */
+
+void sdb__session_stopped(struct sdb_thread *thread, uint32_t kind, int signal)
+{
+    sdb__thread_set_doing(thread, SDB__STANDS);
+    sdb__thread_set_stop(thread, kind, signal);
+    sdb__thread_stop_is_coming(thread, false);
+    thread->hindrance = SDB__HINDERED_NOT;
+    thread->group_stop_over = false;
+    thread->teller = NULL;
+    if (sdb__registers_are_known(&thread->registers))
+        sdb__registers_forget(thread);
+}
+
+/* The kernel keeps a request that comes when the thread has already stopped for another reason. */
+int sdb__session_ask_to_stop(struct sdb_thread *thread)
+{
+    int rc;
+
+    if (thread->stop_is_coming)
+        return 0;
+    rc = sdb__ptrace_interrupt(thread->tid);
+    /* ESRCH: it is dying, and its end is the event that follows. */
+    if (rc < 0 && rc != -ESRCH)
+        return rc;
+    sdb__thread_stop_is_coming(thread, true);
+    return 0;
+}
+
+/* ---- going on ---- */
+
+static bool waits_for_vfork(const struct sdb_thread *thread)
+{
+    /* Without the event of its end /proc has to tell. */
+    return thread->stop == SDB_EVENT_VFORK &&
+           (sdb__process_options(thread->process).follow & SDB_FOLLOW_VFORK);
+}
+
+/* Note that it runs, or listens.  What its stop was about is forgotten. */
+static int resumed(struct sdb_thread *thread, enum sdb__doing doing, enum sdb_resume how, int rc)
+{
+    if (rc < 0 && rc != -ESRCH)
+        return rc;
+    sdb__session_forget_stop_of(thread->process->session, thread->tid);
+    thread->hindrance = waits_for_vfork(thread) ? SDB__HINDERED_BY_VFORK : SDB__HINDERED_NOT;
+    thread->came_from = thread->stop;
+    thread->how = how;
+    if (how == SDB_RESUME_STEP)
+        thread->step_due = true;
+    if (thread->in_group_stop)
+        thread->against_stop = doing != SDB__LISTENS;
+    thread->in_group_stop = false;
+    if (thread->newborn)
+        sdb_thread_close(thread->newborn);
+    thread->newborn = NULL;
+    thread->process->gathered = false;
+    if (thread->process->features)
+        sdb__features_resumed(thread);
+    sdb__thread_set_doing(thread, doing);
+    sdb__thread_set_stop(thread, SDB_EVENT_NONE, 0);
+    return 0;
+}
+
+/* It has gone on and stopped again, which is still to be seen. */
+static int runs_unseen(struct sdb_thread *thread, enum sdb_resume how)
+{
+    (void)resumed(thread, SDB__RUNS, how, 0);
+    sdb__thread_stop_is_coming(thread, true);
+    return 0;
+}
+
+void sdb__session_runs_unseen(struct sdb_thread *thread)
+{
+    (void)runs_unseen(thread, thread->how);
+}
+
+/* It has executed the instruction that it was to step over, without having been resumed for that. */
+static int finish_step(struct sdb_thread *thread)
+{
+    (void)sdb__registers_flush(thread);
+    (void)resumed(thread, SDB__RUNS, SDB_RESUME_STEP, 0);
+    thread->step_due = false;
+    sdb__session_stopped(thread, SDB_EVENT_STEP, 0);
+    sdb__session_enqueue(thread->process->session, thread);
+    return 0;
+}
+
+static int do_resume(struct sdb_thread *thread, const struct sdb__resume *resume)
+{
+    int rc;
+
+    if (sdb__registers_are_known(&thread->registers))
+        (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
+    if (thread->reasons)
+        (void)sdb__session_ask_to_stop(thread);
+    rc = sdb__ptrace_resume(thread->tid, resume->request, resume->signal);
+    thread->request = resume->request;
+    return resumed(thread, SDB__RUNS, resume->how, rc);
+}
+
+/* It stands before a signal of its program, which is dealt with as any other is. */
+static int take_signal(struct sdb_thread *thread, enum sdb_resume how)
+{
+    const uint8_t policy = thread->process->phase == SDB__PROCESS_HELD
+                               ? thread->process->session->signal_policies[thread->signal]
+                               : (uint8_t)SDB_POLICY_PASS;
+    const struct sdb__resume resume = {
+        .how = how, .request = how, .signal = policy == SDB_POLICY_PASS ? thread->signal : 0};
+
+    if (policy != SDB_POLICY_REPORT)
+        return do_resume(thread, &resume);
+    (void)sdb__registers_flush(thread);
+    sdb__session_enqueue(thread->process->session, thread);
+    return 0;
+}
+
+/* @return how far the features have got it ready */
+static enum sdb__going get_ready(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    enum sdb__going going;
+
+    /* They may stop the others, and have them go on; not this one. */
+    sdb_thread_retain(thread);
+    sdb__thread_want(thread, SDB__REASON_WORK);
+    going = sdb__features_resume(thread, resume);
+    sdb__thread_unwant(thread, SDB__REASON_WORK);
+    sdb_thread_close(thread);
+    return going;
+}
+
+int sdb__session_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
+{
+    struct sdb_process *process = thread->process;
+    struct sdb__resume resume = {.how = how, .request = how, .signal = signal};
+
+    process->features |= process->session->used_by[how];
+    switch (process->features ? get_ready(thread, &resume) : SDB__GOING_READY) {
+    case SDB__GOING_DONE:
+        return finish_step(thread);
+    case SDB__GOING_SEEN:
+        return runs_unseen(thread, how);
+    case SDB__GOING_ENDED:
+        return 0;
+    case SDB__GOING_STOP:
+        return take_signal(thread, how);
+    case SDB__GOING_READY:
+        break;
+    }
+    return do_resume(thread, &resume);
+}
+
+/* Leave it in its group-stop: what comes next is told from there. */
+static int listen(struct sdb_thread *thread)
+{
+    int taken;
+    int rc;
+
+    (void)sdb__registers_flush(thread);
+    (void)sdb__wait_take_stop(thread->tid, &taken);
+    rc = resumed(thread, SDB__LISTENS, SDB_RESUME_CONTINUE, sdb__ptrace_listen(thread->tid));
+    /* What an interrupt brings is told as the end of the group-stop that it listens for. */
+    if (rc == 0 && (thread->group_stop_over || thread->reasons))
+        rc = sdb__session_ask_to_stop(thread);
+    return rc;
+}
+
+int sdb__session_go_on(struct sdb_thread *thread, enum sdb_resume how)
+{
+    return thread->in_group_stop && how == SDB_RESUME_CONTINUE
+               ? listen(thread)
+               : sdb__session_go(thread, how, sdb__thread_pending_signal(thread));
+}
+
+int sdb__session_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
+{
+    int rc;
+
+    sdb__thread_unwant(thread, SDB__REASON_HOLD);
+    rc = signal == SDB_SIGNAL_PASS ? sdb__session_go_on(thread, how)
+                                   : sdb__session_go(thread, how, signal);
+    if (rc < 0)
+        sdb__thread_want(thread, SDB__REASON_HOLD);
+    return rc;
+}
+
+void sdb__session_settle(struct sdb_thread *thread)
+{
+    if (thread->reasons)
+        return;
+    if (thread->against_stop)
+        (void)sdb__session_go(thread, thread->how, 0);
+    else
+        (void)sdb__session_go_on(thread, thread->how);
+}
+
+void sdb__session_untell(struct sdb_thread *thread)
+{
+    sdb__session_unqueue_thread(thread);
+    /* Where the whole process was stopped it stays. */
+    if (thread->process->gathered)
+        return;
+    sdb__thread_unwant(thread, SDB__REASON_HOLD);
+    sdb__session_settle(thread);
+}
