@@ -20,10 +20,15 @@ SDB_BEGIN_DECLS
 struct sdb_process;
 struct sdb_thread;
 
-/** How to go on.  Since 0.1. */
+/**
+ * How to go on.  Since 0.1.
+ *
+ * Where the processor has UMIP, the kernel itself carries out `str`, `sldt`, `sgdt`, `sidt` and `smsw`,
+ * and no stop comes behind one: a step that begins at it ends after the instruction that follows.
+ */
 enum sdb_resume {
     SDB_RESUME_CONTINUE = 0, /* until something happens */
-    SDB_RESUME_STEP = 1,     /* for one instruction */
+    SDB_RESUME_STEP = 1,     /* for one instruction, or two: see above */
     SDB_RESUME_SYSCALL = 2,  /* to the beginning or the end of the next system call */
 };
 

@@ -283,14 +283,14 @@ void puppet_restore(const struct outcome *before, uint64_t pc)
         ck_abort_msg("what is named cannot be written");
 }
 
-bool puppet_step(struct outcome *outcome)
+/* Let it go on, and fill in how it stands then. @return whether by a trap, and not by a fault */
+static bool go_on(enum __ptrace_request how, struct outcome *outcome)
 {
     siginfo_t info;
     int status;
 
-    if (ptrace(PTRACE_SINGLESTEP, puppet.pid, NULL, NULL) != 0 ||
-        waitpid(puppet.pid, &status, 0) != puppet.pid)
-        ck_abort_msg("the child cannot be stepped");
+    if (ptrace(how, puppet.pid, NULL, NULL) != 0 || waitpid(puppet.pid, &status, 0) != puppet.pid)
+        ck_abort_msg("the child cannot be run");
     if (!WIFSTOPPED(status))
         ck_abort_msg("the child has ended: %#x", status);
     if (ptrace(PTRACE_GETREGS, puppet.pid, NULL, &outcome->registers) != 0)
@@ -306,6 +306,28 @@ bool puppet_step(struct outcome *outcome)
     outcome->signal_code = info.si_code;
     outcome->fault_address = (uintptr_t)info.si_addr;
     return false;
+}
+
+bool puppet_step(struct outcome *outcome)
+{
+    return go_on(PTRACE_SINGLESTEP, outcome);
+}
+
+static void exchange_byte(uint64_t address, uint8_t byte, uint8_t *old)
+{
+    if ((old && pread(puppet.memory_fd, old, 1, (off_t)address) != 1) ||
+        pwrite(puppet.memory_fd, &byte, 1, (off_t)address) != 1)
+        ck_abort_msg("no trap can be set at %#lx", (unsigned long)address);
+}
+
+void puppet_run(uint64_t end, struct outcome *outcome)
+{
+    uint8_t byte;
+
+    exchange_byte(end, 0xcc, &byte);
+    if (go_on(PTRACE_CONT, outcome) && outcome->registers.rip == end + 1)
+        outcome->registers.rip = end;
+    exchange_byte(end, byte, NULL);
 }
 
 void puppet_look(struct outcome *outcome)

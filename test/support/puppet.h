@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A child in which single instructions are run: its registers and memory are set, it makes a step, and
- * what has become of it is looked at.  Its memory to work on, two slots for code and a page of text are
- * shared with it, so that to set and to look takes no call.
+ * A child in which single instructions are run: its registers and memory are set, it makes a step or
+ * runs to a place, and what has become of it is looked at.  Its memory to work on, two slots for code
+ * and a page of text are shared with it, so that to set and to look takes no call.
  */
 #ifndef SDB_TEST_PUPPET_H
 #define SDB_TEST_PUPPET_H
@@ -59,6 +59,12 @@ void puppet_restore(const struct outcome *before, uint64_t pc);
 
 /** Make a step, and fill in registers and signal. @return whether it did, or was stopped by a fault */
 bool puppet_step(struct outcome *outcome);
+
+/**
+ * Let it run, with a trap at @p end instead of what is there.  Fill in registers and signal; the pc is
+ * @p end if it came by there.
+ */
+void puppet_run(uint64_t end, struct outcome *outcome);
 
 /** Fill in the rest. */
 void puppet_look(struct outcome *outcome);

@@ -49,6 +49,11 @@ struct sample {
     uint64_t named; /* what an operand relative to rip names, or 0 */
 };
 
+static uint64_t behind(const struct sample *sample)
+{
+    return sample->from + sample->decoded.length;
+}
+
 static bool read_sample(const uint8_t *bytes, size_t len, uint64_t from, struct sample *sample)
 {
     ZydisDecoder decoder;
@@ -65,8 +70,7 @@ static bool read_sample(const uint8_t *bytes, size_t len, uint64_t from, struct 
     for (int i = 0; i < sample->decoded.operand_count; i++) {
         if (sample->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
             sample->operands[i].mem.base == ZYDIS_REGISTER_RIP)
-            sample->named =
-                from + sample->decoded.length + (uint64_t)sample->operands[i].mem.disp.value;
+            sample->named = behind(sample) + (uint64_t)sample->operands[i].mem.disp.value;
     }
     return true;
 }
@@ -98,6 +102,25 @@ static bool is_deterministic(const struct sample *sample)
         return false;
     default:
         return true;
+    }
+}
+
+/*
+ * What the kernel carries out where the processor has UMIP: a step over one goes two instructions
+ * there.  These are not stepped but run to what is behind them, as the library has all run in its
+ * slots.
+ */
+static bool may_be_emulated(const struct sample *sample)
+{
+    switch (sample->decoded.mnemonic) {
+    case ZYDIS_MNEMONIC_SGDT:
+    case ZYDIS_MNEMONIC_SIDT:
+    case ZYDIS_MNEMONIC_SLDT:
+    case ZYDIS_MNEMONIC_SMSW:
+    case ZYDIS_MNEMONIC_STR:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -201,6 +224,10 @@ static const char *in_words(const struct sample *sample)
 
 static void run_in_place(const struct sample *sample, struct outcome *outcome)
 {
+    if (may_be_emulated(sample)) {
+        puppet_run(behind(sample), outcome);
+        return;
+    }
     for (int i = 0; i < MOST_STEPS; i++) {
         if (!puppet_step(outcome) || !sample->repeats || outcome->registers.rip != sample->from)
             return;
@@ -231,6 +258,11 @@ static void show(const struct sample *sample, struct outcome *outcome, uint64_t 
 static void run_in_slot(const struct sample *sample, uint64_t to, struct outcome *outcome,
                         const struct outcome *before, const struct outcome *in_place)
 {
+    if (may_be_emulated(sample)) {
+        puppet_run(behind(sample), outcome);
+        show(sample, outcome, to);
+        return;
+    }
     for (int i = 0; i < MOST_STEPS; i++) {
         const bool stepped = puppet_step(outcome);
         const bool left = !is_in_slot(sample, outcome->registers.rip, to);
@@ -460,6 +492,12 @@ static const uint8_t rare[][SDB__INSTRUCTION_SIZE] = {
     {0x8c, 0xd0},                                   /* mov eax, ss */
     {0x0f, 0xa2},                                   /* cpuid */
     {0x0f, 0x01, 0xd0},                             /* xgetbv */
+    {0x0f, 0x01, 0x43, 0x08},                       /* sgdt [rbx+8] */
+    {0x0f, 0x01, 0x0d, 0x20, 0, 0, 0},              /* sidt [rip] */
+    {0x0f, 0x00, 0xc1},                             /* sldt ecx */
+    {0x0f, 0x00, 0x0d, 0x20, 0, 0, 0},              /* str [rip] */
+    {0x48, 0x0f, 0x01, 0xe0},                       /* smsw rax */
+    {0x0f, 0x01, 0x64, 0x24, 0xf0},                 /* smsw [rsp-16] */
     {0xf3, 0x48, 0x0f, 0xae, 0xd0},                 /* wrfsbase rax */
     {0xf3, 0x48, 0x0f, 0xae, 0xc0},                 /* rdfsbase rax */
     {0xf3, 0x48, 0x0f, 0x1e, 0xc8},                 /* rdsspq rax */
