@@ -11,6 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* One function at one place, whoever calls it with what. */
+#if __has_attribute(noipa)
+#define ONE_PLACE __attribute__((noipa))
+#else
+#define ONE_PLACE __attribute__((noinline))
+#endif
+
 int counter;
 static struct {
     long left;
@@ -18,18 +25,18 @@ static struct {
 } pair;
 char letters[3];
 
-__attribute__((noinline)) static int add(int number, int to)
+ONE_PLACE static int add(int number, int to)
 {
     __asm__ volatile("" ::: "memory");
     return number + to; /* the line of add */
 }
 
-__attribute__((noinline)) static void count(int by)
+ONE_PLACE static void count(int by)
 {
     counter += by; /* the line of count */
 }
 
-__attribute__((noinline)) static void fill(const char *with)
+ONE_PLACE static void fill(const char *with)
 {
     memcpy(letters, with, sizeof(letters));
     pair.left++;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +18,7 @@
 
 #define CREW 8
 
-static struct watched watched;
+struct watched watched;
 static volatile uint64_t traps;
 static const char *program;
 
@@ -26,10 +27,58 @@ static void answer(uint64_t result)
     (void)!write(STDOUT_FILENO, &result, sizeof(result));
 }
 
-/* One instruction that reads and writes, where it is written: steps over calls shall come by it. */
-__attribute__((always_inline)) static inline void add_one(volatile uint64_t *to)
+/*
+ * What tests step to, break on and count: each is one instruction at one place.  A compiler might unroll
+ * the loops, or make copies of the functions.
+ *
+ * `add_many` adds 1 to the counter, so many times; `call_and_add` makes a system call before each;
+ * `copy_at_once` copies bytes.
+ */
+void *add_many(void *count);
+void *call_and_add(void *count);
+void copy_at_once(volatile void *to, const void *from, uint64_t count);
+
+_Static_assert(offsetof(struct watched, counter) == 0, "the counter has the address of the whole");
+_Static_assert(SYS_getppid == 110, "the number of the call");
+
+__asm__(".text\n"
+        ".globl add_many\n.type add_many, @function\n"
+        "add_many:\n\t"
+        "test %rdi, %rdi\n\t"
+        "jz 2f\n"
+        "1:\n\t"
+        "lock incq watched(%rip)\n\t"
+        "dec %rdi\n\t"
+        "jnz 1b\n"
+        "2:\n\t"
+        "xor %eax, %eax\n\t"
+        "ret\n"
+        ".globl call_and_add\n.type call_and_add, @function\n"
+        "call_and_add:\n\t"
+        "push %rbx\n\t"
+        "mov %rdi, %rbx\n\t"
+        "test %rbx, %rbx\n\t"
+        "jz 2f\n"
+        "1:\n\t"
+        "mov $110, %edi\n\t"
+        "xor %eax, %eax\n\t"
+        "call syscall@PLT\n\t"
+        "lock incq watched(%rip)\n\t"
+        "dec %rbx\n\t"
+        "jnz 1b\n"
+        "2:\n\t"
+        "xor %eax, %eax\n\t"
+        "pop %rbx\n\t"
+        "ret\n"
+        ".globl copy_at_once\n.type copy_at_once, @function\n"
+        "copy_at_once:\n\t"
+        "mov %rdx, %rcx\n\t"
+        "rep movsb\n\t"
+        "ret\n");
+
+static void add_one(void)
 {
-    __asm__ volatile("lock incq %0" : "+m"(*to));
+    (void)add_many((void *)1);
 }
 
 static void on_signal(int signal)
@@ -37,24 +86,7 @@ static void on_signal(int signal)
     if (signal == SIGTRAP)
         traps++;
     else
-        add_one(&watched.counter);
-}
-
-static void *add_many(void *count)
-{
-    for (uint64_t left = (uint64_t)(uintptr_t)count; left > 0; left--)
-        add_one(&watched.counter);
-    return NULL;
-}
-
-/* The same code whoever runs it. */
-__attribute__((noinline)) static void *call_and_add(void *count)
-{
-    for (uint64_t left = (uint64_t)(uintptr_t)count; left > 0; left--) {
-        syscall(SYS_getppid);
-        add_one(&watched.counter);
-    }
-    return NULL;
+        add_one();
 }
 
 static void run_threads(int count, void *(*function)(void *), uint64_t each)
@@ -90,7 +122,7 @@ static uint64_t make_child(int shares)
     pid_t pid = shares ? vfork() : fork(); /* NOLINT */
 
     if (pid == 0) {
-        add_one(&watched.counter);
+        add_one();
         _exit((int)watched.counter);
     }
     while (waitpid(pid, &status, 0) != pid)
@@ -130,7 +162,7 @@ static uint64_t add_with_trap_blocked(uint64_t blocks_all)
     if (blocks_all)
         sigfillset(&set);
     sigprocmask(SIG_BLOCK, &set, &before);
-    add_one(&watched.counter);
+    add_one();
     sigprocmask(SIG_SETMASK, &before, &set);
     if (sigismember(&set, SIGTRAP))
         result |= 1;
@@ -173,14 +205,12 @@ static uint64_t sleep_ms(uint64_t duration)
     return now_ms() - begin;
 }
 
-static void copy_at_once(uint64_t count)
+static void copy_to_bytes(uint64_t count)
 {
     static uint8_t from[64];
-    const void *source = from;
-    volatile void *to = watched.bytes;
 
     memset(from, (int)watched.bytes[0] + 1, sizeof(from));
-    __asm__ volatile("rep movsb" : "+S"(source), "+D"(to), "+c"(count) : : "memory");
+    copy_at_once(watched.bytes, from, count);
 }
 
 static void write_sixteen(uint64_t offset)
@@ -251,7 +281,7 @@ static uint64_t obey(const struct watched_order *order)
         __asm__ volatile("movq %0, %%rax\n\tmovq %%rax, %0" : "+m"(watched.counter) : : "rax");
         return 0;
     case 'o':
-        add_one(&watched.other);
+        __asm__ volatile("lock incq %0" : "+m"(watched.other));
         return 0;
     case 'b':
         __asm__ volatile("incb %0" : "+m"(watched.bytes[order->number]));
@@ -260,7 +290,7 @@ static uint64_t obey(const struct watched_order *order)
         write_sixteen(order->number);
         return 0;
     case 'm':
-        copy_at_once(order->number);
+        copy_to_bytes(order->number);
         return 0;
     case 'k':
         have_kernel_write();
