@@ -78,12 +78,21 @@ expect_count 0 ' execve\('
 expect_count 1 ' exit_group\(2\) = \?$'
 expect_count 1 '\+\+\+ exited with '
 
-# The table.
+# The table.  What the loader and the shell do for themselves, by the environment that they have, is in
+# it too: what counts is the difference.
+count_looks()
+{
+    awk '$3 ~ /^(stat|newfstatat|faccessat2?)$/ { calls += $1; errors += $2 }
+        END { print calls + 0, errors + 0 }' log
+}
+run "$syscalls" -c -o log -- sh -c 'exit 1'
+expect_code 1
+set -- $(count_looks)
 run "$syscalls" -c -o log -- sh -c '[ -e nothing ]; [ -e directory ]; [ -e nothing ]'
 expect_code 1
 expect_count 1 '^ +calls +errors +name$'
 expect_count 1 '^ +1 +0  exit_group$'
-expect_count 1 '^ +[3-9] +[2-9]  (stat|newfstatat|faccessat2?)$'
+[ "$(count_looks)" = "$(($1 + 3)) $(($2 + 2))" ] || fail "3 more looks and 2 more errors are expected"
 
 # A process that runs already shows what it does, and runs on.
 cat >stepper.sh <<'END'
