@@ -115,7 +115,9 @@ static bool kill_at(size_t instant, bool all_stop)
         if (event.kind == SDB_EVENT_GROUP_STOP && event.thread == sdb_process_thread(event.process))
             kill(sdb_process_pid(event.process), SIGCONT);
     }
-    ck_assert_uint_eq(witness.killed, killed != 0);
+    ck_assert_uint_le(witness.killed, killed != 0);
+    if (!may_be_faster)
+        ck_assert_uint_eq(witness.killed, killed != 0);
     witness_end(&witness);
     close_target(&life);
     return killed != 0;
