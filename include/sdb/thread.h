@@ -24,11 +24,12 @@ struct sdb_thread;
  * How to go on.  Since 0.1.
  *
  * Where the processor has UMIP, the kernel itself carries out `str`, `sldt`, `sgdt`, `sidt` and `smsw`,
- * and no stop comes behind one: a step that begins at it ends after the instruction that follows.
+ * and no stop comes behind one: a step that begins at it ends after the instruction that follows.  A
+ * step of a string with a rep prefix, or of a gather, may end in its midst: the pc is where it was.
  */
 enum sdb_resume {
     SDB_RESUME_CONTINUE = 0, /* until something happens */
-    SDB_RESUME_STEP = 1,     /* for one instruction, or two: see above */
+    SDB_RESUME_STEP = 1,     /* for one instruction; but see above */
     SDB_RESUME_SYSCALL = 2,  /* to the beginning or the end of the next system call */
 };
 

@@ -206,12 +206,26 @@ struct user_regs_struct puppet_registers(struct chance *chance)
     return registers;
 }
 
+/* Each 16 bytes are any, or four small numbers: a mask may be any where the indices are small. */
+static void numbers_by_chance(uint8_t *bytes, int len, struct chance *chance)
+{
+    bool small = false;
+
+    for (int i = 0; i < len; i++) {
+        if (i % 16 == 0)
+            small = chance_below(chance, 2);
+        if (small)
+            bytes[i] = (uint8_t)(i % 4 == 0 ? chance_below(chance, 64) : 0);
+        else
+            bytes[i] = (uint8_t)chance_below(chance, 256);
+    }
+}
+
 static void xstate_by_chance(uint8_t *xstate, struct chance *chance)
 {
     static const uint8_t control[] = {0x7f, 0x03}; /* of the x87: all faults masked */
     const uint32_t mxcsr = 0x1f80;
     const uint8_t used = puppet.xstate_len >= XSTATE_AVX_SIZE ? 7 : 3;
-    const bool small = chance_below(chance, 2);
 
     memcpy(xstate, puppet.xstate, puppet.xstate_len);
     memset(xstate, 0, 24);
@@ -227,12 +241,9 @@ static void xstate_by_chance(uint8_t *xstate, struct chance *chance)
         memcpy(number, &mantissa, sizeof(mantissa));
         memcpy(number + 8, &exponent, sizeof(exponent));
     }
-    for (int i = XSTATE_XMM; i < XSTATE_XMM_END; i++)
-        xstate[i] = (uint8_t)(small ? (i % 4 == 0 ? chance_below(chance, 64) : 0)
-                                    : chance_below(chance, 256));
-    for (int i = XSTATE_YMM_HIGH; used == 7 && i < XSTATE_AVX_SIZE; i++)
-        xstate[i] = (uint8_t)(small ? (i % 4 == 0 ? chance_below(chance, 64) : 0)
-                                    : chance_below(chance, 256));
+    numbers_by_chance(xstate + XSTATE_XMM, XSTATE_XMM_END - XSTATE_XMM, chance);
+    if (used == 7)
+        numbers_by_chance(xstate + XSTATE_YMM_HIGH, XSTATE_AVX_SIZE - XSTATE_YMM_HIGH, chance);
     xstate[XSTATE_IN_USE] |= used;
 }
 

@@ -46,8 +46,25 @@ struct sample {
     ZydisDecodedInstruction decoded;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     bool repeats;
-    uint64_t named; /* what an operand relative to rip names, or 0 */
+    bool goes_by_parts; /* a step, or a fault, may end in the midst of it */
+    uint64_t named;     /* what an operand relative to rip names, or 0 */
 };
+
+/*
+ * Each loads or stores many elements.  Where a fault comes in its midst under a step, the trap is taken
+ * instead of the fault: some elements are done, and it stands where it stood.
+ */
+static bool is_gather(const ZydisDecodedInstruction *instruction)
+{
+    switch (instruction->meta.category) {
+    case ZYDIS_CATEGORY_AVX2GATHER:
+    case ZYDIS_CATEGORY_GATHER:
+    case ZYDIS_CATEGORY_SCATTER:
+        return true;
+    default:
+        return false;
+    }
+}
 
 static uint64_t behind(const struct sample *sample)
 {
@@ -67,6 +84,7 @@ static bool read_sample(const uint8_t *bytes, size_t len, uint64_t from, struct 
             ZydisDecoderDecodeFull(&decoder, bytes, len, &sample->decoded, sample->operands)))
         return false;
     sample->repeats = sdb__instruction_class(bytes, len) == SDB__INSTRUCTION_REPEATED;
+    sample->goes_by_parts = sample->repeats || is_gather(&sample->decoded);
     for (int i = 0; i < sample->decoded.operand_count; i++) {
         if (sample->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
             sample->operands[i].mem.base == ZYDIS_REGISTER_RIP)
@@ -183,6 +201,9 @@ static void aim(struct user_regs_struct *registers, const ZydisDecodedOperand *o
     if (!base || (base == &registers->rsp && displacement > -1024 && displacement < 1024))
         return;
     *base = puppet_middle() + chance_below(chance, 16) * 64 - offset;
+    /* Where the memory ends, so that some of the elements are there and some are not. */
+    if (operand->mem.type == ZYDIS_MEMOP_TYPE_VSIB && chance_below(chance, 2))
+        *base = puppet_middle() + PUPPET_MEMORY / 2 - 48 - offset;
     if (chance_below(chance, 4) == 0)
         *base += chance_below(chance, 64);
 }
@@ -229,7 +250,8 @@ static void run_in_place(const struct sample *sample, struct outcome *outcome)
         return;
     }
     for (int i = 0; i < MOST_STEPS; i++) {
-        if (!puppet_step(outcome) || !sample->repeats || outcome->registers.rip != sample->from)
+        if (!puppet_step(outcome) || !sample->goes_by_parts ||
+            outcome->registers.rip != sample->from)
             return;
     }
     ck_abort_msg("without end: %s", in_words(sample));
@@ -270,7 +292,7 @@ static void run_in_slot(const struct sample *sample, uint64_t to, struct outcome
         show(sample, outcome, to);
         if (!stepped || left)
             return;
-        if (sample->repeats && outcome->registers.rip == sample->from)
+        if (sample->goes_by_parts && outcome->registers.rip == sample->from)
             continue;
         /* One that jumps to itself has both with the same pc. */
         if (!outcome_has_registers(outcome, in_place) &&
