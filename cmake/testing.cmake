@@ -74,5 +74,11 @@ function(sdb_add_script_test name label script)
         "GENERATOR=${CMAKE_GENERATOR}"
         "CC=${CMAKE_C_COMPILER}"
         "NM=${CMAKE_NM}"
-        "READELF=${CMAKE_READELF}")
+        "READELF=${CMAKE_READELF}"
+        "LC_ALL=C")
+    # What is installed goes where the script says, and make makes what it says.
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT_MODIFICATION
+        "DESTDIR=unset:"
+        "MAKEFLAGS=unset:"
+        "MAKELEVEL=unset:")
 endfunction()
