@@ -14,12 +14,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE       4096
 #define FAR_PAGE   UINT64_C(0x300000000000) /* above the shadow of the address sanitizer */
+#define LOW_SHADOW UINT64_C(0x7fff8000)     /* where it begins */
+#define LOW_END    (UINT64_C(1) << 32)
 #define STEP_FLAGS 0x210100u /* TF and RF, which steps and faults set; ID, which ptrace does not */
 
 /* The parts of an XSAVE area that are not the program's: the x87's last pc, and what is in use. */
@@ -73,6 +76,8 @@ static void start_child(void)
     ck_assert_int_ge(puppet.pid, 0);
     if (puppet.pid == 0) {
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        /* What is written to an address of 32 bits must not find memory that is not put back. */
+        syscall(SYS_munmap, LOW_SHADOW, LOW_END - LOW_SHADOW);
         raise(SIGSTOP);
         _exit(1);
     }
