@@ -32,12 +32,18 @@ function(sdb_add_tracee name)
     set_property(GLOBAL APPEND PROPERTY SDB_TRACEES ${target})
 endfunction()
 
-# sdb_add_unit_test(name [INTERNAL]): build <name>.c, a Check program, and run it as the test
-# unit_<name>.  An internal one has the library's own functions in it, also those that are not exported.
+# sdb_add_unit_test(name [INTERNAL]): build a Check program, and run it as the test unit_<name>.  Its
+# file is <name>.c, without the folder's name where it begins with it: session_attach is attach.c in
+# session/.  The program goes to test/unit/ of the build.  An internal one has the library's own
+# functions in it, also those that are not exported.
 function(sdb_add_unit_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "INTERNAL" "" "")
     set(target unit_${name})
-    add_executable(${target} ${name}.c)
+    cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
+    string(REGEX REPLACE "^${folder}_" "" file ${name})
+    add_executable(${target} ${file}.c)
+    set_target_properties(${target} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/test/unit")
     sdb_compile(${target})
     sdb_sanitize(${target})
     target_compile_definitions(${target} PRIVATE
