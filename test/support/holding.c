@@ -113,72 +113,105 @@ static int make_board(struct target *target)
     return fd;
 }
 
-/* Launch what `argv` says: held, or as a child of its own. */
-static struct target launch(const char *path, const char *const *argv, bool with_board, bool hold)
+/* What is launched, and how. */
+struct launching {
+    const char *path;
+    const char *const *argv;
+    uint64_t flags;
+    bool with_board;
+    bool untraced; /* a child of its own */
+};
+
+static struct target launch(const struct launching *what)
 {
     struct target target = {.input = -1, .output = -1};
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
     struct sdb_error error = SDB_ERROR_INIT;
-    int board = with_board ? make_board(&target) : -1;
+    int board = what->with_board ? make_board(&target) : -1;
     const struct sdb_fd fds[] = {
         {.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &target.input},
         {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &target.output},
         {.target = BOARD_FD, .kind = SDB_FD_DUP, .source = board}};
     int rc;
 
-    options.path = path;
-    options.argv = argv;
+    options.path = what->path;
+    options.argv = what->argv;
+    options.flags = what->flags;
     options.fds = fds;
-    options.fd_count = with_board ? 3 : 2;
-    if (hold) {
-        rc = sdb_session_launch(session, &options, &target.process, &error);
-    } else {
+    options.fd_count = what->with_board ? 3 : 2;
+    if (what->untraced) {
         options.death_signal = SIGKILL;
         rc = sdb_launch(&options, &target.child, &error);
+    } else {
+        rc = sdb_session_launch(session, &options, &target.process, &error);
     }
     if (rc != 0)
         fail_with(&error, rc);
-    target.pid = hold ? sdb_process_pid(target.process) : sdb_child_pid(target.child);
-    if (with_board)
+    target.pid = what->untraced ? sdb_child_pid(target.child) : sdb_process_pid(target.process);
+    if (what->with_board)
         close(board);
     return target;
 }
 
+/* The arguments of a program: its path, and up to three more. */
+#define ARGUMENTS(path, first, second, third)                                                      \
+    ((const char *const[]){path, first, second, third, NULL})
+
 struct target launch_program(const char *path, const char *const *argv)
 {
-    return launch(path, argv, false, true);
+    return launch_program_with(path, argv, 0);
+}
+
+struct target launch_program_with(const char *path, const char *const *argv, uint64_t flags)
+{
+    return launch(&(struct launching){.path = path, .argv = argv, .flags = flags});
 }
 
 struct target launch_target(const char *what, const char *first, const char *second)
 {
-    const char *path = TARGET;
-    const char *argv[] = {path, what, first, second, NULL};
-
-    return launch(path, argv, false, true);
+    return launch_program(TARGET, ARGUMENTS(TARGET, what, first, second));
 }
 
-struct target launch_threads(const char *what, const char *first, const char *second)
+struct target launch_running(const char *what, const char *first, const char *second)
 {
-    const char *path = THREADS;
-    const char *argv[] = {path, what, first, second, NULL};
+    struct target target = launch_target(what, first, second);
 
-    return launch(path, argv, true, true);
+    resume_process(target.process);
+    return target;
+}
+
+struct target launch_ready(const char *what, const char *first, const char *second)
+{
+    struct target target = launch_running(what, first, second);
+
+    wait_ready(&target);
+    return target;
+}
+
+struct target start_target(const char *what, const char *first, const char *second)
+{
+    return launch(&(struct launching){
+        .path = TARGET, .argv = ARGUMENTS(TARGET, what, first, second), .untraced = true});
 }
 
 struct target launch_board_program(const char *path, const char *first, const char *second,
                                    const char *third)
 {
-    const char *argv[] = {path, first, second, third, NULL};
+    return launch(&(struct launching){
+        .path = path, .argv = ARGUMENTS(path, first, second, third), .with_board = true});
+}
 
-    return launch(path, argv, true, true);
+struct target launch_threads(const char *what, const char *first, const char *second)
+{
+    return launch_board_program(THREADS, what, first, second);
 }
 
 struct target start_threads(const char *what, const char *first, const char *second)
 {
-    const char *path = THREADS;
-    const char *argv[] = {path, what, first, second, NULL};
-
-    return launch(path, argv, true, false);
+    return launch(&(struct launching){.path = THREADS,
+                                      .argv = ARGUMENTS(THREADS, what, first, second),
+                                      .with_board = true,
+                                      .untraced = true});
 }
 
 void close_target(struct target *target)
@@ -356,6 +389,20 @@ void resume(const struct sdb_event *event)
 
     ck_assert_msg(rc == 0, "resume after %s: %s", sdb_event_name(event->kind),
                   sdb_error_describe(rc));
+}
+
+void resume_from(uint32_t kind)
+{
+    const struct sdb_event event = expect(kind);
+
+    resume(&event);
+}
+
+void resume_from_signal(int signal)
+{
+    const struct sdb_event event = expect_signal(signal);
+
+    resume(&event);
 }
 
 void resume_process(struct sdb_process *process)

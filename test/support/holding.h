@@ -75,8 +75,20 @@ struct target {
 /** Launch a program into the session; it stands before its first instruction. */
 struct target launch_program(const char *path, const char *const *argv);
 
+/** The same with flags of the launch, SDB_LAUNCH_PORTABLE say. */
+struct target launch_program_with(const char *path, const char *const *argv, uint64_t flags);
+
 /** Launch test/tracees/target.c with up to two arguments more. */
 struct target launch_target(const char *what, const char *first, const char *second);
+
+/** The same, and have it run. */
+struct target launch_running(const char *what, const char *first, const char *second);
+
+/** The same, and have it run until it is ready. */
+struct target launch_ready(const char *what, const char *first, const char *second);
+
+/** Start test/tracees/target.c untraced; it dies with the test. */
+struct target start_target(const char *what, const char *first, const char *second);
 
 /** Launch test/tracees/threads.c, with a board, and up to two arguments more. */
 struct target launch_threads(const char *what, const char *first, const char *second);
@@ -152,6 +164,12 @@ void expect_nothing(void);
 
 /** Go on as after an event, which must work. */
 void resume(const struct sdb_event *event);
+
+/** The next event must be of this kind; go on from it. */
+void resume_from(uint32_t kind);
+
+/** The next event must be this signal; go on from it, with the signal. */
+void resume_from_signal(int signal);
 
 /** Resume all threads of a process that stand still, which must work. */
 void resume_process(struct sdb_process *process);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,6 +357,90 @@ START_TEST(a_forked_child_can_have_a_session_of_its_own)
 }
 END_TEST
 
+/* ---- with nothing but a program that stands ---- */
+
+/* Every call that needs the tracer thread, from somewhere else. */
+static bool all_are_refused(struct sdb_process *process, struct sdb_thread *thread)
+{
+    struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
+    struct sdb_event event = SDB_EVENT_INIT;
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *other;
+    struct sdb_child *child;
+    uint64_t address;
+    siginfo_t info;
+    const int wrong = -SDB_EWRONGTHREAD;
+
+    options.path = "/bin/true";
+    return sdb_session_wait(session, 0, &event) == wrong &&
+           sdb_session_launch(session, &options, &other, &error) == wrong && error.code == wrong &&
+           sdb_session_attach(session, 1, &other, &error) == wrong && error.code == wrong &&
+           sdb_process_resume(process, SDB_RESUME_CONTINUE) == wrong &&
+           sdb_process_kill(process) == wrong &&
+           sdb_process_detach(process, SDB_RELEASE_RUN, &child) == wrong &&
+           sdb_thread_resume(thread, SDB_RESUME_CONTINUE, 0) == wrong &&
+           sdb_thread_interrupt(thread) == wrong && sdb_thread_pc(thread, &address) == wrong &&
+           sdb_thread_siginfo(thread, &info, sizeof(info)) == wrong;
+}
+
+static void *try_from_elsewhere(void *held)
+{
+    struct sdb_process *process = held;
+    bool refused_all = all_are_refused(process, sdb_process_thread(process)) &&
+                       sdb_session_destroy(session) == -SDB_EWRONGTHREAD;
+
+    return refused_all ? held : NULL;
+}
+
+START_TEST(other_threads_are_refused)
+{
+    struct target target;
+    pthread_t thread;
+    void *result = NULL;
+
+    begin(_i);
+    target = launch_target("exit", "0", NULL);
+    ck_assert_int_eq(pthread_create(&thread, NULL, try_from_elsewhere, target.process), 0);
+    pthread_join(thread, &result);
+    ck_assert_ptr_eq(result, target.process);
+    resume_process(target.process);
+    expect_exit(SDB_EXITED, 0);
+    close_target(&target);
+    finish();
+}
+END_TEST
+
+START_TEST(a_forked_host_is_refused_and_can_clean_up)
+{
+    struct target target;
+    int status;
+    pid_t child;
+
+    begin(_i);
+    target = launch_target("exit", "0", NULL);
+    child = fork();
+    if (child == 0) {
+        bool right = all_are_refused(target.process, sdb_process_thread(target.process)) &&
+                     sdb_session_interrupt(session) == -SDB_EWRONGTHREAD &&
+                     sdb_session_destroy(session) == 0;
+        struct sdb_session *own = NULL;
+
+        /* And it may have a session of its own. */
+        right = right && sdb_session_create(NULL, &own) == 0 && sdb_session_destroy(own) == 0;
+        _exit(right ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+
+    /* The host's own session is as it was. */
+    resume_process(target.process);
+    expect_exit(SDB_EXITED, 0);
+    close_target(&target);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const strangers[] = {
@@ -367,9 +452,14 @@ int main(void)
         a_forked_child_is_refused_and_gives_its_copy_back,
         a_forked_child_can_have_a_session_of_its_own,
     };
+    const TTest *const standing[] = {
+        other_threads_are_refused,
+        a_forked_host_is_refused_and_can_clean_up,
+    };
     Suite *suite = suite_create("session_wrong_thread");
 
     HOLDING_CASE(suite, strangers);
     HOLDING_CASE(suite, copies);
+    HOLDING_CASE(suite, standing);
     return holding_run_suite(suite);
 }
