@@ -28,7 +28,6 @@
 
 struct sdb_session *session;
 
-static struct leftovers before;
 static cpu_set_t cpus_before;
 
 /* ---- a test's beginning and end ---- */
@@ -37,15 +36,20 @@ void holding_take_stock(void)
 {
     session = NULL;
     ck_assert_int_eq(sched_getaffinity(0, sizeof(cpus_before), &cpus_before), 0);
-    leftovers_note(&before);
+    leftovers_take_stock();
 }
 
 void holding_check_stock(void)
 {
-    sdb_launch_trim();
-    leftovers_check(&before);
+    leftovers_check_stock();
     ck_assert_int_eq(sched_setaffinity(0, sizeof(cpus_before), &cpus_before), 0);
 }
+
+const struct suite_kind holding_case = {
+    .rounds = HOLDING_WAYS,
+    .set_up = holding_take_stock,
+    .tear_down = holding_check_stock,
+};
 
 struct sdb_session *create_session(int way)
 {
@@ -67,29 +71,6 @@ void finish(void)
 {
     ck_assert_int_eq(sdb_session_destroy(session), 0);
     session = NULL;
-}
-
-void holding_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t count)
-{
-    TCase *tcase = tcase_create(name);
-
-    tcase_add_checked_fixture(tcase, holding_take_stock, holding_check_stock);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_loop_test(tcase, tests[i], 0, HOLDING_WAYS);
-    suite_add_tcase(suite, tcase);
-}
-
-int holding_run_suite(Suite *suite)
-{
-    SRunner *runner = srunner_create(suite);
-    int failed;
-    int run;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    run = srunner_ntests_run(runner);
-    srunner_free(runner);
-    return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- tracees ---- */

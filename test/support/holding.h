@@ -19,6 +19,7 @@
 #include <sdb/sdb.h>
 
 #include "board.h"
+#include "suite.h"
 
 /* The ways of waiting: the index of a loop test. */
 enum holding_way {
@@ -39,9 +40,13 @@ extern struct sdb_session *session;
 
 /* ---- a test's beginning and end ---- */
 
-/* Checked fixtures: note what the test has, and see that it has no more and no less afterwards. */
+/* Fixtures: note what the test has, and see that it has no more and no less afterwards. */
 void holding_take_stock(void);
 void holding_check_stock(void);
+
+/** Begin a case of tests that hold something, each in every way of waiting. */
+#define HOLDING_CASE(name) SUITE_CASE(name, holding_case)
+extern const struct suite_kind holding_case;
 
 /** Create the test's session, which waits this way. */
 void begin(int way);
@@ -51,15 +56,6 @@ struct sdb_session *create_session(int way);
 
 /** Destroy the test's session. */
 void finish(void);
-
-/** Add a test case of these loop tests, each in every way, with the fixtures. */
-void holding_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t count);
-
-#define HOLDING_CASE(suite, tests)                                                                 \
-    holding_add_case(suite, #tests, tests, sizeof(tests) / sizeof((tests)[0]))
-
-/** Run the suite.  @return what main() returns */
-int holding_run_suite(Suite *suite);
 
 /* ---- tracees ---- */
 

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sdb/launch.h>
+
 #include "host.h"
 
 /* How long a thread that was joined, or a task that was killed, may take to leave /proc. */
@@ -321,3 +323,23 @@ void leftovers_check(const struct leftovers *before)
     if (!leftovers_same(before, text, sizeof(text)))
         ck_abort_msg("left behind:\n%s", text);
 }
+
+/* ---- the fixtures ---- */
+
+static struct leftovers stock;
+
+void leftovers_take_stock(void)
+{
+    leftovers_note(&stock);
+}
+
+void leftovers_check_stock(void)
+{
+    sdb_launch_trim();
+    leftovers_check(&stock);
+}
+
+const struct suite_kind leftovers_case = {
+    .set_up = leftovers_take_stock,
+    .tear_down = leftovers_check_stock,
+};

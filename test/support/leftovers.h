@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a test may not leave behind in its process: descriptors, children, threads, mappings of
- * memory, blocked signals.  Note it before the test and compare it afterwards, in checked fixtures:
- *
- *     static struct leftovers before;
- *     static void take_stock(void)      { leftovers_note(&before); }
- *     static void check_leftovers(void) { leftovers_check(&before); }
+ * memory, blocked signals.  It is noted before the test and compared afterwards, by the fixtures of
+ * LEFTOVERS_CASE() and of the kinds of cases that are made of them.
  *
  * The process's children are listed whether they run or are zombies, and also those that a clone made
  * without SIGCHLD.
@@ -16,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "suite.h"
 
 #define LEFTOVERS_DESCRIPTORS  64
 #define LEFTOVERS_CHILDREN     64
@@ -57,5 +56,15 @@ void leftovers_check(const struct leftovers *before);
  * @return whether there are none
  */
 bool leftovers_same(const struct leftovers *before, char *text, size_t size);
+
+/* ---- the fixtures ---- */
+
+/* Note what the test has; give back what the library keeps for the next launch, and compare. */
+void leftovers_take_stock(void);
+void leftovers_check_stock(void);
+
+/** Begin a case of tests that leave nothing behind. */
+#define LEFTOVERS_CASE(name) SUITE_CASE(name, leftovers_case)
+extern const struct suite_kind leftovers_case;
 
 #endif

@@ -178,19 +178,9 @@ void subject_wait_state(int pid, uint32_t state)
     } while (status.state != state);
 }
 
-void subject_add_loop_case(Suite *suite, const char *name, const TTest *const *tests, size_t count,
-                           size_t rounds)
-{
-    TCase *tcase = tcase_create(name);
-
-    tcase_add_unchecked_fixture(tcase, trial_enter_directory, trial_leave_directory);
-    tcase_add_checked_fixture(tcase, trial_take_stock, trial_check_stock);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_loop_test(tcase, tests[i], 0, (int)rounds);
-    suite_add_tcase(suite, tcase);
-}
-
-void subject_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t count)
-{
-    subject_add_loop_case(suite, name, tests, count, 1);
-}
+const struct suite_kind subject_case = {
+    .enter = trial_enter_directory,
+    .leave = trial_leave_directory,
+    .set_up = trial_take_stock,
+    .tear_down = trial_check_stock,
+};

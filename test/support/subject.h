@@ -71,14 +71,8 @@ void subject_wait_state(int pid, uint32_t state);
 
 /* ---- test cases ---- */
 
-/** Add a test case of these tests, each with a directory of its own and a look at what is left. */
-void subject_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t count);
-
-/** The same, each as a loop test of so many rounds. */
-void subject_add_loop_case(Suite *suite, const char *name, const TTest *const *tests, size_t count,
-                           size_t rounds);
-
-#define SUBJECT_CASE(suite, tests)                                                                 \
-    subject_add_case(suite, #tests, tests, sizeof(tests) / sizeof((tests)[0]))
+/** Begin a case of tests that have a directory of their own, and a look at what is left. */
+#define SUBJECT_CASE(name) SUITE_CASE(name, subject_case)
+extern const struct suite_kind subject_case;
 
 #endif

@@ -23,7 +23,6 @@
 
 static char directory[256];
 static char state[1 << 20];
-static struct leftovers stock;
 
 /* ---- fixtures ---- */
 
@@ -55,25 +54,21 @@ void trial_leave_directory(void)
 void trial_take_stock(void)
 {
     sdb_launch_trim();
-    leftovers_note(&stock);
+    leftovers_take_stock();
 }
 
 void trial_check_stock(void)
 {
-    sdb_launch_trim();
-    leftovers_check(&stock);
+    leftovers_check_stock();
 }
 
-void trial_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t count)
-{
-    TCase *tcase = tcase_create(name);
-
-    tcase_add_unchecked_fixture(tcase, trial_enter_directory, trial_leave_directory);
-    tcase_add_checked_fixture(tcase, trial_take_stock, trial_check_stock);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_loop_test(tcase, tests[i], 0, WAY_COUNT);
-    suite_add_tcase(suite, tcase);
-}
+const struct suite_kind trial_case = {
+    .rounds = WAY_COUNT,
+    .enter = trial_enter_directory,
+    .leave = trial_leave_directory,
+    .set_up = trial_take_stock,
+    .tear_down = trial_check_stock,
+};
 
 /* Tests use high numbers; the usual limit of 1,024 is too low for them, but may be raised. */
 static void raise_descriptor_limit(void)
@@ -95,19 +90,11 @@ static void reset_signals(void)
         (void)signal(reset[i], SIG_DFL);
 }
 
-int trial_run_suite(Suite *suite)
+int trial_run_suite(const char *name)
 {
-    SRunner *runner = srunner_create(suite);
-    int run;
-    int failed;
-
     raise_descriptor_limit();
     reset_signals();
-    srunner_run_all(runner, CK_ENV);
-    run = srunner_ntests_run(runner);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return run > 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(name);
 }
 
 const char *trial_path(const char *name)

@@ -15,6 +15,8 @@
 
 #include <sdb/sdb.h>
 
+#include "suite.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define TRIAL_SANITIZED
 #elif defined(__has_feature)
@@ -54,14 +56,12 @@ void trial_leave_directory(void);
 void trial_take_stock(void);
 void trial_check_stock(void);
 
-/** Add a test case of these tests, each in every way and with both kinds of fixture. */
-void trial_add_case(Suite *suite, const char *name, const TTest *const *tests, size_t count);
+/** Begin a case of launches, each in every way and with both kinds of fixture. */
+#define TRIAL_CASE(name) SUITE_CASE(name, trial_case)
+extern const struct suite_kind trial_case;
 
-#define TRIAL_CASE(suite, tests)                                                                   \
-    trial_add_case(suite, #tests, tests, sizeof(tests) / sizeof((tests)[0]))
-
-/** Run the suite.  @return what main() returns */
-int trial_run_suite(Suite *suite);
+/** run_suite() in a process that may have many descriptors, and ignores no signal. */
+int trial_run_suite(const char *name);
 
 /** @return the absolute path of a name in the test case's directory; it stays until the next 16 */
 const char *trial_path(const char *name);

@@ -17,14 +17,13 @@
 #include "library_text.h"
 #include "racing.h"
 #include "slot_check.h"
+#include "suite.h"
 
 #define HERE  UINT64_C(0x7f0000001234)
 #define NEAR  UINT64_C(0x7f0000100040)
 #define FAR   UINT64_C(0x100000000040)
 #define FUZZ  300000
 #define BYTES 15
-
-/* ---- kinds of encodings ---- */
 
 enum { NONE = SDB__RELOCATION_NONE, SLOT, SKIP, JUMP };
 enum { OTHER = SDB__INSTRUCTION_OTHER, CALL, RETURN, SYSCALL, PUSHES, POPS, TRAP, REPEATED };
@@ -215,7 +214,9 @@ static struct sdb__relocation relocate(int index, uint64_t to, bool shadow_stack
     return relocation;
 }
 
-START_TEST(each_encoding_is_moved_or_refused_as_it_must)
+SUITE_CASE(relocate, plain_case);
+
+LOOP_TEST(each_encoding_is_moved_or_refused_as_it_must, 0, ENCODINGS)
 {
     const struct sdb__relocation close = relocate(_i, NEAR, false);
     const struct sdb__relocation far = relocate(_i, FAR, false);
@@ -225,9 +226,8 @@ START_TEST(each_encoding_is_moved_or_refused_as_it_must)
     slot_check(encodings[_i].bytes, encodings[_i].len, HERE, NEAR, &close);
     slot_check(encodings[_i].bytes, encodings[_i].len, HERE, FAR, &far);
 }
-END_TEST
 
-START_TEST(what_an_instruction_is_does_not_depend_on_moving_it)
+LOOP_TEST(what_an_instruction_is_does_not_depend_on_moving_it, 0, ENCODINGS)
 {
     const struct sdb__relocation relocation = relocate(_i, FAR, true);
     const int class = sdb__instruction_class(encodings[_i].bytes, encodings[_i].len);
@@ -239,9 +239,8 @@ START_TEST(what_an_instruction_is_does_not_depend_on_moving_it)
     ck_assert_int_eq(relocation.is_return, class == SDB__INSTRUCTION_RETURN);
     ck_assert_int_eq(relocation.is_syscall, class == SDB__INSTRUCTION_SYSCALL);
 }
-END_TEST
 
-START_TEST(calls_stay_under_a_shadow_stack_and_nothing_else_does)
+LOOP_TEST(calls_stay_under_a_shadow_stack_and_nothing_else_does, 0, ENCODINGS)
 {
     const struct sdb__relocation relocation = relocate(_i, NEAR, true);
 
@@ -249,10 +248,9 @@ START_TEST(calls_stay_under_a_shadow_stack_and_nothing_else_does)
                       (encodings[_i].class == CALL ? NONE : (int)encodings[_i].near_kind),
                   "%s", encodings[_i].text);
 }
-END_TEST
 
 /* In a block of just that many bytes, for the sanitizer. */
-START_TEST(fewer_bytes_than_it_takes_are_refused)
+LOOP_TEST(fewer_bytes_than_it_takes_are_refused, 0, ENCODINGS)
 {
     struct sdb__relocation relocation;
     struct sdb__relocation same;
@@ -271,9 +269,8 @@ START_TEST(fewer_bytes_than_it_takes_are_refused)
         free(bytes);
     }
 }
-END_TEST
 
-START_TEST(what_is_no_instruction_is_refused)
+TEST(what_is_no_instruction_is_refused)
 {
     static const uint8_t invalid[][BYTES] = {
         {0x06},             /* push es, of other times */
@@ -290,7 +287,6 @@ START_TEST(what_is_no_instruction_is_refused)
                          i == 3 ? 0 : -EILSEQ);
     }
 }
-END_TEST
 
 /* ---- reach ---- */
 
@@ -307,14 +303,13 @@ static int kind_at_distance(int64_t distance)
     return (int)relocation.kind;
 }
 
-START_TEST(an_operand_is_in_reach_up_to_the_last_byte)
+TEST(an_operand_is_in_reach_up_to_the_last_byte)
 {
     ck_assert_int_eq(kind_at_distance(INT32_MAX), SDB__RELOCATION_SLOT);
     ck_assert_int_eq(kind_at_distance(INT32_MAX + INT64_C(1)), SDB__RELOCATION_NONE);
     ck_assert_int_eq(kind_at_distance(INT32_MIN), SDB__RELOCATION_SLOT);
     ck_assert_int_eq(kind_at_distance(INT32_MIN - INT64_C(1)), SDB__RELOCATION_NONE);
 }
-END_TEST
 
 /* ---- what a stop in a slot is shown as ---- */
 
@@ -329,7 +324,7 @@ static void expect_shown(const struct sdb__relocation *relocation, uint64_t offs
     ck_assert_uint_eq(registers.rcx, 77);
 }
 
-START_TEST(a_stop_between_push_and_jump_is_one_before_the_call)
+TEST(a_stop_between_push_and_jump_is_one_before_the_call)
 {
     static const uint8_t call_rax[] = {0xff, 0xd0};
     struct sdb__relocation relocation;
@@ -338,9 +333,8 @@ START_TEST(a_stop_between_push_and_jump_is_one_before_the_call)
     expect_shown(&relocation, 0, HERE, 0x1000);
     expect_shown(&relocation, 6, HERE, 0x1008);
 }
-END_TEST
 
-START_TEST(a_stop_behind_the_push_of_a_direct_call_is_one_at_its_target)
+TEST(a_stop_behind_the_push_of_a_direct_call_is_one_at_its_target)
 {
     static const uint8_t call[] = {0xe8, 0x10, 0, 0, 0};
     struct sdb__relocation relocation;
@@ -348,9 +342,8 @@ START_TEST(a_stop_behind_the_push_of_a_direct_call_is_one_at_its_target)
     ck_assert_int_eq(sdb__relocate(call, 5, HERE, NEAR, false, &relocation), 0);
     expect_shown(&relocation, 6, HERE + 5 + 0x10, 0x1000);
 }
-END_TEST
 
-START_TEST(a_stop_behind_a_system_call_shows_its_own_return_address)
+TEST(a_stop_behind_a_system_call_shows_its_own_return_address)
 {
     static const uint8_t syscall[] = {0x0f, 0x05};
     struct user_regs_struct registers = {.rip = NEAR + 2, .rcx = NEAR + 2};
@@ -362,9 +355,8 @@ START_TEST(a_stop_behind_a_system_call_shows_its_own_return_address)
     ck_assert_uint_eq(registers.rcx, HERE + 2);
     expect_shown(&relocation, 2, HERE + 2, 0x1000); /* not one that the kernel has not set */
 }
-END_TEST
 
-START_TEST(what_is_not_at_a_boundary_is_left_alone)
+TEST(what_is_not_at_a_boundary_is_left_alone)
 {
     static const uint8_t je[] = {0x74, 0x10};
     struct sdb__relocation relocation;
@@ -381,7 +373,6 @@ START_TEST(what_is_not_at_a_boundary_is_left_alone)
     }
     ck_assert_int_eq(boundaries, relocation.point_count);
 }
-END_TEST
 
 /* ---- all there is ---- */
 
@@ -412,7 +403,7 @@ static size_t move_all(const struct library_text *text, uint64_t to, size_t *cou
 static const char *const libraries[] = {"libc.so", "libstdc++.so"};
 #define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
 
-START_TEST(nearly_all_of_a_library_moves)
+LOOP_TEST(nearly_all_of_a_library_moves, 0, LIBRARIES)
 {
     struct library_text text;
     size_t stays;
@@ -428,10 +419,9 @@ START_TEST(nearly_all_of_a_library_moves)
     ck_assert_uint_gt(count, 100000);
     ck_assert_uint_lt(stays * 1000, count);
 }
-END_TEST
 
 /* Bytes by chance, with much that matters among them; what comes out must be right or a refusal. */
-START_TEST(any_bytes_are_moved_rightly_or_refused)
+TEST(any_bytes_are_moved_rightly_or_refused)
 {
     static const uint8_t telling[] = {0x0f, 0x38, 0x3a, 0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x48, 0x41,
                                       0xff, 0xe8, 0xe2, 0x15, 0x24, 0x14, 0x05, 0xc4, 0xc5, 0x62,
@@ -462,36 +452,9 @@ START_TEST(any_bytes_are_moved_rightly_or_refused)
     }
     ck_assert_int_gt(moved, FUZZ / 10);
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("relocate");
-    TCase *tests = tcase_create("relocate");
-    SRunner *runner;
-    int failed;
-
     dlopen("libstdc++.so.6", RTLD_NOW);
-    tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, each_encoding_is_moved_or_refused_as_it_must, 0, ENCODINGS);
-    tcase_add_loop_test(tests, what_an_instruction_is_does_not_depend_on_moving_it, 0, ENCODINGS);
-    tcase_add_loop_test(tests, calls_stay_under_a_shadow_stack_and_nothing_else_does, 0, ENCODINGS);
-    tcase_add_loop_test(tests, fewer_bytes_than_it_takes_are_refused, 0, ENCODINGS);
-    tcase_add_test(tests, what_is_no_instruction_is_refused);
-    tcase_add_test(tests, an_operand_is_in_reach_up_to_the_last_byte);
-    tcase_add_test(tests, a_stop_between_push_and_jump_is_one_before_the_call);
-    tcase_add_test(tests, a_stop_behind_the_push_of_a_direct_call_is_one_at_its_target);
-    tcase_add_test(tests, a_stop_behind_a_system_call_shows_its_own_return_address);
-    tcase_add_test(tests, what_is_not_at_a_boundary_is_left_alone);
-    tcase_add_loop_test(tests, nearly_all_of_a_library_moves, 0, LIBRARIES);
-    tcase_add_test(tests, any_bytes_are_moved_rightly_or_refused);
-    suite_add_tcase(suite, tests);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite("relocate");
 }

@@ -20,18 +20,6 @@
 /* Room for any sentence. */
 #define ROOM 1024
 
-static struct leftovers before;
-
-static void begin(void)
-{
-    leftovers_note(&before);
-}
-
-static void finish(void)
-{
-    leftovers_check(&before);
-}
-
 /*
  * The operation that a stage belongs to, or NULL if the number is not a stage.  The compiler refuses
  * an enumerator that is missing here.
@@ -100,9 +88,9 @@ static void expect_sentence(const struct sdb_error *error, const char *expected)
     ck_assert_str_eq(text, expected);
 }
 
-/* ---- stages ---- */
+LEFTOVERS_CASE(error);
 
-START_TEST(every_stage_has_words_of_its_own)
+TEST(every_stage_has_words_of_its_own)
 {
     for (uint32_t stage = 0; stage < NUMBERS; stage++) {
         const char *words = sdb_error_stage(stage);
@@ -115,9 +103,8 @@ START_TEST(every_stage_has_words_of_its_own)
             ck_assert_str_ne(words, sdb_error_stage(other));
     }
 }
-END_TEST
 
-START_TEST(numbers_that_are_no_stage_are_unknown)
+TEST(numbers_that_are_no_stage_are_unknown)
 {
     const uint32_t numbers[] = {63, 67, 1000, INT32_MAX, (uint32_t)INT32_MIN, UINT32_MAX};
 
@@ -128,9 +115,8 @@ START_TEST(numbers_that_are_no_stage_are_unknown)
         expect_sentence(&error, "sdb: unknown stage: No such file or directory");
     }
 }
-END_TEST
 
-START_TEST(every_stage_makes_a_sentence)
+TEST(every_stage_makes_a_sentence)
 {
     char expected[ROOM];
 
@@ -150,11 +136,10 @@ START_TEST(every_stage_makes_a_sentence)
         expect_sentence(&error, expected);
     }
 }
-END_TEST
 
 /* ---- sentences ---- */
 
-START_TEST(sentences_read_as_the_header_says)
+TEST(sentences_read_as_the_header_says)
 {
     struct sdb_error error = make_error(-ENOENT, SDB_STAGE_CWD, "\"/nope\"");
 
@@ -164,17 +149,15 @@ START_TEST(sentences_read_as_the_header_says)
     error = make_error(-EBUSY, SDB_STAGE_ATTACH, "process 17");
     expect_sentence(&error, "attach: seize process 17: Device or resource busy");
 }
-END_TEST
 
-START_TEST(no_error_is_a_success)
+TEST(no_error_is_a_success)
 {
     struct sdb_error error = SDB_ERROR_INIT;
 
     expect_sentence(&error, "Success");
 }
-END_TEST
 
-START_TEST(a_warning_says_what_was_left_out)
+TEST(a_warning_says_what_was_left_out)
 {
     struct sdb_error error = make_error(0, SDB_STAGE_ASLR, "");
 
@@ -182,18 +165,16 @@ START_TEST(a_warning_says_what_was_left_out)
     expect_sentence(&error, "launch: switch address space randomisation off: Operation not "
                             "permitted (went on without)");
 }
-END_TEST
 
-START_TEST(a_failure_is_told_before_a_warning)
+TEST(a_failure_is_told_before_a_warning)
 {
     struct sdb_error error = make_error(-ENOENT, SDB_STAGE_EXEC, "\"x\"");
 
     error.warning = -EPERM;
     expect_sentence(&error, "launch: execute \"x\": No such file or directory");
 }
-END_TEST
 
-START_TEST(a_signal_that_killed_the_child_is_named)
+TEST(a_signal_that_killed_the_child_is_named)
 {
     struct sdb_error error = make_error(-ESRCH, SDB_STAGE_START, "\"/bin/odd\"");
 
@@ -206,18 +187,16 @@ START_TEST(a_signal_that_killed_the_child_is_named)
     error.signal = 0;
     expect_sentence(&error, "launch: start \"/bin/odd\": No such process");
 }
-END_TEST
 
-START_TEST(a_signal_is_named_only_where_it_is_the_cause)
+TEST(a_signal_is_named_only_where_it_is_the_cause)
 {
     struct sdb_error error = make_error(-EIO, SDB_STAGE_EXEC, "\"x\"");
 
     error.signal = SIGKILL;
     expect_sentence(&error, "launch: execute \"x\": Input/output error");
 }
-END_TEST
 
-START_TEST(the_longest_detail_is_told_in_full)
+TEST(the_longest_detail_is_told_in_full)
 {
     struct sdb_error error = make_error(-ENOENT, SDB_STAGE_EXEC, "");
     char expected[ROOM];
@@ -227,9 +206,8 @@ START_TEST(the_longest_detail_is_told_in_full)
                    error.detail);
     expect_sentence(&error, expected);
 }
-END_TEST
 
-START_TEST(a_sentence_is_cut_to_its_room)
+LOOP_TEST(a_sentence_is_cut_to_its_room, 0, 2)
 {
     const struct sdb_error error = make_error(-ENOENT, SDB_STAGE_CWD, "\"/nope\"");
     const struct sdb_error success = SDB_ERROR_INIT;
@@ -254,9 +232,8 @@ START_TEST(a_sentence_is_cut_to_its_room)
         free(text);
     }
 }
-END_TEST
 
-START_TEST(format_refuses_what_cannot_be_right)
+TEST(format_refuses_what_cannot_be_right)
 {
     struct sdb_error error = make_error(-ENOENT, SDB_STAGE_CWD, "");
     char text[8] = "#######";
@@ -270,9 +247,8 @@ START_TEST(format_refuses_what_cannot_be_right)
     ck_assert_int_eq(sdb_error_format(&error, text, sizeof(text)), -EINVAL);
     ck_assert_str_eq(text, "#######");
 }
-END_TEST
 
-START_TEST(an_error_of_a_newer_program_is_understood)
+TEST(an_error_of_a_newer_program_is_understood)
 {
     struct {
         struct sdb_error known;
@@ -282,20 +258,18 @@ START_TEST(an_error_of_a_newer_program_is_understood)
     error.known.size = sizeof(error);
     expect_sentence(&error.known, "launch: change directory to \"x\": No such file or directory");
 }
-END_TEST
 
 /* ---- codes ---- */
 
-START_TEST(the_wrong_thread_is_not_a_cross_device_link)
+TEST(the_wrong_thread_is_not_a_cross_device_link)
 {
     struct sdb_error error = make_error(-SDB_EWRONGTHREAD, SDB_STAGE_PREPARE, "");
 
     ck_assert_str_eq(sdb_error_describe(-SDB_EWRONGTHREAD), "Not the session's tracer thread");
     expect_sentence(&error, "launch: prepare: Not the session's tracer thread");
 }
-END_TEST
 
-START_TEST(codes_are_described_as_the_c_library_does)
+TEST(codes_are_described_as_the_c_library_does)
 {
     for (int code = 0; code < 134; code++) {
         const char *expected = strerrordesc_np(code);
@@ -305,10 +279,9 @@ START_TEST(codes_are_described_as_the_c_library_does)
         ck_assert_str_eq(sdb_error_describe(-code), expected ? expected : "Unknown error");
     }
 }
-END_TEST
 
 /* The most negative number once could not be negated. */
-START_TEST(unknown_codes_are_described_too)
+TEST(unknown_codes_are_described_too)
 {
     const int codes[] = {-41, -58, -134, -4095, -100000, INT_MIN, INT_MIN + 1, 100000, INT_MAX};
 
@@ -319,11 +292,10 @@ START_TEST(unknown_codes_are_described_too)
         expect_sentence(&error, "launch: execute: Unknown error");
     }
 }
-END_TEST
 
 /* ---- the struct ---- */
 
-START_TEST(the_initialiser_says_that_nothing_has_happened)
+TEST(the_initialiser_says_that_nothing_has_happened)
 {
     const struct sdb_error error = SDB_ERROR_INIT;
     const struct sdb_error nothing = {.size = sizeof(error), .index = -1};
@@ -333,41 +305,8 @@ START_TEST(the_initialiser_says_that_nothing_has_happened)
     /* No padding at its end, which would be neither zero nor anybody's. */
     ck_assert_uint_eq(offsetof(struct sdb_error, detail) + SDB_ERROR_DETAIL_SIZE, sizeof(error));
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("error");
-    TCase *tests = tcase_create("error");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, begin, finish);
-
-    tcase_add_test(tests, every_stage_has_words_of_its_own);
-    tcase_add_test(tests, numbers_that_are_no_stage_are_unknown);
-    tcase_add_test(tests, every_stage_makes_a_sentence);
-    tcase_add_test(tests, sentences_read_as_the_header_says);
-    tcase_add_test(tests, no_error_is_a_success);
-    tcase_add_test(tests, a_warning_says_what_was_left_out);
-    tcase_add_test(tests, a_failure_is_told_before_a_warning);
-    tcase_add_test(tests, a_signal_that_killed_the_child_is_named);
-    tcase_add_test(tests, a_signal_is_named_only_where_it_is_the_cause);
-    tcase_add_test(tests, the_longest_detail_is_told_in_full);
-    tcase_add_loop_test(tests, a_sentence_is_cut_to_its_room, 0, 2);
-    tcase_add_test(tests, format_refuses_what_cannot_be_right);
-    tcase_add_test(tests, an_error_of_a_newer_program_is_understood);
-    tcase_add_test(tests, the_wrong_thread_is_not_a_cross_device_link);
-    tcase_add_test(tests, codes_are_described_as_the_c_library_does);
-    tcase_add_test(tests, unknown_codes_are_described_too);
-    tcase_add_test(tests, the_initialiser_says_that_nothing_has_happened);
-    suite_add_tcase(suite, tests);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite("error");
 }

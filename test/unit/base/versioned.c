@@ -18,19 +18,7 @@
 
 #define ENDING SDB_TRACEE_DIR "/ending"
 
-static struct leftovers before;
 static const char *const arguments[] = {"ending", "exit", "0", NULL};
-
-static void begin(void)
-{
-    leftovers_note(&before);
-}
-
-static void finish(void)
-{
-    sdb_launch_trim();
-    leftovers_check(&before);
-}
 
 /* ---- the calls; each undoes what it has done ---- */
 
@@ -145,7 +133,7 @@ static int call_streams(void *streams)
     return sdb_streams_map(streams, 0, fds);
 }
 
-/* ---- the table ---- */
+LEFTOVERS_CASE(versioned);
 
 static const struct {
     const void *plain;
@@ -182,16 +170,15 @@ static unsigned char *copy_of(int index, size_t size, size_t room)
     return copy;
 }
 
-START_TEST(the_size_of_now_is_taken)
+LOOP_TEST(the_size_of_now_is_taken, 0, STRUCTS)
 {
     unsigned char *copy = copy_of(_i, structs[_i].size, structs[_i].size);
 
     ck_assert_int_eq(structs[_i].call(copy), structs[_i].plain_result);
     free(copy);
 }
-END_TEST
 
-START_TEST(smaller_than_the_first_version_is_refused_and_left_alone)
+LOOP_TEST(smaller_than_the_first_version_is_refused_and_left_alone, 0, STRUCTS)
 {
     for (size_t size = 0; size < structs[_i].size; size++) {
         const size_t room = size < sizeof(size_t) ? sizeof(size_t) : size;
@@ -204,9 +191,8 @@ START_TEST(smaller_than_the_first_version_is_refused_and_left_alone)
         free(same);
     }
 }
-END_TEST
 
-START_TEST(larger_with_zeros_is_taken)
+LOOP_TEST(larger_with_zeros_is_taken, 0, STRUCTS)
 {
     const size_t more[] = {1, 8, 100};
 
@@ -223,9 +209,8 @@ START_TEST(larger_with_zeros_is_taken)
         free(copy);
     }
 }
-END_TEST
 
-START_TEST(larger_with_anything_else_is_refused)
+LOOP_TEST(larger_with_anything_else_is_refused, 0, STRUCTS)
 {
     const size_t size = structs[_i].size + 16;
 
@@ -243,10 +228,9 @@ START_TEST(larger_with_anything_else_is_refused)
         free(same);
     }
 }
-END_TEST
 
 /* A size that was never set must not send the library through all memory. */
-START_TEST(an_impossible_size_is_refused_without_a_look)
+LOOP_TEST(an_impossible_size_is_refused_without_a_look, 0, STRUCTS)
 {
     const size_t sizes[] = {4097, 1 << 20, SIZE_MAX / 2, SIZE_MAX};
 
@@ -259,31 +243,8 @@ START_TEST(an_impossible_size_is_refused_without_a_look)
         free(copy);
     }
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("versioned");
-    TCase *tests = tcase_create("versioned");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, begin, finish);
-    tcase_set_timeout(tests, 60);
-
-    tcase_add_loop_test(tests, the_size_of_now_is_taken, 0, STRUCTS);
-    tcase_add_loop_test(tests, smaller_than_the_first_version_is_refused_and_left_alone, 0,
-                        STRUCTS);
-    tcase_add_loop_test(tests, larger_with_zeros_is_taken, 0, STRUCTS);
-    tcase_add_loop_test(tests, larger_with_anything_else_is_refused, 0, STRUCTS);
-    tcase_add_loop_test(tests, an_impossible_size_is_refused_without_a_look, 0, STRUCTS);
-    suite_add_tcase(suite, tests);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite("versioned");
 }

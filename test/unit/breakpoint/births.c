@@ -67,26 +67,26 @@ static void expect_births(int way, const char *how, uint32_t follow, unsigned hi
     close_target(&target);
 }
 
-START_TEST(newborns_that_are_not_held_run_free)
+HOLDING_CASE(births);
+
+TEST(newborns_that_are_not_held_run_free)
 {
     expect_births(_i, "fork", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
     expect_births(_i, "vfork", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
     expect_births(_i, "spawn", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
     expect_births(_i, "clone", SDB_FOLLOW_DEFAULT, CHILDREN * CALLS);
 }
-END_TEST
 
-START_TEST(newborns_that_are_held_hit_too)
+TEST(newborns_that_are_held_hit_too)
 {
     expect_births(_i, "fork", SDB_FOLLOW_ALL, 2 * CHILDREN * CALLS);
     expect_births(_i, "vfork", SDB_FOLLOW_ALL, 2 * CHILDREN * CALLS);
     expect_births(_i, "spawn", SDB_FOLLOW_ALL, CHILDREN * CALLS);
     expect_births(_i, "clone", SDB_FOLLOW_ALL, 2 * CHILDREN * CALLS);
 }
-END_TEST
 
 /* At any hit, of the parent or of a child. */
-START_TEST(who_is_let_go_runs_on)
+TEST(who_is_let_go_runs_on)
 {
     static const char *const ways[] = {"fork", "vfork", "spawn", "clone"};
 
@@ -115,9 +115,8 @@ START_TEST(who_is_let_go_runs_on)
         close_target(&target);
     }
 }
-END_TEST
 
-START_TEST(the_end_of_a_session_lifts_all)
+TEST(the_end_of_a_session_lifts_all)
 {
     static const char *const ways[] = {"fork", "vfork"};
 
@@ -129,18 +128,8 @@ START_TEST(the_end_of_a_session_lifts_all)
         close_target(&target);
     }
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const births[] = {
-        newborns_that_are_not_held_run_free,
-        newborns_that_are_held_hit_too,
-        who_is_let_go_runs_on,
-        the_end_of_a_session_lifts_all,
-    };
-    Suite *suite = suite_create("breakpoint_births");
-
-    HOLDING_CASE(suite, births);
-    return holding_run_suite(suite);
+    return run_suite("breakpoint_births");
 }

@@ -66,7 +66,9 @@ static unsigned run_all(void)
     return hits;
 }
 
-START_TEST(options_choose_what_is_told)
+HOLDING_CASE(contract);
+
+TEST(options_choose_what_is_told)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint *breakpoint;
@@ -104,9 +106,8 @@ START_TEST(options_choose_what_is_told)
     (void)create(&options);
     ck_assert_uint_eq(run_all(), CALLS);
 }
-END_TEST
 
-START_TEST(all_at_one_address_are_told_by_one_event)
+TEST(all_at_one_address_are_told_by_one_event)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint *first;
@@ -132,7 +133,6 @@ START_TEST(all_at_one_address_are_told_by_one_event)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* ---- conditions ---- */
 
@@ -150,7 +150,7 @@ static int remove_it(struct sdb_breakpoint *breakpoint, struct sdb_thread *threa
     return 0;
 }
 
-START_TEST(a_condition_may_look_and_remove)
+TEST(a_condition_may_look_and_remove)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     int asked = 0;
@@ -162,7 +162,6 @@ START_TEST(a_condition_may_look_and_remove)
     ck_assert_uint_eq(run_all(), 0);
     ck_assert_int_eq(asked, 4);
 }
-END_TEST
 
 /* ---- refusals ---- */
 
@@ -188,7 +187,7 @@ static void *elsewhere(void *data)
     return NULL;
 }
 
-START_TEST(what_cannot_be_is_refused)
+TEST(what_cannot_be_is_refused)
 {
     const struct sdb_breakpoint_options initial = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint_options options = initial;
@@ -239,9 +238,8 @@ START_TEST(what_cannot_be_is_refused)
     ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     ck_assert_uint_eq(run_all(), 0);
 }
-END_TEST
 
-START_TEST(a_process_that_has_ended_gets_none)
+TEST(a_process_that_has_ended_gets_none)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint *breakpoint;
@@ -256,17 +254,8 @@ START_TEST(a_process_that_has_ended_gets_none)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const contract[] = {
-        options_choose_what_is_told,        all_at_one_address_are_told_by_one_event,
-        a_condition_may_look_and_remove,    what_cannot_be_is_refused,
-        a_process_that_has_ended_gets_none,
-    };
-    Suite *suite = suite_create("breakpoint");
-
-    HOLDING_CASE(suite, contract);
-    return holding_run_suite(suite);
+    return run_suite("breakpoint");
 }

@@ -82,9 +82,9 @@ static int refuse(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, 
     return 0;
 }
 
-/* ---- hits ---- */
+HOLDING_CASE(hits);
 
-START_TEST(each_execution_by_any_thread_is_a_hit)
+TEST(each_execution_by_any_thread_is_a_hit)
 {
     static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system, PLACE_ret};
 
@@ -110,9 +110,8 @@ START_TEST(each_execution_by_any_thread_is_a_hit)
         close_target(&target);
     }
 }
-END_TEST
 
-START_TEST(condition_and_ignore_count_are_heeded)
+TEST(condition_and_ignore_count_are_heeded)
 {
     struct sdb_breakpoint_options options;
     struct sdb_breakpoint *asked_one;
@@ -141,9 +140,8 @@ START_TEST(condition_and_ignore_count_are_heeded)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_thread_alone_is_looked_at)
+TEST(one_thread_alone_is_looked_at)
 {
     struct sdb_breakpoint_options options;
     struct tally tally = {0};
@@ -162,9 +160,8 @@ START_TEST(one_thread_alone_is_looked_at)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_shot_is_told_once_although_many_come_by)
+TEST(one_shot_is_told_once_although_many_come_by)
 {
     struct sdb_breakpoint_options options;
     struct sdb_breakpoint *breakpoint;
@@ -189,9 +186,8 @@ START_TEST(one_shot_is_told_once_although_many_come_by)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(it_is_switched_while_they_storm)
+TEST(it_is_switched_while_they_storm)
 {
     struct sdb_breakpoint *breakpoint;
     struct tally tally = {0};
@@ -231,9 +227,8 @@ START_TEST(it_is_switched_while_they_storm)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_timers_handler_comes_by_too)
+TEST(a_timers_handler_comes_by_too)
 {
     struct tally tally = {0};
     struct target target;
@@ -256,9 +251,8 @@ START_TEST(a_timers_handler_comes_by_too)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- stepping ---- */
+HOLDING_CASE(steps);
 
 static struct sdb_event step(struct sdb_thread *thread, uint32_t kind)
 {
@@ -274,7 +268,7 @@ static uint64_t pc_of(struct sdb_thread *thread)
     return pc;
 }
 
-START_TEST(stepping_onto_one_and_off)
+TEST(stepping_onto_one_and_off)
 {
     struct sdb_event event;
     struct tally tally = {0};
@@ -305,9 +299,8 @@ START_TEST(stepping_onto_one_and_off)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(running_to_one_is_both)
+TEST(running_to_one_is_both)
 {
     struct sdb_event event;
     struct tally tally = {0};
@@ -330,12 +323,11 @@ START_TEST(running_to_one_is_both)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- beside others ---- */
+HOLDING_CASE(beside);
 
 /* Each at the same address told a hit of its own, one after the other. */
-START_TEST(a_software_one_at_the_same_address_is_told_with_it)
+TEST(a_software_one_at_the_same_address_is_told_with_it)
 {
     static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system,
                                         PLACE_interrupt_return};
@@ -360,10 +352,9 @@ START_TEST(a_software_one_at_the_same_address_is_told_with_it)
     }
     finish();
 }
-END_TEST
 
 /* It has no room to be moved to, so it is executed where it is. */
-START_TEST(the_same_where_nothing_can_be_displaced)
+TEST(the_same_where_nothing_can_be_displaced)
 {
     begin(_i);
     for (int place = 0; place < PLACE_inner; place++) {
@@ -382,9 +373,8 @@ START_TEST(the_same_where_nothing_can_be_displaced)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_fifth_is_refused_as_a_whole)
+TEST(a_fifth_is_refused_as_a_whole)
 {
     struct sdb_watchpoint_options watch = SDB_WATCHPOINT_OPTIONS_INIT;
     struct sdb_breakpoint_options options;
@@ -425,9 +415,8 @@ START_TEST(a_fifth_is_refused_as_a_whole)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(what_is_mapped_does_not_matter)
+TEST(what_is_mapped_does_not_matter)
 {
     struct sdb_breakpoint_options options = hardware_at(UINT64_C(0x123456789000));
     struct sdb_breakpoint *breakpoint;
@@ -445,9 +434,8 @@ START_TEST(what_is_mapped_does_not_matter)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- births and departures ---- */
+HOLDING_CASE(births);
 
 static struct target launch_with_follow(uint32_t follow)
 {
@@ -460,7 +448,7 @@ static struct target launch_with_follow(uint32_t follow)
     return target;
 }
 
-START_TEST(newborns_that_are_held_have_it)
+TEST(newborns_that_are_held_have_it)
 {
     static const char kinds[] = "fvc";
 
@@ -481,10 +469,9 @@ START_TEST(newborns_that_are_held_have_it)
     }
     finish();
 }
-END_TEST
 
 /* The newborn had a place for it, which took a register of its own when it was enabled anew. */
-START_TEST(newborns_do_not_have_that_of_one_thread)
+TEST(newborns_do_not_have_that_of_one_thread)
 {
     struct sdb_breakpoint_options options;
     struct sdb_breakpoint *breakpoint;
@@ -520,9 +507,8 @@ START_TEST(newborns_do_not_have_that_of_one_thread)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(newborns_that_are_not_held_run_without_it)
+TEST(newborns_that_are_not_held_run_without_it)
 {
     static const char kinds[] = "fvpc";
 
@@ -540,9 +526,8 @@ START_TEST(newborns_that_are_not_held_run_without_it)
     }
     finish();
 }
-END_TEST
 
-START_TEST(an_exec_does_away_with_it)
+TEST(an_exec_does_away_with_it)
 {
     struct sdb_breakpoint *breakpoint;
     struct sdb_event event;
@@ -565,9 +550,8 @@ START_TEST(an_exec_does_away_with_it)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_that_is_let_go_in_a_storm_runs_on)
+TEST(one_that_is_let_go_in_a_storm_runs_on)
 {
     struct chance chance = chance_of(3);
 
@@ -604,10 +588,9 @@ START_TEST(one_that_is_let_go_in_a_storm_runs_on)
     }
     finish();
 }
-END_TEST
 
 /* Others end and execute programs while it is switched: its places there go meanwhile. */
-START_TEST(it_is_switched_while_newborns_come_and_go)
+TEST(it_is_switched_while_newborns_come_and_go)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target;
@@ -638,38 +621,8 @@ START_TEST(it_is_switched_while_newborns_come_and_go)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const hits[] = {
-        each_execution_by_any_thread_is_a_hit, condition_and_ignore_count_are_heeded,
-        one_thread_alone_is_looked_at,         one_shot_is_told_once_although_many_come_by,
-        it_is_switched_while_they_storm,       a_timers_handler_comes_by_too,
-    };
-    const TTest *const steps[] = {
-        stepping_onto_one_and_off,
-        running_to_one_is_both,
-    };
-    const TTest *const beside[] = {
-        a_software_one_at_the_same_address_is_told_with_it,
-        the_same_where_nothing_can_be_displaced,
-        a_fifth_is_refused_as_a_whole,
-        what_is_mapped_does_not_matter,
-    };
-    const TTest *const births[] = {
-        newborns_that_are_held_have_it,
-        newborns_do_not_have_that_of_one_thread,
-        newborns_that_are_not_held_run_without_it,
-        an_exec_does_away_with_it,
-        one_that_is_let_go_in_a_storm_runs_on,
-        it_is_switched_while_newborns_come_and_go,
-    };
-    Suite *suite = suite_create("breakpoint_hardware");
-
-    HOLDING_CASE(suite, hits);
-    HOLDING_CASE(suite, steps);
-    HOLDING_CASE(suite, beside);
-    HOLDING_CASE(suite, births);
-    return holding_run_suite(suite);
+    return run_suite("breakpoint_hardware");
 }

@@ -13,7 +13,9 @@
 
 #define TURNS 3
 
-START_TEST(each_kind_of_instruction_is_hit_once_and_does_what_it_should)
+HOLDING_CASE(kinds);
+
+TEST(each_kind_of_instruction_is_hit_once_and_does_what_it_should)
 {
     struct tally tally = {0};
     struct target target;
@@ -30,10 +32,9 @@ START_TEST(each_kind_of_instruction_is_hit_once_and_does_what_it_should)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* Each alone, so that nothing is right by another's help. */
-START_TEST(one_kind_of_instruction_alone_is_hit)
+TEST(one_kind_of_instruction_alone_is_hit)
 {
     struct target target;
 
@@ -54,9 +55,8 @@ START_TEST(one_kind_of_instruction_alone_is_hit)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_program_that_must_not_map_memory_is_hit_just_so)
+TEST(a_program_that_must_not_map_memory_is_hit_just_so)
 {
     static struct traces traces;
     struct sdb_child *child = NULL;
@@ -78,9 +78,10 @@ START_TEST(a_program_that_must_not_map_memory_is_hit_just_so)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_trap_of_the_programs_own_is_its_own)
+HOLDING_CASE(own);
+
+TEST(a_trap_of_the_programs_own_is_its_own)
 {
     struct target target;
     struct tally tally = {0};
@@ -127,9 +128,8 @@ START_TEST(a_trap_of_the_programs_own_is_its_own)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_trap_without_a_handler_kills_as_ever)
+TEST(a_trap_without_a_handler_kills_as_ever)
 {
     struct target target;
     struct sdb_event event;
@@ -146,9 +146,8 @@ START_TEST(a_trap_without_a_handler_kills_as_ever)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
+TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
 {
     static struct traces traces;
     struct target target;
@@ -175,23 +174,8 @@ START_TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const kinds[] = {
-        each_kind_of_instruction_is_hit_once_and_does_what_it_should,
-        one_kind_of_instruction_alone_is_hit,
-        a_program_that_must_not_map_memory_is_hit_just_so,
-    };
-    const TTest *const own[] = {
-        a_trap_of_the_programs_own_is_its_own,
-        a_trap_without_a_handler_kills_as_ever,
-        a_program_that_rewrites_its_text_has_what_it_has_written,
-    };
-    Suite *suite = suite_create("breakpoint_places");
-
-    HOLDING_CASE(suite, kinds);
-    HOLDING_CASE(suite, own);
-    return holding_run_suite(suite);
+    return run_suite("breakpoint_places");
 }

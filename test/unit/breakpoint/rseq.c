@@ -60,31 +60,24 @@ static void run_sections(int turns)
     close_target(&target);
 }
 
-START_TEST(a_sequence_that_is_hit_is_aborted)
+HOLDING_CASE(sequences);
+
+TEST(a_sequence_that_is_hit_is_aborted)
 {
     begin(_i);
     run_sections(3);
     finish();
 }
-END_TEST
 
 /* Later on it is known whether the place can be in one. */
-START_TEST(a_sequence_that_is_hit_very_often_is_aborted_each_time)
+TEST(a_sequence_that_is_hit_very_often_is_aborted_each_time)
 {
     begin(_i);
     run_sections(3000);
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const sequences[] = {
-        a_sequence_that_is_hit_is_aborted,
-        a_sequence_that_is_hit_very_often_is_aborted_each_time,
-    };
-    Suite *suite = suite_create("breakpoint_rseq");
-
-    HOLDING_CASE(suite, sequences);
-    return holding_run_suite(suite);
+    return run_suite("breakpoint_rseq");
 }

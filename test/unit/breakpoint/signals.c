@@ -26,7 +26,7 @@ static void pass(int signal)
     ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, SDB_POLICY_PASS), 0);
 }
 
-/* ---- handlers ---- */
+HOLDING_CASE(handlers);
 
 static void under_timer(int threads, int turns, bool silently)
 {
@@ -49,29 +49,26 @@ static void under_timer(int threads, int turns, bool silently)
     close_target(&target);
 }
 
-START_TEST(a_handler_of_1_khz_is_hit_as_what_it_interrupts_is)
+TEST(a_handler_of_1_khz_is_hit_as_what_it_interrupts_is)
 {
     begin(_i);
     under_timer(1, 100 * rounds(1), true);
     finish();
 }
-END_TEST
 
-START_TEST(a_handler_whose_signal_is_told_is_hit_as_well)
+TEST(a_handler_whose_signal_is_told_is_hit_as_well)
 {
     begin(_i);
     under_timer(1, 100 * rounds(1), false);
     finish();
 }
-END_TEST
 
-START_TEST(handlers_are_hit_in_any_of_many_threads)
+TEST(handlers_are_hit_in_any_of_many_threads)
 {
     begin(_i);
     under_timer(THREADS_IN_STORM, 10 * rounds(1), true);
     finish();
 }
-END_TEST
 
 /* ---- signals from outside ---- */
 
@@ -138,33 +135,30 @@ static void flooded(int threads, int turns, bool silently)
     close_target(&target);
 }
 
-START_TEST(no_signal_makes_a_hit_count_twice)
+TEST(no_signal_makes_a_hit_count_twice)
 {
     begin(_i);
     flooded(1, 100 * rounds(1), true);
     finish();
 }
-END_TEST
 
-START_TEST(no_signal_that_is_told_makes_a_hit_count_twice)
+TEST(no_signal_that_is_told_makes_a_hit_count_twice)
 {
     begin(_i);
     flooded(1, 30 * rounds(1), false);
     finish();
 }
-END_TEST
 
-START_TEST(no_signal_makes_a_hit_of_many_threads_count_twice)
+TEST(no_signal_makes_a_hit_of_many_threads_count_twice)
 {
     begin(_i);
     flooded(THREADS_IN_STORM, 10 * rounds(1), true);
     finish();
 }
-END_TEST
 
-/* ---- calls that wait ---- */
+HOLDING_CASE(calls);
 
-START_TEST(a_call_that_is_made_again_is_hit_once)
+TEST(a_call_that_is_made_again_is_hit_once)
 {
     struct tally tally = {0};
     struct target target;
@@ -184,10 +178,9 @@ START_TEST(a_call_that_is_made_again_is_hit_once)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* One whose handler has it made again, one that gives up, and others that come before it was made. */
-START_TEST(a_call_in_a_flood_of_signals_is_hit_once)
+TEST(a_call_in_a_flood_of_signals_is_hit_once)
 {
     begin(_i);
     for (int way = 0; way < 3; way++) {
@@ -221,9 +214,8 @@ START_TEST(a_call_in_a_flood_of_signals_is_hit_once)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_sleep_that_is_interrupted_is_hit_once)
+TEST(a_sleep_that_is_interrupted_is_hit_once)
 {
     struct tally tally = {0};
     struct target target;
@@ -252,10 +244,9 @@ START_TEST(a_sleep_that_is_interrupted_is_hit_once)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* A thread of the whole that sleeps in a slot is let go. */
-START_TEST(a_sleep_goes_on_after_the_program_was_let_go)
+TEST(a_sleep_goes_on_after_the_program_was_let_go)
 {
     static struct traces traces;
     struct sdb_child *child = NULL;
@@ -280,9 +271,8 @@ START_TEST(a_sleep_goes_on_after_the_program_was_let_go)
     }
     finish();
 }
-END_TEST
 
-/* ---- SIGTRAP ---- */
+HOLDING_CASE(traps);
 
 /* The program looks after each order whether its SIGTRAP is as it has set it. */
 static void with_trap(const char *orders, const char *after)
@@ -304,23 +294,21 @@ static void with_trap(const char *orders, const char *after)
     close_target(&target);
 }
 
-START_TEST(a_handler_of_sigtrap_stays)
+TEST(a_handler_of_sigtrap_stays)
 {
     begin(_i);
     with_trap("h", "");
     finish();
 }
-END_TEST
 
-START_TEST(an_ignored_sigtrap_stays_ignored)
+TEST(an_ignored_sigtrap_stays_ignored)
 {
     begin(_i);
     with_trap("i", "");
     finish();
 }
-END_TEST
 
-START_TEST(a_blocked_sigtrap_stays_blocked)
+TEST(a_blocked_sigtrap_stays_blocked)
 {
     begin(_i);
     with_trap("m", "ugm");
@@ -328,9 +316,8 @@ START_TEST(a_blocked_sigtrap_stays_blocked)
     with_trap("im", "ugm");
     finish();
 }
-END_TEST
 
-START_TEST(a_sigtrap_that_is_sent_is_the_programs)
+TEST(a_sigtrap_that_is_sent_is_the_programs)
 {
     struct target target;
     struct tally tally = {0};
@@ -347,34 +334,8 @@ START_TEST(a_sigtrap_that_is_sent_is_the_programs)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const handlers[] = {
-        a_handler_of_1_khz_is_hit_as_what_it_interrupts_is,
-        a_handler_whose_signal_is_told_is_hit_as_well,
-        handlers_are_hit_in_any_of_many_threads,
-        no_signal_makes_a_hit_count_twice,
-        no_signal_that_is_told_makes_a_hit_count_twice,
-        no_signal_makes_a_hit_of_many_threads_count_twice,
-    };
-    const TTest *const calls[] = {
-        a_call_that_is_made_again_is_hit_once,
-        a_call_in_a_flood_of_signals_is_hit_once,
-        a_sleep_that_is_interrupted_is_hit_once,
-        a_sleep_goes_on_after_the_program_was_let_go,
-    };
-    const TTest *const traps[] = {
-        a_handler_of_sigtrap_stays,
-        an_ignored_sigtrap_stays_ignored,
-        a_blocked_sigtrap_stays_blocked,
-        a_sigtrap_that_is_sent_is_the_programs,
-    };
-    Suite *suite = suite_create("breakpoint_signals");
-
-    HOLDING_CASE(suite, handlers);
-    HOLDING_CASE(suite, calls);
-    HOLDING_CASE(suite, traps);
-    return holding_run_suite(suite);
+    return run_suite("breakpoint_signals");
 }

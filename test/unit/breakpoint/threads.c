@@ -27,7 +27,7 @@ static int never(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, v
     return 0;
 }
 
-/* ---- counting ---- */
+HOLDING_CASE(counting);
 
 static void storm(enum sdb_stop_mode mode, int threads, int turns)
 {
@@ -43,25 +43,23 @@ static void storm(enum sdb_stop_mode mode, int threads, int turns)
     close_target(&target);
 }
 
-START_TEST(a_hundred_threads_hit_as_often_as_they_come_by)
+TEST(a_hundred_threads_hit_as_often_as_they_come_by)
 {
     begin(_i);
     for (int round = 0; round < rounds(1); round++)
         storm(SDB_NON_STOP, MANY, 1);
     finish();
 }
-END_TEST
 
-START_TEST(with_the_others_stopped_they_hit_as_often)
+TEST(with_the_others_stopped_they_hit_as_often)
 {
     begin(_i);
     for (int round = 0; round < rounds(1); round++)
         storm(SDB_ALL_STOP, FEW, 2);
     finish();
 }
-END_TEST
 
-START_TEST(one_place_is_hit_by_a_hundred_threads)
+TEST(one_place_is_hit_by_a_hundred_threads)
 {
     static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system, PLACE_load,
                                         PLACE_interrupt_return};
@@ -85,9 +83,8 @@ START_TEST(one_place_is_hit_by_a_hundred_threads)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_false_condition_is_asked_as_often_as_they_come_by)
+TEST(a_false_condition_is_asked_as_often_as_they_come_by)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     uint64_t addresses[PLACE_COUNT];
@@ -114,11 +111,10 @@ START_TEST(a_false_condition_is_asked_as_often_as_they_come_by)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- changing what is planted ---- */
+HOLDING_CASE(changing);
 
-START_TEST(it_is_switched_while_they_storm)
+TEST(it_is_switched_while_they_storm)
 {
     struct sdb_breakpoint *breakpoint;
     struct sdb_event event = SDB_EVENT_INIT;
@@ -162,7 +158,6 @@ START_TEST(it_is_switched_while_they_storm)
     finish();
     close_target(&target);
 }
-END_TEST
 
 static int remove_it(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
 {
@@ -176,7 +171,7 @@ static int remove_it(struct sdb_breakpoint *breakpoint, struct sdb_thread *threa
     return 1;
 }
 
-START_TEST(a_condition_may_remove_any_breakpoint)
+TEST(a_condition_may_remove_any_breakpoint)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint *first = NULL;
@@ -207,7 +202,6 @@ START_TEST(a_condition_may_remove_any_breakpoint)
     finish();
     close_target(&target);
 }
-END_TEST
 
 static int remove_oneself(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
 {
@@ -217,7 +211,7 @@ static int remove_oneself(struct sdb_breakpoint *breakpoint, struct sdb_thread *
     return 1;
 }
 
-START_TEST(a_condition_that_removes_its_own_is_asked_once)
+TEST(a_condition_that_removes_its_own_is_asked_once)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     static struct traces traces;
@@ -242,9 +236,8 @@ START_TEST(a_condition_that_removes_its_own_is_asked_once)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- ends ---- */
+HOLDING_CASE(ends);
 
 /* Have it storm, and resume so many events. */
 static void storm_for(const struct target *target, unsigned events)
@@ -259,7 +252,7 @@ static void storm_for(const struct target *target, unsigned events)
     }
 }
 
-START_TEST(a_program_that_is_let_go_in_a_storm_has_nothing_left)
+TEST(a_program_that_is_let_go_in_a_storm_has_nothing_left)
 {
     struct chance chance = chance_of(7);
 
@@ -286,9 +279,8 @@ START_TEST(a_program_that_is_let_go_in_a_storm_has_nothing_left)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_session_that_ends_in_a_storm_leaves_nothing)
+TEST(a_session_that_ends_in_a_storm_leaves_nothing)
 {
     struct chance chance = chance_of(8);
 
@@ -314,7 +306,6 @@ START_TEST(a_session_that_ends_in_a_storm_leaves_nothing)
         ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
     }
 }
-END_TEST
 
 /* Somebody else kills it, at any instant. */
 static int fork_killer(int pid, unsigned after_us)
@@ -332,7 +323,7 @@ static int fork_killer(int pid, unsigned after_us)
     return killer;
 }
 
-START_TEST(a_program_that_is_killed_in_a_storm_just_ends)
+TEST(a_program_that_is_killed_in_a_storm_just_ends)
 {
     struct chance chance = chance_of(9);
 
@@ -363,30 +354,8 @@ START_TEST(a_program_that_is_killed_in_a_storm_just_ends)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const counting[] = {
-        a_hundred_threads_hit_as_often_as_they_come_by,
-        with_the_others_stopped_they_hit_as_often,
-        one_place_is_hit_by_a_hundred_threads,
-        a_false_condition_is_asked_as_often_as_they_come_by,
-    };
-    const TTest *const changing[] = {
-        it_is_switched_while_they_storm,
-        a_condition_may_remove_any_breakpoint,
-        a_condition_that_removes_its_own_is_asked_once,
-    };
-    const TTest *const ends[] = {
-        a_program_that_is_let_go_in_a_storm_has_nothing_left,
-        a_session_that_ends_in_a_storm_leaves_nothing,
-        a_program_that_is_killed_in_a_storm_just_ends,
-    };
-    Suite *suite = suite_create("breakpoint_threads");
-
-    HOLDING_CASE(suite, counting);
-    HOLDING_CASE(suite, changing);
-    HOLDING_CASE(suite, ends);
-    return holding_run_suite(suite);
+    return run_suite("breakpoint_threads");
 }

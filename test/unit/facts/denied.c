@@ -100,7 +100,7 @@ static void become_nobody(void)
     ck_assert_int_eq(setuid(NOBODY), 0);
 }
 
-/* ---- other users ---- */
+SUBJECT_CASE(users);
 
 static void look_as_nobody(void *pid)
 {
@@ -108,7 +108,7 @@ static void look_as_nobody(void *pid)
     expect_answers(*(const int *)pid, only_what_is_for_all());
 }
 
-START_TEST(another_user_sees_what_is_for_all)
+TEST(another_user_sees_what_is_for_all)
 {
     struct subject subject;
 
@@ -119,7 +119,6 @@ START_TEST(another_user_sees_what_is_for_all)
     trial_in_fork(look_as_nobody, &subject.pid);
     subject_end(&subject);
 }
-END_TEST
 
 /* Its files are root's then, though it is the same user's. */
 static void become_undumpable(void)
@@ -129,7 +128,7 @@ static void become_undumpable(void)
     (void)prctl(PR_SET_NAME, "undumpable");
 }
 
-START_TEST(an_undumpable_process_is_like_another_users)
+TEST(an_undumpable_process_is_like_another_users)
 {
     struct sdb_facts_status status = SDB_FACTS_STATUS_INIT;
     int pid;
@@ -144,7 +143,6 @@ START_TEST(an_undumpable_process_is_like_another_users)
     expect_answers(pid, all_is_well);
     subject_reap(pid);
 }
-END_TEST
 
 static void look_at_a_zombie_as_nobody(void *pid)
 {
@@ -156,7 +154,7 @@ static void look_at_a_zombie_as_nobody(void *pid)
 }
 
 /* The kernel refuses what there is no more; that once was told as a lack of permission. */
-START_TEST(who_has_ended_is_not_forbidden)
+TEST(who_has_ended_is_not_forbidden)
 {
     int pid;
 
@@ -168,9 +166,8 @@ START_TEST(who_has_ended_is_not_forbidden)
     trial_in_fork(look_at_a_zombie_as_nobody, &pid);
     subject_reap(pid);
 }
-END_TEST
 
-/* ---- other kinds of /proc ---- */
+SUBJECT_CASE(procs);
 
 /* Another /proc in a mount namespace of this process's own.  @return whether that could be had */
 static bool mount_over_proc(const char *type, const char *options)
@@ -195,7 +192,7 @@ static void look_where_others_are_hidden(void *data)
     expect_answers(pids[1], all_say(-ESRCH));
 }
 
-START_TEST(a_hidden_process_is_not_gone)
+TEST(a_hidden_process_is_not_gone)
 {
     struct subject subject;
     int pids[2];
@@ -208,7 +205,6 @@ START_TEST(a_hidden_process_is_not_gone)
     trial_in_fork(look_where_others_are_hidden, pids);
     subject_end(&subject);
 }
-END_TEST
 
 static void look_where_others_are_closed(void *pid)
 {
@@ -218,7 +214,7 @@ static void look_where_others_are_closed(void *pid)
     expect_answers(*(const int *)pid, all_say(-EACCES));
 }
 
-START_TEST(a_closed_process_is_not_gone)
+TEST(a_closed_process_is_not_gone)
 {
     struct subject subject;
 
@@ -228,7 +224,6 @@ START_TEST(a_closed_process_is_not_gone)
     trial_in_fork(look_where_others_are_closed, &subject.pid);
     subject_end(&subject);
 }
-END_TEST
 
 static void look_without_proc(void *pid)
 {
@@ -239,7 +234,7 @@ static void look_without_proc(void *pid)
         expect_answers(getpid(), all_say(-ENOSYS));
 }
 
-START_TEST(no_proc_is_told_as_such)
+TEST(no_proc_is_told_as_such)
 {
     struct subject subject;
 
@@ -249,7 +244,6 @@ START_TEST(no_proc_is_told_as_such)
     trial_in_fork(look_without_proc, &subject.pid);
     subject_end(&subject);
 }
-END_TEST
 
 static void look_from_an_empty_root(void *pid)
 {
@@ -257,7 +251,7 @@ static void look_from_an_empty_root(void *pid)
     expect_answers(*(const int *)pid, all_say(-ENOSYS));
 }
 
-START_TEST(a_root_directory_without_proc_is_like_none)
+TEST(a_root_directory_without_proc_is_like_none)
 {
     struct subject subject;
 
@@ -268,7 +262,6 @@ START_TEST(a_root_directory_without_proc_is_like_none)
     trial_in_fork(look_from_an_empty_root, &subject.pid);
     subject_end(&subject);
 }
-END_TEST
 
 static void look_into_another_namespace(void *data)
 {
@@ -298,16 +291,15 @@ static void look_into_another_namespace(void *data)
     close(own);
 }
 
-START_TEST(a_file_of_another_mount_namespace_is_not_taken_for_deleted)
+TEST(a_file_of_another_mount_namespace_is_not_taken_for_deleted)
 {
     if (!trial_is_root())
         return;
     ck_assert_int_eq(mkdir("under", 0755), 0);
     trial_in_fork(look_into_another_namespace, NULL);
 }
-END_TEST
 
-/* ---- descriptors ---- */
+SUBJECT_CASE(descriptors);
 
 #define DESCRIPTORS 64
 
@@ -329,14 +321,13 @@ static void look_without_descriptors(void *pid)
     expect_answers(*(const int *)pid, all_is_well);
 }
 
-START_TEST(descriptors_used_up_are_told)
+TEST(descriptors_used_up_are_told)
 {
     struct subject subject = subject_start("wait", NULL);
 
     trial_in_fork(look_without_descriptors, &subject.pid);
     subject_end(&subject);
 }
-END_TEST
 
 static void look_with_stdio_closed(void *pid)
 {
@@ -347,16 +338,15 @@ static void look_with_stdio_closed(void *pid)
     host_restore_stdio(&stdio);
 }
 
-START_TEST(closed_standard_descriptors_stay_closed)
+TEST(closed_standard_descriptors_stay_closed)
 {
     struct subject subject = subject_start("wait", NULL);
 
     trial_in_fork(look_with_stdio_closed, &subject.pid);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(signals_do_not_get_in_the_way)
+TEST(signals_do_not_get_in_the_way)
 {
     struct subject subject = subject_start("wait", NULL);
     struct host_storm storm;
@@ -367,31 +357,8 @@ START_TEST(signals_do_not_get_in_the_way)
     (void)host_storm_end(&storm);
     subject_end(&subject);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const users[] = {
-        another_user_sees_what_is_for_all,
-        an_undumpable_process_is_like_another_users,
-        who_has_ended_is_not_forbidden,
-    };
-    const TTest *const procs[] = {
-        a_hidden_process_is_not_gone,
-        a_closed_process_is_not_gone,
-        no_proc_is_told_as_such,
-        a_root_directory_without_proc_is_like_none,
-        a_file_of_another_mount_namespace_is_not_taken_for_deleted,
-    };
-    const TTest *const descriptors[] = {
-        descriptors_used_up_are_told,
-        closed_standard_descriptors_stay_closed,
-        signals_do_not_get_in_the_way,
-    };
-    Suite *suite = suite_create("facts_denied");
-
-    SUBJECT_CASE(suite, users);
-    SUBJECT_CASE(suite, procs);
-    SUBJECT_CASE(suite, descriptors);
-    return trial_run_suite(suite);
+    return trial_run_suite("facts_denied");
 }

@@ -51,9 +51,9 @@ static struct sdb_facts_threads *threads_of(int pid)
     return threads;
 }
 
-/* ---- status ---- */
+SUBJECT_CASE(status);
 
-START_TEST(the_own_status_is_what_system_calls_say)
+TEST(the_own_status_is_what_system_calls_say)
 {
     struct sdb_facts_status status = status_of(getpid());
 
@@ -69,9 +69,8 @@ START_TEST(the_own_status_is_what_system_calls_say)
     ck_assert_uint_eq(status.effective_gid, getegid());
     ck_assert_uint_eq(status.reserved, 0);
 }
-END_TEST
 
-START_TEST(every_kind_of_name_is_told_as_it_is)
+TEST(every_kind_of_name_is_told_as_it_is)
 {
     for (size_t i = 0; i < SUBJECT_NAMES; i++) {
         ck_assert_int_eq(prctl(PR_SET_NAME, subject_names[i]), 0);
@@ -80,9 +79,8 @@ START_TEST(every_kind_of_name_is_told_as_it_is)
         ck_assert_int_eq(status_of(getpid()).parent, getppid());
     }
 }
-END_TEST
 
-START_TEST(any_bytes_make_a_name)
+TEST(any_bytes_make_a_name)
 {
     unsigned seed = 4711;
 
@@ -101,9 +99,8 @@ START_TEST(any_bytes_make_a_name)
         ck_assert_int_eq(status_of(getpid()).parent, getppid());
     }
 }
-END_TEST
 
-START_TEST(a_later_process_has_a_later_start)
+TEST(a_later_process_has_a_later_start)
 {
     struct timespec now;
     int pid = subject_fork(NULL);
@@ -117,9 +114,8 @@ START_TEST(a_later_process_has_a_later_start)
     ck_assert_uint_ge(start + 60000, (uint64_t)now.tv_sec * 1000);
     subject_reap(pid);
 }
-END_TEST
 
-START_TEST(a_start_is_told_whatever_the_name)
+TEST(a_start_is_told_whatever_the_name)
 {
     uint64_t start = status_of(getpid()).start_time_ms;
 
@@ -128,9 +124,8 @@ START_TEST(a_start_is_told_whatever_the_name)
         ck_assert_uint_eq(status_of(getpid()).start_time_ms, start);
     }
 }
-END_TEST
 
-START_TEST(a_sleeping_a_stopped_and_an_ended_process)
+TEST(a_sleeping_a_stopped_and_an_ended_process)
 {
     int pid = subject_fork(NULL);
 
@@ -148,9 +143,8 @@ START_TEST(a_sleeping_a_stopped_and_an_ended_process)
     ck_assert_uint_eq(status_of(pid).flags, 0);
     subject_reap(pid);
 }
-END_TEST
 
-START_TEST(a_traced_process_tells_by_whom)
+TEST(a_traced_process_tells_by_whom)
 {
     int pid = subject_fork(NULL);
     int stop;
@@ -165,7 +159,6 @@ START_TEST(a_traced_process_tells_by_whom)
     ck_assert_int_eq(status_of(pid).tracer, 0);
     subject_reap(pid);
 }
-END_TEST
 
 static void be_somebody(void)
 {
@@ -174,7 +167,7 @@ static void be_somebody(void)
     (void)prctl(PR_SET_NAME, "somebody");
 }
 
-START_TEST(real_and_effective_ids_are_told_apart)
+TEST(real_and_effective_ids_are_told_apart)
 {
     struct sdb_facts_status status;
     int pid;
@@ -191,7 +184,6 @@ START_TEST(real_and_effective_ids_are_told_apart)
     ck_assert_uint_eq(status.effective_gid, 1202);
     subject_reap(pid);
 }
-END_TEST
 
 static void have_many_groups(void)
 {
@@ -205,7 +197,7 @@ static void have_many_groups(void)
 }
 
 /* They stand in the middle of the file, and what came behind them was once not seen. */
-START_TEST(sixty_thousand_groups_hide_nothing)
+TEST(sixty_thousand_groups_hide_nothing)
 {
     struct sdb_facts_status status;
     struct sdb_facts_maps *maps;
@@ -223,7 +215,6 @@ START_TEST(sixty_thousand_groups_hide_nothing)
     sdb_facts_free(maps);
     subject_reap(pid);
 }
-END_TEST
 
 /* Visible in the first pid namespace only. */
 static bool has_kernel_thread(void)
@@ -236,7 +227,7 @@ static bool has_kernel_thread(void)
     return false;
 }
 
-START_TEST(a_kernel_thread_is_known_as_one_and_has_nothing)
+TEST(a_kernel_thread_is_known_as_one_and_has_nothing)
 {
     struct sdb_facts_strings *strings;
     struct sdb_facts_file *file = NULL;
@@ -269,9 +260,8 @@ START_TEST(a_kernel_thread_is_known_as_one_and_has_nothing)
     ck_assert_int_eq(sdb_facts_read_executable(2, &file), -ENOENT);
     ck_assert_ptr_null(file);
 }
-END_TEST
 
-/* ---- nobody ---- */
+SUBJECT_CASE(nobody);
 
 static void expect_nothing_of_memory(int pid, int code)
 {
@@ -291,7 +281,7 @@ static void expect_nothing_of_memory(int pid, int code)
     ck_assert_ptr_null(auxv);
 }
 
-START_TEST(who_has_ended_has_no_memory)
+TEST(who_has_ended_has_no_memory)
 {
     struct sdb_facts_status status = SDB_FACTS_STATUS_INIT;
     const struct sdb_facts_status untouched = status;
@@ -313,9 +303,8 @@ START_TEST(who_has_ended_has_no_memory)
     ck_assert_int_eq(sdb_facts_read_status(pid, &status), -ESRCH);
     ck_assert_mem_eq(&status, &untouched, sizeof(status));
 }
-END_TEST
 
-START_TEST(what_cannot_be_right_is_refused)
+TEST(what_cannot_be_right_is_refused)
 {
     const int pids[] = {0, -1, INT32_MIN};
     struct sdb_facts_status status = SDB_FACTS_STATUS_INIT;
@@ -340,9 +329,8 @@ START_TEST(what_cannot_be_right_is_refused)
     sdb_facts_free(NULL);
     expect_nothing_of_memory(INT32_MAX, -ESRCH);
 }
-END_TEST
 
-START_TEST(a_status_of_another_version_is_filled_as_far_as_it_is_known)
+TEST(a_status_of_another_version_is_filled_as_far_as_it_is_known)
 {
     struct {
         struct sdb_facts_status known;
@@ -361,30 +349,8 @@ START_TEST(a_status_of_another_version_is_filled_as_far_as_it_is_known)
     status.known.size = 0;
     ck_assert_int_eq(sdb_facts_read_status(getpid(), &status.known), -EINVAL);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const status[] = {
-        the_own_status_is_what_system_calls_say,
-        every_kind_of_name_is_told_as_it_is,
-        any_bytes_make_a_name,
-        a_later_process_has_a_later_start,
-        a_start_is_told_whatever_the_name,
-        a_sleeping_a_stopped_and_an_ended_process,
-        a_traced_process_tells_by_whom,
-        real_and_effective_ids_are_told_apart,
-        sixty_thousand_groups_hide_nothing,
-        a_kernel_thread_is_known_as_one_and_has_nothing,
-    };
-    const TTest *const nobody[] = {
-        who_has_ended_has_no_memory,
-        what_cannot_be_right_is_refused,
-        a_status_of_another_version_is_filled_as_far_as_it_is_known,
-    };
-    Suite *suite = suite_create("facts");
-
-    SUBJECT_CASE(suite, status);
-    SUBJECT_CASE(suite, nobody);
-    return trial_run_suite(suite);
+    return trial_run_suite("facts");
 }

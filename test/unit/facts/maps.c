@@ -60,11 +60,11 @@ static const struct sdb_facts_map *named(const struct sdb_facts_maps *maps, cons
     return NULL;
 }
 
-/* ---- the test's own maps ---- */
+SUBJECT_CASE(own);
 
 static int data = 1;
 
-START_TEST(what_the_own_addresses_are_is_told)
+TEST(what_the_own_addresses_are_is_told)
 {
     struct sdb_facts_maps *maps = maps_of(getpid());
     const void *code = (const void *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
@@ -91,9 +91,8 @@ START_TEST(what_the_own_addresses_are_is_told)
     }
     sdb_facts_free(maps);
 }
-END_TEST
 
-START_TEST(addresses_are_found_to_the_byte)
+TEST(addresses_are_found_to_the_byte)
 {
     char *bytes = mmap(NULL, 5 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const struct sdb_facts_map *map;
@@ -124,7 +123,6 @@ START_TEST(addresses_are_found_to_the_byte)
     sdb_facts_free(maps);
     ck_assert_int_eq(munmap(bytes + PAGE, 3 * PAGE), 0);
 }
-END_TEST
 
 /* The dynamic linker knows what it has loaded, and where. */
 static int look_at_object(struct dl_phdr_info *info, size_t size, void *data_of_maps)
@@ -151,16 +149,15 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *data_of_
     return 0;
 }
 
-START_TEST(what_was_loaded_is_where_the_linker_put_it)
+TEST(what_was_loaded_is_where_the_linker_put_it)
 {
     struct sdb_facts_maps *maps = maps_of(getpid());
 
     (void)dl_iterate_phdr(look_at_object, maps);
     sdb_facts_free(maps);
 }
-END_TEST
 
-START_TEST(a_name_given_to_memory_is_told)
+TEST(a_name_given_to_memory_is_told)
 {
     void *bytes = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct sdb_facts_maps *maps;
@@ -174,9 +171,8 @@ START_TEST(a_name_given_to_memory_is_told)
     }
     ck_assert_int_eq(munmap(bytes, PAGE), 0);
 }
-END_TEST
 
-START_TEST(memory_that_is_shared_has_a_file_that_never_was)
+TEST(memory_that_is_shared_has_a_file_that_never_was)
 {
     char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int fd = memfd_create("odd (deleted)", MFD_CLOEXEC);
@@ -199,11 +195,10 @@ START_TEST(memory_that_is_shared_has_a_file_that_never_was)
     ck_assert_int_eq(munmap(shared, PAGE), 0);
     close(fd);
 }
-END_TEST
 
 #define MANY 20000
 
-START_TEST(twenty_thousand_maps_are_listed)
+TEST(twenty_thousand_maps_are_listed)
 {
     const size_t size = (size_t)MANY * PAGE;
     char *bytes = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -222,9 +217,8 @@ START_TEST(twenty_thousand_maps_are_listed)
     sdb_facts_free(maps);
     ck_assert_int_eq(munmap(bytes, size), 0);
 }
-END_TEST
 
-/* ---- names of files ---- */
+SUBJECT_CASE(files);
 
 static const char *const odd_files[] = {
     "plain",        "with  two spaces", " in front",
@@ -233,6 +227,7 @@ static const char *const odd_files[] = {
     "\\01",         "was (deleted)",    "new\nand (deleted)",
     " (deleted)",   "\xff\xfe\x01",     "7f0000000000-7f0000001000 rwxp 00000000 00:00 0",
 };
+#define ODD_FILES ((int)(sizeof(odd_files) / sizeof(odd_files[0])))
 
 static struct subject map_in_subject(const char *name, uint64_t *address)
 {
@@ -261,7 +256,7 @@ static void expect_map(int pid, uint64_t address, const char *name, uint32_t fla
     sdb_facts_free(maps);
 }
 
-START_TEST(a_mapped_file_is_found_under_any_name)
+LOOP_TEST(a_mapped_file_is_found_under_any_name, 0, ODD_FILES)
 {
     const char *name = odd_files[_i];
     uint64_t address;
@@ -281,9 +276,8 @@ START_TEST(a_mapped_file_is_found_under_any_name)
     expect_map(subject.pid, address, name, SDB_FACTS_READ | SDB_FACTS_SHARED);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(a_deleted_mapped_file_is_known_as_such)
+LOOP_TEST(a_deleted_mapped_file_is_known_as_such, 0, ODD_FILES)
 {
     const uint32_t flags = SDB_FACTS_READ | SDB_FACTS_SHARED | SDB_FACTS_DELETED;
     const char *name = odd_files[_i];
@@ -296,9 +290,10 @@ START_TEST(a_deleted_mapped_file_is_known_as_such)
     expect_map(subject.pid, address, name, flags);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(a_name_longer_than_a_path_can_be_is_told)
+SUBJECT_CASE(changing);
+
+TEST(a_name_longer_than_a_path_can_be_is_told)
 {
     char name[256];
     char told[6 * 256];
@@ -343,7 +338,6 @@ START_TEST(a_name_longer_than_a_path_can_be_is_told)
         ck_assert_int_eq(rmdir(name), 0);
     }
 }
-END_TEST
 
 /* ---- processes that change meanwhile ---- */
 
@@ -366,7 +360,7 @@ static void end_soon(void)
 }
 
 /* The kernel gives the maps in pieces, and when the process has ended, simply no more of them. */
-START_TEST(a_process_that_ends_meanwhile_has_all_of_its_maps_or_none)
+TEST(a_process_that_ends_meanwhile_has_all_of_its_maps_or_none)
 {
     const size_t size = (size_t)FEWER * PAGE;
     char *bytes = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -394,9 +388,8 @@ START_TEST(a_process_that_ends_meanwhile_has_all_of_its_maps_or_none)
     sdb_facts_free(own);
     ck_assert_int_eq(munmap(bytes, size), 0);
 }
-END_TEST
 
-START_TEST(a_process_that_executes_meanwhile_has_all_that_belongs_to_one_program)
+TEST(a_process_that_executes_meanwhile_has_all_that_belongs_to_one_program)
 {
     struct sdb_facts_maps *own = maps_of(getpid());
     const char *argv[] = {"subject", "execs", "300", NULL};
@@ -436,32 +429,8 @@ START_TEST(a_process_that_executes_meanwhile_has_all_that_belongs_to_one_program
     subject_end(&subject);
     sdb_facts_free(own);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const own[] = {
-        what_the_own_addresses_are_is_told,
-        addresses_are_found_to_the_byte,
-        what_was_loaded_is_where_the_linker_put_it,
-        a_name_given_to_memory_is_told,
-        memory_that_is_shared_has_a_file_that_never_was,
-        twenty_thousand_maps_are_listed,
-    };
-    const TTest *const files[] = {
-        a_mapped_file_is_found_under_any_name,
-        a_deleted_mapped_file_is_known_as_such,
-    };
-    const TTest *const changing[] = {
-        a_name_longer_than_a_path_can_be_is_told,
-        a_process_that_ends_meanwhile_has_all_of_its_maps_or_none,
-        a_process_that_executes_meanwhile_has_all_that_belongs_to_one_program,
-    };
-    Suite *suite = suite_create("facts_maps");
-
-    SUBJECT_CASE(suite, own);
-    subject_add_loop_case(suite, "files", files, sizeof(files) / sizeof(files[0]),
-                          sizeof(odd_files) / sizeof(odd_files[0]));
-    SUBJECT_CASE(suite, changing);
-    return trial_run_suite(suite);
+    return trial_run_suite("facts_maps");
 }

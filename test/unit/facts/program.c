@@ -30,7 +30,7 @@ static struct sdb_facts_auxv *auxv_of(int pid)
     return auxv;
 }
 
-/* ---- executable ---- */
+SUBJECT_CASE(named);
 
 static struct sdb_facts_file *executable_of(int pid)
 {
@@ -67,8 +67,9 @@ static const char *const odd_files[] = {
     "was (deleted)", " (deleted)", "was (deleted) (deleted)", "at the end ",
     "\xff\xfe",      "[stack]",
 };
+#define ODD_FILES ((int)(sizeof(odd_files) / sizeof(odd_files[0])))
 
-START_TEST(an_executable_is_found_under_any_name)
+LOOP_TEST(an_executable_is_found_under_any_name, 0, ODD_FILES)
 {
     struct subject subject = start_copy(odd_files[_i]);
     struct sdb_facts_file *executable = executable_of(subject.pid);
@@ -83,9 +84,8 @@ START_TEST(an_executable_is_found_under_any_name)
     sdb_facts_free(executable);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(a_deleted_executable_is_known_as_such)
+LOOP_TEST(a_deleted_executable_is_known_as_such, 0, ODD_FILES)
 {
     struct subject subject = start_copy(odd_files[_i]);
 
@@ -96,9 +96,10 @@ START_TEST(a_deleted_executable_is_known_as_such)
     expect_executable(subject.pid, trial_path(odd_files[_i]), SDB_FACTS_DELETED);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(a_name_that_is_gone_is_deleted_even_if_another_is_left)
+SUBJECT_CASE(executable);
+
+TEST(a_name_that_is_gone_is_deleted_even_if_another_is_left)
 {
     struct subject subject = start_copy("one");
 
@@ -107,9 +108,8 @@ START_TEST(a_name_that_is_gone_is_deleted_even_if_another_is_left)
     expect_executable(subject.pid, trial_path("one"), SDB_FACTS_DELETED);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(a_script_is_executed_by_its_interpreter)
+TEST(a_script_is_executed_by_its_interpreter)
 {
     static const char script[] = "#!" SUBJECT "\n";
     const char *argv[] = {"script", NULL};
@@ -121,11 +121,10 @@ START_TEST(a_script_is_executed_by_its_interpreter)
     expect_executable(subject.pid, SUBJECT, 0);
     subject_end(&subject);
 }
-END_TEST
 
-/* ---- auxiliary vector ---- */
+SUBJECT_CASE(auxv);
 
-START_TEST(the_auxiliary_vector_is_the_one_that_the_program_sees)
+TEST(the_auxiliary_vector_is_the_one_that_the_program_sees)
 {
     const char *argv[] = {"subject", "auxv", NULL};
     struct subject subject = subject_of(NULL);
@@ -150,9 +149,8 @@ START_TEST(the_auxiliary_vector_is_the_one_that_the_program_sees)
     sdb_facts_free(auxv);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(an_entry_that_is_not_there_is_not_found)
+TEST(an_entry_that_is_not_there_is_not_found)
 {
     struct sdb_facts_auxv *auxv = auxv_of(getpid());
     uint64_t value = 4711;
@@ -163,9 +161,8 @@ START_TEST(an_entry_that_is_not_there_is_not_found)
     ck_assert_uint_eq(value, 4711);
     sdb_facts_free(auxv);
 }
-END_TEST
 
-START_TEST(the_own_auxiliary_vector_is_that_of_getauxval)
+TEST(the_own_auxiliary_vector_is_that_of_getauxval)
 {
     struct sdb_facts_auxv *auxv;
 
@@ -180,7 +177,6 @@ START_TEST(the_own_auxiliary_vector_is_that_of_getauxval)
     }
     sdb_facts_free(auxv);
 }
-END_TEST
 
 /* A 32-bit program in 84 + 7 bytes: it calls pause(2), again and again. */
 static void write_program_of_32_bits(const char *name)
@@ -216,7 +212,7 @@ static void write_program_of_32_bits(const char *name)
     trial_write_file(name, &program, at + sizeof(code), 0700);
 }
 
-START_TEST(a_program_of_32_bits_has_smaller_words)
+TEST(a_program_of_32_bits_has_smaller_words)
 {
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
     struct sdb_facts_auxv *auxv;
@@ -244,29 +240,8 @@ START_TEST(a_program_of_32_bits_has_smaller_words)
     ck_assert_int_eq(sdb_child_terminate(child, 0, PATIENCE_MS, NULL), 0);
     sdb_child_close(child);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const executable[] = {
-        a_name_that_is_gone_is_deleted_even_if_another_is_left,
-        a_script_is_executed_by_its_interpreter,
-    };
-    const TTest *const named[] = {
-        an_executable_is_found_under_any_name,
-        a_deleted_executable_is_known_as_such,
-    };
-    const TTest *const auxv[] = {
-        the_auxiliary_vector_is_the_one_that_the_program_sees,
-        an_entry_that_is_not_there_is_not_found,
-        the_own_auxiliary_vector_is_that_of_getauxval,
-        a_program_of_32_bits_has_smaller_words,
-    };
-    Suite *suite = suite_create("facts_program");
-
-    SUBJECT_CASE(suite, executable);
-    subject_add_loop_case(suite, "named", named, sizeof(named) / sizeof(named[0]),
-                          sizeof(odd_files) / sizeof(odd_files[0]));
-    SUBJECT_CASE(suite, auxv);
-    return trial_run_suite(suite);
+    return trial_run_suite("facts_program");
 }

@@ -47,9 +47,9 @@ static void expect_strings(const struct sdb_facts_strings *strings, const char *
     ck_assert_uint_eq(strings->count, count);
 }
 
-/* ---- arguments ---- */
+SUBJECT_CASE(arguments);
 
-START_TEST(arguments_are_those_that_were_given)
+TEST(arguments_are_those_that_were_given)
 {
     const char *argv[] = {"a name of its own", "wait", "", "",  "with\nnewline", " ", "\\012",
                           "\xff\xfe\x01",      "=",    "", NULL};
@@ -63,7 +63,6 @@ START_TEST(arguments_are_those_that_were_given)
     sdb_facts_free(arguments);
     subject_end(&subject);
 }
-END_TEST
 
 static int input[2];
 static int output[2];
@@ -78,7 +77,7 @@ static void execute_without_arguments(void)
     _exit(1);
 }
 
-START_TEST(no_arguments_at_all_are_one_empty_one)
+TEST(no_arguments_at_all_are_one_empty_one)
 {
     const char *empty[] = {"", NULL};
     struct sdb_facts_strings *arguments;
@@ -100,12 +99,11 @@ START_TEST(no_arguments_at_all_are_one_empty_one)
     close(input[1]);
     subject_reap(pid);
 }
-END_TEST
 
 #define LONG_STRINGS 32
 #define LONG_LENGTH  ((size_t)70000)
 
-START_TEST(two_megabytes_of_arguments_are_read_whole)
+TEST(two_megabytes_of_arguments_are_read_whole)
 {
     static char texts[LONG_STRINGS][LONG_LENGTH];
     const char *argv[LONG_STRINGS + 2] = {"subject"};
@@ -132,10 +130,9 @@ START_TEST(two_megabytes_of_arguments_are_read_whole)
     sdb_facts_free(arguments);
     subject_end(&subject);
 }
-END_TEST
 
 /* The kernel shows what was written over the arguments as one string, up to its end. */
-START_TEST(a_title_that_reaches_into_the_environment_is_one_string)
+TEST(a_title_that_reaches_into_the_environment_is_one_string)
 {
     static char filler[601];
     static char title[301];
@@ -165,9 +162,8 @@ START_TEST(a_title_that_reaches_into_the_environment_is_one_string)
     sdb_facts_free(strings);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(a_short_title_leaves_empty_arguments)
+TEST(a_short_title_leaves_empty_arguments)
 {
     struct subject subject = subject_start("short", "idle: 4711");
     struct sdb_facts_strings *arguments = arguments_of(subject.pid);
@@ -179,9 +175,8 @@ START_TEST(a_short_title_leaves_empty_arguments)
     sdb_facts_free(arguments);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(arguments_without_end_are_refused)
+TEST(arguments_without_end_are_refused)
 {
     struct sdb_facts_strings *arguments = NULL;
     struct subject subject = subject_start("huge", NULL);
@@ -190,9 +185,8 @@ START_TEST(arguments_without_end_are_refused)
     ck_assert_ptr_null(arguments);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(arguments_that_were_taken_away_are_none)
+TEST(arguments_that_were_taken_away_are_none)
 {
     struct subject subject = subject_start("none", NULL);
     struct sdb_facts_strings *arguments = arguments_of(subject.pid);
@@ -201,10 +195,9 @@ START_TEST(arguments_that_were_taken_away_are_none)
     sdb_facts_free(arguments);
     subject_end(&subject);
 }
-END_TEST
 
 /* sdb_launch() returns when the kernel has only begun to make the new memory. */
-START_TEST(what_was_just_launched_has_all_of_it)
+TEST(what_was_just_launched_has_all_of_it)
 {
     const char *argv[] = {"subject", "first", "second", NULL};
     const char *envp[] = {"A=1", "B=2", NULL};
@@ -233,9 +226,8 @@ START_TEST(what_was_just_launched_has_all_of_it)
         subject_end(&subject);
     }
 }
-END_TEST
 
-START_TEST(the_own_arguments_are_the_own)
+TEST(the_own_arguments_are_the_own)
 {
     struct sdb_facts_strings *arguments = arguments_of(getpid());
 
@@ -243,9 +235,8 @@ START_TEST(the_own_arguments_are_the_own)
     ck_assert_str_eq(arguments->list[0], program_invocation_name);
     sdb_facts_free(arguments);
 }
-END_TEST
 
-START_TEST(the_arguments_of_a_script_are_its_interpreters)
+TEST(the_arguments_of_a_script_are_its_interpreters)
 {
     static const char script[] = "#!" SUBJECT " wait\n";
     const char *argv[] = {"given", "more", NULL};
@@ -261,11 +252,10 @@ START_TEST(the_arguments_of_a_script_are_its_interpreters)
     sdb_facts_free(arguments);
     subject_end(&subject);
 }
-END_TEST
 
-/* ---- environment ---- */
+SUBJECT_CASE(environment);
 
-START_TEST(the_environment_is_the_one_that_was_given)
+TEST(the_environment_is_the_one_that_was_given)
 {
     const char *argv[] = {"subject", NULL};
     const char *envp[] = {"A=1",       "",    "no value", "B=with\nnewline=and=more",
@@ -288,9 +278,8 @@ START_TEST(the_environment_is_the_one_that_was_given)
     sdb_facts_free(environment);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(an_empty_environment_is_empty)
+TEST(an_empty_environment_is_empty)
 {
     const char *argv[] = {"subject", NULL};
     const char *envp[] = {NULL};
@@ -305,9 +294,8 @@ START_TEST(an_empty_environment_is_empty)
     sdb_facts_free(environment);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(the_own_environment_is_the_one_of_the_start)
+TEST(the_own_environment_is_the_one_of_the_start)
 {
     struct sdb_facts_strings *environment = environment_of(getpid());
 
@@ -318,30 +306,8 @@ START_TEST(the_own_environment_is_the_one_of_the_start)
     ck_assert_ptr_null(sdb_facts_find_variable(environment, "FACTS_SET_LATER"));
     sdb_facts_free(environment);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const arguments[] = {
-        arguments_are_those_that_were_given,
-        no_arguments_at_all_are_one_empty_one,
-        two_megabytes_of_arguments_are_read_whole,
-        a_title_that_reaches_into_the_environment_is_one_string,
-        a_short_title_leaves_empty_arguments,
-        arguments_without_end_are_refused,
-        arguments_that_were_taken_away_are_none,
-        the_arguments_of_a_script_are_its_interpreters,
-        what_was_just_launched_has_all_of_it,
-        the_own_arguments_are_the_own,
-    };
-    const TTest *const environment[] = {
-        the_environment_is_the_one_that_was_given,
-        an_empty_environment_is_empty,
-        the_own_environment_is_the_one_of_the_start,
-    };
-    Suite *suite = suite_create("facts_strings");
-
-    SUBJECT_CASE(suite, arguments);
-    SUBJECT_CASE(suite, environment);
-    return trial_run_suite(suite);
+    return trial_run_suite("facts_strings");
 }

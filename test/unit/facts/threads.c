@@ -47,7 +47,9 @@ static size_t count_named(const struct sdb_facts_threads *threads, const char *n
     return count;
 }
 
-START_TEST(threads_have_their_names)
+SUBJECT_CASE(threads);
+
+TEST(threads_have_their_names)
 {
     const char *argv[SUBJECT_NAMES + 3] = {"subject", "names"};
     struct subject subject = subject_of(NULL);
@@ -73,9 +75,8 @@ START_TEST(threads_have_their_names)
     sdb_facts_free(threads);
     subject_end(&subject);
 }
-END_TEST
 
-START_TEST(any_thread_stands_for_its_process)
+TEST(any_thread_stands_for_its_process)
 {
     const char *argv[] = {"subject", "names", "other", NULL};
     struct subject subject = subject_of(NULL);
@@ -99,10 +100,9 @@ START_TEST(any_thread_stands_for_its_process)
     sdb_facts_free(threads);
     subject_end(&subject);
 }
-END_TEST
 
 /* When a thread ends while they are listed, the kernel passes others over. */
-START_TEST(threads_that_stay_are_listed_while_others_come_and_go)
+TEST(threads_that_stay_are_listed_while_others_come_and_go)
 {
     struct subject subject = subject_start("storm", "40");
 
@@ -114,10 +114,9 @@ START_TEST(threads_that_stay_are_listed_while_others_come_and_go)
     }
     subject_kill(&subject);
 }
-END_TEST
 
 /* The kernel once passed over those that stay when those before them ended. */
-START_TEST(threads_that_stay_are_listed_while_those_before_them_end)
+TEST(threads_that_stay_are_listed_while_those_before_them_end)
 {
     for (int i = 0; i < 12; i++) {
         struct subject subject = subject_start("leaves", "400");
@@ -133,9 +132,8 @@ START_TEST(threads_that_stay_are_listed_while_those_before_them_end)
         subject_end(&subject);
     }
 }
-END_TEST
 
-START_TEST(a_first_thread_that_has_ended_does_not_hide_the_others)
+TEST(a_first_thread_that_has_ended_does_not_hide_the_others)
 {
     struct subject subject = subject_start("leader", NULL);
     struct sdb_facts_strings *strings;
@@ -168,19 +166,8 @@ START_TEST(a_first_thread_that_has_ended_does_not_hide_the_others)
     sdb_facts_free(file);
     subject_end(&subject);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const threads[] = {
-        threads_have_their_names,
-        any_thread_stands_for_its_process,
-        threads_that_stay_are_listed_while_others_come_and_go,
-        threads_that_stay_are_listed_while_those_before_them_end,
-        a_first_thread_that_has_ended_does_not_hide_the_others,
-    };
-    Suite *suite = suite_create("facts_threads");
-
-    SUBJECT_CASE(suite, threads);
-    return trial_run_suite(suite);
+    return trial_run_suite("facts_threads");
 }

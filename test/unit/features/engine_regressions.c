@@ -43,8 +43,10 @@ static void end_engine(struct target *target)
     close_target(target);
 }
 
+HOLDING_CASE(signals);
+
 /* Once its instruction was run alone, with all signals blocked, and never returned. */
-START_TEST(a_signal_before_a_call_that_blocks_is_delivered)
+TEST(a_signal_before_a_call_that_blocks_is_delivered)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target;
@@ -70,10 +72,9 @@ START_TEST(a_signal_before_a_call_that_blocks_is_delivered)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* Once the mask that was before was put back. */
-START_TEST(a_mask_that_is_set_at_a_breakpoint_is_set)
+TEST(a_mask_that_is_set_at_a_breakpoint_is_set)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target;
@@ -89,7 +90,6 @@ START_TEST(a_mask_that_is_set_at_a_breakpoint_is_set)
     resume(&event);
     end_engine(&target);
 }
-END_TEST
 
 static void each_call_is_hit(int way, const char *what)
 {
@@ -115,19 +115,17 @@ static void each_call_is_hit(int way, const char *what)
 }
 
 /* Once the next call was taken for the same one, made again. */
-START_TEST(a_pause_after_one_that_a_handler_has_ended_is_a_hit)
+TEST(a_pause_after_one_that_a_handler_has_ended_is_a_hit)
 {
     each_call_is_hit(_i, "pauses");
 }
-END_TEST
 
-START_TEST(a_read_after_one_that_a_handler_has_ended_is_a_hit)
+TEST(a_read_after_one_that_a_handler_has_ended_is_a_hit)
 {
     each_call_is_hit(_i, "reads");
 }
-END_TEST
 
-START_TEST(a_read_that_a_handler_has_made_again_is_no_hit)
+TEST(a_read_that_a_handler_has_made_again_is_no_hit)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target;
@@ -152,10 +150,9 @@ START_TEST(a_read_that_a_handler_has_made_again_is_no_hit)
     }
     end_engine(&target);
 }
-END_TEST
 
 /* Once a thread that went into the group-stop without a signal of its own was hit again after it. */
-START_TEST(a_group_stop_does_not_double_a_hit)
+TEST(a_group_stop_does_not_double_a_hit)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target;
@@ -193,7 +190,6 @@ START_TEST(a_group_stop_does_not_double_a_hit)
     resume(&event);
     end_engine(&target);
 }
-END_TEST
 
 static void come_by(int way, const char *what, uint32_t follow)
 {
@@ -213,35 +209,33 @@ static void come_by(int way, const char *what, uint32_t follow)
     close_target(&target);
 }
 
+HOLDING_CASE(processes);
+
 /* Once a thread that was to pause for a moment was resumed as often as it was stopped. */
-START_TEST(a_watched_process_stands_still_with_the_others)
+TEST(a_watched_process_stands_still_with_the_others)
 {
     come_by(_i, "shares", SDB_FOLLOW_DEFAULT);
 }
-END_TEST
 
-START_TEST(a_held_process_stands_still_with_the_others)
+TEST(a_held_process_stands_still_with_the_others)
 {
     come_by(_i, "shares", SDB_FOLLOW_ALL);
 }
-END_TEST
 
 /* Once one that went was looked at afterwards. */
-START_TEST(watched_processes_may_end_while_all_stand_still)
+TEST(watched_processes_may_end_while_all_stand_still)
 {
     come_by(_i, "storm", SDB_FOLLOW_DEFAULT);
 }
-END_TEST
 
 /* Once a process that was born meanwhile paused for ever. */
-START_TEST(processes_may_be_born_while_all_stand_still)
+TEST(processes_may_be_born_while_all_stand_still)
 {
     come_by(_i, "storm", SDB_FOLLOW_ALL);
 }
-END_TEST
 
 /* Once the thread and the memory that had gone were used. */
-START_TEST(a_program_may_be_executed_while_all_stand_still)
+TEST(a_program_may_be_executed_while_all_stand_still)
 {
     for (int round = 0; round < 10; round++) {
         struct sdb_breakpoint *breakpoint;
@@ -258,10 +252,11 @@ START_TEST(a_program_may_be_executed_while_all_stand_still)
         close_target(&target);
     }
 }
-END_TEST
+
+HOLDING_CASE(dropped_signals);
 
 /* A signal that the caller has dropped brings nobody back: the next call is a hit. */
-START_TEST(a_hit_after_a_dropped_signal_is_told)
+TEST(a_hit_after_a_dropped_signal_is_told)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target;
@@ -284,10 +279,9 @@ START_TEST(a_hit_after_a_dropped_signal_is_told)
     }
     end_engine(&target);
 }
-END_TEST
 
 /* Once its SIGTRAP was asked for, and its pages given back, by calls that the filter kills it for. */
-START_TEST(a_program_that_is_killed_for_calls_makes_none)
+TEST(a_program_that_is_killed_for_calls_makes_none)
 {
     struct sdb_breakpoint *breakpoint;
     struct sdb_child *child = NULL;
@@ -316,30 +310,8 @@ START_TEST(a_program_that_is_killed_for_calls_makes_none)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const signals[] = {
-        a_signal_before_a_call_that_blocks_is_delivered,
-        a_mask_that_is_set_at_a_breakpoint_is_set,
-        a_pause_after_one_that_a_handler_has_ended_is_a_hit,
-        a_read_after_one_that_a_handler_has_ended_is_a_hit,
-        a_read_that_a_handler_has_made_again_is_no_hit,
-        a_group_stop_does_not_double_a_hit,
-        a_program_that_is_killed_for_calls_makes_none,
-        a_hit_after_a_dropped_signal_is_told,
-    };
-    const TTest *const processes[] = {
-        a_watched_process_stands_still_with_the_others,
-        a_held_process_stands_still_with_the_others,
-        watched_processes_may_end_while_all_stand_still,
-        processes_may_be_born_while_all_stand_still,
-        a_program_may_be_executed_while_all_stand_still,
-    };
-    Suite *suite = suite_create("engine regressions");
-
-    HOLDING_CASE(suite, signals);
-    HOLDING_CASE(suite, processes);
-    return holding_run_suite(suite);
+    return run_suite("engine regressions");
 }

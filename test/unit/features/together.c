@@ -347,9 +347,9 @@ static void end_it(void)
     close_target(&all.target);
 }
 
-/* ---- breakpoints, calls and a watchpoint ---- */
+HOLDING_CASE(told);
 
-START_TEST(the_hit_comes_before_the_call_and_the_write)
+TEST(the_hit_comes_before_the_call_and_the_write)
 {
     static struct traces now;
 
@@ -366,9 +366,8 @@ START_TEST(the_hit_comes_before_the_call_and_the_write)
     end_it();
     finish();
 }
-END_TEST
 
-START_TEST(in_many_threads_each_is_told_as_often_as_it_happens)
+TEST(in_many_threads_each_is_told_as_often_as_it_happens)
 {
     begin(_i);
     launch_it(FEW, 15 * rounds(1));
@@ -379,9 +378,8 @@ START_TEST(in_many_threads_each_is_told_as_often_as_it_happens)
     end_it();
     finish();
 }
-END_TEST
 
-START_TEST(all_calls_are_caught_beside_the_hits)
+TEST(all_calls_are_caught_beside_the_hits)
 {
     begin(_i);
     launch_it(FEW, 10 * rounds(1));
@@ -398,10 +396,9 @@ START_TEST(all_calls_are_caught_beside_the_hits)
     end_it();
     finish();
 }
-END_TEST
 
 /* Handlers that come between a hit and its call, and calls that the kernel has made again. */
-START_TEST(a_call_that_is_made_again_is_caught_again_and_hit_once)
+TEST(a_call_that_is_made_again_is_caught_again_and_hit_once)
 {
     begin(_i);
     for (int round = 0; round < 2; round++) {
@@ -425,9 +422,8 @@ START_TEST(a_call_that_is_made_again_is_caught_again_and_hit_once)
     }
     finish();
 }
-END_TEST
 
-START_TEST(newborns_have_all_of_it)
+TEST(newborns_have_all_of_it)
 {
     begin(_i);
     launch_it(1, 1);
@@ -447,9 +443,8 @@ START_TEST(newborns_have_all_of_it)
     end_it();
     finish();
 }
-END_TEST
 
-/* ---- injection at each stop ---- */
+HOLDING_CASE(injected);
 
 static bool is_call(uint32_t kind)
 {
@@ -520,14 +515,13 @@ static void inject_at_all(uint32_t flags)
     end_it();
 }
 
-START_TEST(injected_calls_disturb_no_hit_of_others)
+TEST(injected_calls_disturb_no_hit_of_others)
 {
     begin(_i);
     inject_at_all(0);
     inject_at_all(SDB_CATCH_ALL); /* injected ones are not told */
     finish();
 }
-END_TEST
 
 /* All of them stand still: wherever that has caught them, they show the program's place. */
 static void inject_in_all(struct together *here, const struct sdb_event *event)
@@ -554,7 +548,7 @@ static void inject_in_all(struct together *here, const struct sdb_event *event)
     inject_at(here, event);
 }
 
-START_TEST(all_stop_and_calls_are_made_in_each)
+TEST(all_stop_and_calls_are_made_in_each)
 {
     begin(_i);
     launch_it(FEW, 2 * rounds(1));
@@ -569,9 +563,8 @@ START_TEST(all_stop_and_calls_are_made_in_each)
     end_it();
     finish();
 }
-END_TEST
 
-/* ---- one instruction that is hit, and that writes ---- */
+HOLDING_CASE(hits_that_write);
 
 static struct {
     struct watched_target target;
@@ -631,7 +624,7 @@ static void end_adding(void)
     close_watched(&adding.target);
 }
 
-START_TEST(an_instruction_with_both_is_told_once_of_each)
+TEST(an_instruction_with_both_is_told_once_of_each)
 {
     struct sdb_breakpoint *breakpoint;
 
@@ -663,7 +656,6 @@ START_TEST(an_instruction_with_both_is_told_once_of_each)
     end_adding();
     finish();
 }
-END_TEST
 
 /* How far each of the threads is, as its handle's data: which of these comes next. */
 static const uint32_t turn_of_adding[] = {SDB_EVENT_SYSCALL_ENTRY, SDB_EVENT_SYSCALL_EXIT,
@@ -725,16 +717,15 @@ static void add_in_threads(enum sdb_stop_mode mode, uint64_t turns)
     end_adding();
 }
 
-START_TEST(many_threads_tell_both_of_each_turn)
+TEST(many_threads_tell_both_of_each_turn)
 {
     begin(_i);
     add_in_threads(SDB_NON_STOP, 25 * (uint64_t)rounds(1));
     add_in_threads(SDB_ALL_STOP, 4 * (uint64_t)rounds(1));
     finish();
 }
-END_TEST
 
-/* ---- steps ---- */
+HOLDING_CASE(steps);
 
 /*
  * Step over everything in one turn, from behind the adding to there.
@@ -784,7 +775,7 @@ static int count_and_pass(struct sdb_breakpoint *breakpoint, struct sdb_thread *
     return 0;
 }
 
-START_TEST(steps_are_the_same_with_all_of_it)
+TEST(steps_are_the_same_with_all_of_it)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     uint64_t bare[STEPS_OF_A_TURN + 1];
@@ -823,7 +814,6 @@ START_TEST(steps_are_the_same_with_all_of_it)
     end_adding();
     finish();
 }
-END_TEST
 
 static void expect_step_to(struct sdb_thread *thread, uint64_t pc)
 {
@@ -912,7 +902,7 @@ static uint64_t go_past_call(int way, const struct sdb_event *hit)
     }
 }
 
-START_TEST(a_caught_call_with_a_breakpoint_is_stepped_over)
+TEST(a_caught_call_with_a_breakpoint_is_stepped_over)
 {
     const int turns = 24 * rounds(1);
     struct tally tally = {0};
@@ -943,13 +933,12 @@ START_TEST(a_caught_call_with_a_breakpoint_is_stepped_over)
     end_it();
     finish();
 }
-END_TEST
 
 /*
  * The kernel may take the trap flag of a step for the program's own where the instruction loads the
  * flags; the program would die of it.
  */
-START_TEST(steps_from_what_loads_the_flags_leave_no_trap)
+TEST(steps_from_what_loads_the_flags_leave_no_trap)
 {
     begin(_i);
     for (int count = 1; count <= 3; count++) {
@@ -974,9 +963,8 @@ START_TEST(steps_from_what_loads_the_flags_leave_no_trap)
     }
     finish();
 }
-END_TEST
 
-/* ---- group-stops ---- */
+HOLDING_CASE(stops);
 
 /* How many group-stops were told; shared with who stops the program. */
 static volatile uint64_t *told_stops;
@@ -1089,23 +1077,21 @@ static void share_told_stops(bool silently)
     munmap(shared, sizeof(*told_stops));
 }
 
-START_TEST(group_stops_lose_no_hit_and_no_call)
+TEST(group_stops_lose_no_hit_and_no_call)
 {
     begin(_i);
     share_told_stops(false);
     finish();
 }
-END_TEST
 
-START_TEST(group_stops_that_are_passed_lose_none_either)
+TEST(group_stops_that_are_passed_lose_none_either)
 {
     begin(_i);
     share_told_stops(true);
     finish();
 }
-END_TEST
 
-/* ---- a session with a thread of its own ---- */
+HOLDING_CASE(ends);
 
 #define OWN_TURNS 20
 
@@ -1221,7 +1207,7 @@ static void let_go_in_storm(struct sdb_session *own, int round, struct chance *c
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
-START_TEST(a_thread_of_its_own_lifts_and_lets_go_at_any_instant)
+TEST(a_thread_of_its_own_lifts_and_lets_go_at_any_instant)
 {
     struct chance chance = chance_of(13);
 
@@ -1236,41 +1222,8 @@ START_TEST(a_thread_of_its_own_lifts_and_lets_go_at_any_instant)
         let_go_in_storm(own, round, &chance);
     }
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const told[] = {
-        the_hit_comes_before_the_call_and_the_write,
-        in_many_threads_each_is_told_as_often_as_it_happens,
-        all_calls_are_caught_beside_the_hits,
-        a_call_that_is_made_again_is_caught_again_and_hit_once,
-        newborns_have_all_of_it,
-        an_instruction_with_both_is_told_once_of_each,
-        many_threads_tell_both_of_each_turn,
-    };
-    const TTest *const injected[] = {
-        injected_calls_disturb_no_hit_of_others,
-        all_stop_and_calls_are_made_in_each,
-    };
-    const TTest *const steps[] = {
-        steps_are_the_same_with_all_of_it,
-        a_caught_call_with_a_breakpoint_is_stepped_over,
-        steps_from_what_loads_the_flags_leave_no_trap,
-    };
-    const TTest *const stops[] = {
-        group_stops_lose_no_hit_and_no_call,
-        group_stops_that_are_passed_lose_none_either,
-    };
-    const TTest *const ends[] = {
-        a_thread_of_its_own_lifts_and_lets_go_at_any_instant,
-    };
-    Suite *suite = suite_create("together");
-
-    HOLDING_CASE(suite, told);
-    HOLDING_CASE(suite, injected);
-    HOLDING_CASE(suite, steps);
-    HOLDING_CASE(suite, stops);
-    HOLDING_CASE(suite, ends);
-    return holding_run_suite(suite);
+    return run_suite("together");
 }

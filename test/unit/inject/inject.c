@@ -18,9 +18,9 @@
 #include "injecting.h"
 #include "racing.h"
 
-/* ---- kinds of stops ---- */
+HOLDING_CASE(stops);
 
-START_TEST(at_an_exec)
+TEST(at_an_exec)
 {
     struct target target;
 
@@ -31,9 +31,8 @@ START_TEST(at_an_exec)
     resume_process(target.process);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(after_an_exec_the_stops_are_the_same)
+TEST(after_an_exec_the_stops_are_the_same)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -59,9 +58,8 @@ START_TEST(after_an_exec_the_stops_are_the_same)
     resume_process(target.process);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(a_step_out_of_an_exec_executes_one_instruction)
+TEST(a_step_out_of_an_exec_executes_one_instruction)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -82,9 +80,8 @@ START_TEST(a_step_out_of_an_exec_executes_one_instruction)
     resume_process(target.process);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(at_both_ends_of_each_call_of_a_program)
+TEST(at_both_ends_of_each_call_of_a_program)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -114,9 +111,8 @@ START_TEST(at_both_ends_of_each_call_of_a_program)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(after_each_of_many_steps)
+TEST(after_each_of_many_steps)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -133,9 +129,8 @@ START_TEST(after_each_of_many_steps)
     resume_process(target.process);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(in_a_group_stop_which_stays)
+TEST(in_a_group_stop_which_stays)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -166,9 +161,8 @@ START_TEST(in_a_group_stop_which_stays)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(in_a_group_stop_that_ends_before_it)
+TEST(in_a_group_stop_that_ends_before_it)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -191,9 +185,8 @@ START_TEST(in_a_group_stop_that_ends_before_it)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(at_a_fork_and_in_the_newborn)
+TEST(at_a_fork_and_in_the_newborn)
 {
     struct target target;
     struct sdb_event event;
@@ -223,9 +216,8 @@ START_TEST(at_a_fork_and_in_the_newborn)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(at_a_vfork_it_is_refused_and_after_it_not)
+TEST(at_a_vfork_it_is_refused_and_after_it_not)
 {
     struct target target;
     struct sdb_event event;
@@ -257,9 +249,8 @@ START_TEST(at_a_vfork_it_is_refused_and_after_it_not)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- threads that wait ---- */
+HOLDING_CASE(waits);
 
 /* Interrupt it again and again, while it waits for what comes in the end. */
 static void disturb(struct sdb_thread *thread)
@@ -275,7 +266,7 @@ static void disturb(struct sdb_thread *thread)
     }
 }
 
-START_TEST(in_a_sleep_which_ends_in_time)
+TEST(in_a_sleep_which_ends_in_time)
 {
     struct target target;
 
@@ -284,9 +275,8 @@ START_TEST(in_a_sleep_which_ends_in_time)
     disturb(run_into(&target, SYS_clock_nanosleep));
     end_well(&target);
 }
-END_TEST
 
-START_TEST(in_a_sleep_to_a_point_of_time)
+TEST(in_a_sleep_to_a_point_of_time)
 {
     struct target target;
 
@@ -295,9 +285,8 @@ START_TEST(in_a_sleep_to_a_point_of_time)
     disturb(run_into(&target, SYS_clock_nanosleep));
     end_well(&target);
 }
-END_TEST
 
-START_TEST(in_a_read)
+TEST(in_a_read)
 {
     struct target target;
 
@@ -307,9 +296,8 @@ START_TEST(in_a_read)
     tell_target(&target, 'x');
     end_well(&target);
 }
-END_TEST
 
-START_TEST(in_a_futex_wait)
+TEST(in_a_futex_wait)
 {
     struct target target;
     struct sdb_event event;
@@ -324,9 +312,8 @@ START_TEST(in_a_futex_wait)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(in_a_pause_and_at_its_signal)
+TEST(in_a_pause_and_at_its_signal)
 {
     struct target target;
     struct sdb_event event;
@@ -342,9 +329,8 @@ START_TEST(in_a_pause_and_at_its_signal)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(in_a_wait_with_a_mask_of_its_own)
+TEST(in_a_wait_with_a_mask_of_its_own)
 {
     struct target target;
     struct sdb_event event;
@@ -361,9 +347,8 @@ START_TEST(in_a_wait_with_a_mask_of_its_own)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(at_the_end_of_a_call_that_was_interrupted)
+TEST(at_the_end_of_a_call_that_was_interrupted)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -388,11 +373,10 @@ START_TEST(at_the_end_of_a_call_that_was_interrupted)
     }
     end_well(&target);
 }
-END_TEST
 
-/* ---- signals ---- */
+HOLDING_CASE(signals);
 
-START_TEST(a_signal_with_a_value_still_comes)
+TEST(a_signal_with_a_value_still_comes)
 {
     struct target target;
     struct sdb_event event;
@@ -405,9 +389,8 @@ START_TEST(a_signal_with_a_value_still_comes)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(a_fault_still_comes)
+TEST(a_fault_still_comes)
 {
     struct target target;
     struct sdb_event event;
@@ -420,9 +403,8 @@ START_TEST(a_fault_still_comes)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(a_signal_that_was_coming_can_be_dropped)
+TEST(a_signal_that_was_coming_can_be_dropped)
 {
     struct target target;
     struct sdb_event event;
@@ -437,9 +419,8 @@ START_TEST(a_signal_that_was_coming_can_be_dropped)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(handlers_masks_and_waiting_signals_are_kept)
+TEST(handlers_masks_and_waiting_signals_are_kept)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -455,9 +436,8 @@ START_TEST(handlers_masks_and_waiting_signals_are_kept)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(in_a_flood_of_signals)
+TEST(in_a_flood_of_signals)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -497,41 +477,8 @@ START_TEST(in_a_flood_of_signals)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const stops[] = {
-        at_an_exec,
-        after_an_exec_the_stops_are_the_same,
-        a_step_out_of_an_exec_executes_one_instruction,
-        at_both_ends_of_each_call_of_a_program,
-        after_each_of_many_steps,
-        in_a_group_stop_which_stays,
-        in_a_group_stop_that_ends_before_it,
-        at_a_fork_and_in_the_newborn,
-        at_a_vfork_it_is_refused_and_after_it_not,
-    };
-    const TTest *const waits[] = {
-        in_a_sleep_which_ends_in_time,
-        in_a_sleep_to_a_point_of_time,
-        in_a_read,
-        in_a_futex_wait,
-        in_a_pause_and_at_its_signal,
-        in_a_wait_with_a_mask_of_its_own,
-        at_the_end_of_a_call_that_was_interrupted,
-    };
-    const TTest *const signals[] = {
-        a_signal_with_a_value_still_comes,
-        a_fault_still_comes,
-        a_signal_that_was_coming_can_be_dropped,
-        handlers_masks_and_waiting_signals_are_kept,
-        in_a_flood_of_signals,
-    };
-    Suite *suite = suite_create("inject");
-
-    HOLDING_CASE(suite, stops);
-    HOLDING_CASE(suite, waits);
-    HOLDING_CASE(suite, signals);
-    return holding_run_suite(suite);
+    return run_suite("inject");
 }

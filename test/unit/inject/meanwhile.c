@@ -21,7 +21,7 @@
 #include "injecting.h"
 #include "racing.h"
 
-/* ---- what comes meanwhile ---- */
+HOLDING_CASE(meanwhile);
 
 struct sender {
     int tid;
@@ -85,7 +85,7 @@ static int read_under(struct sdb_thread *thread, int signal)
     return rc;
 }
 
-START_TEST(a_signal_that_comes_meanwhile_comes_afterwards)
+TEST(a_signal_that_comes_meanwhile_comes_afterwards)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -101,9 +101,8 @@ START_TEST(a_signal_that_comes_meanwhile_comes_afterwards)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(a_stop_that_comes_meanwhile_comes_afterwards)
+TEST(a_stop_that_comes_meanwhile_comes_afterwards)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -125,9 +124,8 @@ START_TEST(a_stop_that_comes_meanwhile_comes_afterwards)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(one_that_is_killed_meanwhile_is_told)
+TEST(one_that_is_killed_meanwhile_is_told)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -139,9 +137,8 @@ START_TEST(one_that_is_killed_meanwhile_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_first_thread_that_is_killed_with_others_is_told)
+TEST(a_first_thread_that_is_killed_with_others_is_told)
 {
     struct target target;
     struct sdb_thread *first;
@@ -157,7 +154,6 @@ START_TEST(a_first_thread_that_is_killed_with_others_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
 struct killer {
     int pid;
@@ -216,17 +212,15 @@ static void kill_at_random(int way, int others, int times, unsigned seed)
     finish();
 }
 
-START_TEST(killed_at_random_instants)
+TEST(killed_at_random_instants)
 {
     kill_at_random(_i, 0, rounds(150), 1);
 }
-END_TEST
 
-START_TEST(killed_at_random_instants_with_other_threads)
+TEST(killed_at_random_instants_with_other_threads)
 {
     kill_at_random(_i, 2, rounds(100), 2);
 }
-END_TEST
 
 /* Another thread executes a program while calls are made in this one. */
 static void execute_meanwhile(int way, int place)
@@ -258,19 +252,17 @@ static void execute_meanwhile(int way, int place)
     finish();
 }
 
-START_TEST(in_a_first_thread_while_another_executes_a_program)
+TEST(in_a_first_thread_while_another_executes_a_program)
 {
     execute_meanwhile(_i, 0);
 }
-END_TEST
 
-START_TEST(in_another_thread_while_one_executes_a_program)
+TEST(in_another_thread_while_one_executes_a_program)
 {
     execute_meanwhile(_i, 1);
 }
-END_TEST
 
-START_TEST(in_each_of_many_threads)
+TEST(in_each_of_many_threads)
 {
     struct target target;
 
@@ -285,9 +277,8 @@ START_TEST(in_each_of_many_threads)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_that_is_let_go_afterwards_goes_on)
+TEST(one_that_is_let_go_afterwards_goes_on)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -307,9 +298,8 @@ START_TEST(one_that_is_let_go_afterwards_goes_on)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
+TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -335,25 +325,8 @@ START_TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const meanwhile[] = {
-        a_signal_that_comes_meanwhile_comes_afterwards,
-        a_stop_that_comes_meanwhile_comes_afterwards,
-        one_that_is_killed_meanwhile_is_told,
-        a_first_thread_that_is_killed_with_others_is_told,
-        killed_at_random_instants,
-        killed_at_random_instants_with_other_threads,
-        in_a_first_thread_while_another_executes_a_program,
-        in_another_thread_while_one_executes_a_program,
-        in_each_of_many_threads,
-        one_that_is_let_go_afterwards_goes_on,
-        one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on,
-    };
-    Suite *suite = suite_create("inject_meanwhile");
-
-    HOLDING_CASE(suite, meanwhile);
-    return holding_run_suite(suite);
+    return run_suite("inject_meanwhile");
 }

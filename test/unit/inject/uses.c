@@ -25,7 +25,9 @@
 
 #define TURNS 3
 
-START_TEST(a_file_is_opened_in_the_program)
+HOLDING_CASE(uses);
+
+TEST(a_file_is_opened_in_the_program)
 {
     char path[] = "/tmp/sdb-inject-XXXXXX";
     char text[] = "written by another\n";
@@ -56,7 +58,6 @@ START_TEST(a_file_is_opened_in_the_program)
     unlink(path);
     end_reader(&target);
 }
-END_TEST
 
 /* Memory for more than goes on the stack is mapped, and unmapped again. */
 static char *maps_of(int pid)
@@ -76,7 +77,7 @@ static char *maps_of(int pid)
     return text;
 }
 
-START_TEST(the_working_directory_is_asked_for_and_changed)
+TEST(the_working_directory_is_asked_for_and_changed)
 {
     static const size_t sizes[] = {64, 4096, 100000};
     char directory[] = "/usr";
@@ -107,9 +108,8 @@ START_TEST(the_working_directory_is_asked_for_and_changed)
     inject_unseen(thread);
     end_reader(&target);
 }
-END_TEST
 
-START_TEST(a_limit_is_exchanged)
+TEST(a_limit_is_exchanged)
 {
     struct rlimit wanted = {100, 200};
     struct rlimit had = {1, 1};
@@ -134,9 +134,8 @@ START_TEST(a_limit_is_exchanged)
     ck_assert_uint_eq(now.rlim_max, 200);
     end_reader(&target);
 }
-END_TEST
 
-START_TEST(memory_is_mapped_and_unmapped)
+TEST(memory_is_mapped_and_unmapped)
 {
     const uint64_t arguments[6] = {
         0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0};
@@ -164,9 +163,8 @@ START_TEST(memory_is_mapped_and_unmapped)
     close(fd);
     end_reader(&target);
 }
-END_TEST
 
-START_TEST(a_changed_mask_and_thread_pointer_stay)
+TEST(a_changed_mask_and_thread_pointer_stay)
 {
     uint64_t set = UINT64_C(1) << (SIGUSR2 - 1);
     uint64_t old = UINT64_MAX;
@@ -194,9 +192,8 @@ START_TEST(a_changed_mask_and_thread_pointer_stay)
     ck_assert_int_eq(kill(target.pid, SIGUSR2), 0); /* it would end it */
     end_reader(&target);
 }
-END_TEST
 
-START_TEST(a_forked_child_is_held_where_its_parent_stands)
+TEST(a_forked_child_is_held_where_its_parent_stands)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -230,9 +227,8 @@ START_TEST(a_forked_child_is_held_where_its_parent_stands)
     resume(&event);
     end_well(&target);
 }
-END_TEST
 
-START_TEST(an_exit_is_told)
+TEST(an_exit_is_told)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -246,9 +242,8 @@ START_TEST(an_exit_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_exit_of_a_first_thread_is_told_with_the_last)
+TEST(an_exit_of_a_first_thread_is_told_with_the_last)
 {
     struct target target;
     struct sdb_thread *first;
@@ -272,11 +267,10 @@ START_TEST(an_exit_of_a_first_thread_is_told_with_the_last)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* ---- filters ---- */
 
-START_TEST(a_filter_of_the_programs_own_refuses)
+TEST(a_filter_of_the_programs_own_refuses)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -289,9 +283,8 @@ START_TEST(a_filter_of_the_programs_own_refuses)
     inject_unseen(thread);
     end_reader(&target);
 }
-END_TEST
 
-START_TEST(a_filter_of_the_programs_own_traps)
+TEST(a_filter_of_the_programs_own_traps)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -307,9 +300,8 @@ START_TEST(a_filter_of_the_programs_own_traps)
     }
     end_reader(&target);
 }
-END_TEST
 
-START_TEST(a_filter_of_the_programs_own_asks)
+TEST(a_filter_of_the_programs_own_asks)
 {
     const unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
     struct target target;
@@ -327,11 +319,10 @@ START_TEST(a_filter_of_the_programs_own_asks)
     ck_assert_int_eq(syscall(SYS_ptrace, PTRACE_SETOPTIONS, target.pid, 0, options), 0);
     end_reader(&target);
 }
-END_TEST
 
 /* ---- refusals ---- */
 
-START_TEST(what_cannot_be_injected_is_refused)
+TEST(what_cannot_be_injected_is_refused)
 {
     static const long numbers[] = {SYS_execve,       SYS_execveat,        SYS_vfork,
                                    SYS_rt_sigreturn, SYS_restart_syscall, SYS_fork};
@@ -374,26 +365,8 @@ START_TEST(what_cannot_be_injected_is_refused)
     tell_target(&target, 'x');
     end_well(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const uses[] = {
-        a_file_is_opened_in_the_program,
-        the_working_directory_is_asked_for_and_changed,
-        a_limit_is_exchanged,
-        memory_is_mapped_and_unmapped,
-        a_changed_mask_and_thread_pointer_stay,
-        a_forked_child_is_held_where_its_parent_stands,
-        an_exit_is_told,
-        an_exit_of_a_first_thread_is_told_with_the_last,
-        a_filter_of_the_programs_own_refuses,
-        a_filter_of_the_programs_own_traps,
-        a_filter_of_the_programs_own_asks,
-        what_cannot_be_injected_is_refused,
-    };
-    Suite *suite = suite_create("inject_uses");
-
-    HOLDING_CASE(suite, uses);
-    return holding_run_suite(suite);
+    return run_suite("inject_uses");
 }

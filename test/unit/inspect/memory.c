@@ -71,9 +71,9 @@ static int32_t call_function(const struct target *target)
     return result;
 }
 
-/* ---- how much ---- */
+HOLDING_CASE(how_much);
 
-START_TEST(bytes_are_read_while_the_program_runs)
+TEST(bytes_are_read_while_the_program_runs)
 {
     uint8_t bytes[ARENA_PAGE];
     struct target target;
@@ -87,9 +87,8 @@ START_TEST(bytes_are_read_while_the_program_runs)
     }
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(a_large_area_is_copied_whole)
+TEST(a_large_area_is_copied_whole)
 {
     uint8_t *bytes = malloc(ARENA_LARGE);
     struct target target;
@@ -111,9 +110,8 @@ START_TEST(a_large_area_is_copied_whole)
     end_memory(&target);
     free(bytes);
 }
-END_TEST
 
-START_TEST(pages_without_permissions_are_read_and_written)
+TEST(pages_without_permissions_are_read_and_written)
 {
     uint8_t bytes[5 * ARENA_PAGE];
     struct target target;
@@ -137,9 +135,8 @@ START_TEST(pages_without_permissions_are_read_and_written)
         ck_assert_uint_eq(bytes[i], 'w');
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(a_hole_ends_what_is_copied)
+TEST(a_hole_ends_what_is_copied)
 {
     const uint64_t end = 5 * ARENA_PAGE;
     uint8_t bytes[2 * ARENA_PAGE];
@@ -164,9 +161,8 @@ START_TEST(a_hole_ends_what_is_copied)
     expect_pattern(bytes, 0, 8);
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(lengths_beyond_the_address_space_end_at_the_hole)
+TEST(lengths_beyond_the_address_space_end_at_the_hole)
 {
     static const size_t lengths[] = {SIZE_MAX, (size_t)SSIZE_MAX + 1, SSIZE_MAX, (size_t)1 << 47};
     uint8_t bytes[16];
@@ -183,9 +179,8 @@ START_TEST(lengths_beyond_the_address_space_end_at_the_hole)
     }
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(addresses_that_are_none_are_no_memory)
+TEST(addresses_that_are_none_are_no_memory)
 {
     static const uint64_t addresses[] = {0,
                                          1,
@@ -214,9 +209,8 @@ START_TEST(addresses_that_are_none_are_no_memory)
     end_memory(&target);
     free(bytes);
 }
-END_TEST
 
-START_TEST(nothing_is_copied_for_nothing)
+TEST(nothing_is_copied_for_nothing)
 {
     uint8_t byte = 'n';
     struct target target;
@@ -241,9 +235,8 @@ START_TEST(nothing_is_copied_for_nothing)
     ck_assert_uint_eq(byte, 'n');
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(code_is_written)
+TEST(code_is_written)
 {
     const int32_t other = 0x55667788;
     struct target target;
@@ -262,9 +255,8 @@ START_TEST(code_is_written)
     ck_assert_int_eq(call_function(&target), 0x11223344);
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(shared_read_only_memory_is_not_written)
+TEST(shared_read_only_memory_is_not_written)
 {
     uint8_t bytes[8] = {1};
     struct target target;
@@ -276,10 +268,9 @@ START_TEST(shared_read_only_memory_is_not_written)
     ck_assert_uint_eq(bytes[0], 0);
     end_memory(&target);
 }
-END_TEST
 
 /* What the kernel's other way says of the same. */
-START_TEST(it_is_what_the_kernel_says)
+TEST(it_is_what_the_kernel_says)
 {
     uint8_t ours[3000];
     uint8_t theirs[3000];
@@ -299,11 +290,10 @@ START_TEST(it_is_what_the_kernel_says)
     }
     end_memory(&target);
 }
-END_TEST
 
-/* ---- several pieces ---- */
+HOLDING_CASE(several);
 
-START_TEST(each_part_has_a_count_of_its_own)
+TEST(each_part_has_a_count_of_its_own)
 {
     uint8_t bytes[4][64];
     struct target target;
@@ -344,9 +334,8 @@ START_TEST(each_part_has_a_count_of_its_own)
     ck_assert_uint_eq(parts[0].done, 77);
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(parts_that_overlap_are_written_in_order)
+TEST(parts_that_overlap_are_written_in_order)
 {
     char bytes[] = "aaaabbbbcc";
     char seen[9] = "";
@@ -363,11 +352,10 @@ START_TEST(parts_that_overlap_are_written_in_order)
     ck_assert_str_eq(seen, "accbbb");
     end_memory(&target);
 }
-END_TEST
 
-/* ---- strings ---- */
+HOLDING_CASE(strings);
 
-START_TEST(strings_of_every_length_at_a_pages_end)
+TEST(strings_of_every_length_at_a_pages_end)
 {
     static char string[3 * ARENA_PAGE];
     static char seen[3 * ARENA_PAGE];
@@ -401,9 +389,8 @@ START_TEST(strings_of_every_length_at_a_pages_end)
     }
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(a_long_string_is_read_whole)
+TEST(a_long_string_is_read_whole)
 {
     char *string = malloc(ARENA_LARGE);
     char *seen = malloc(ARENA_LARGE);
@@ -422,9 +409,8 @@ START_TEST(a_long_string_is_read_whole)
     free(string);
     free(seen);
 }
-END_TEST
 
-START_TEST(a_string_that_runs_into_a_hole)
+TEST(a_string_that_runs_into_a_hole)
 {
     char seen[ARENA_PAGE];
     struct target target;
@@ -448,11 +434,10 @@ START_TEST(a_string_that_runs_into_a_hole)
     ck_assert_int_eq(seen[0], '\0');
     end_memory(&target);
 }
-END_TEST
 
-/* ---- which memory ---- */
+HOLDING_CASE(which);
 
-START_TEST(an_exec_brings_another_memory)
+TEST(an_exec_brings_another_memory)
 {
     struct target target;
     int32_t generation = -1;
@@ -476,9 +461,8 @@ START_TEST(an_exec_brings_another_memory)
     ck_assert_int_eq(generation & 0xff, 0xb8);
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(memory_that_was_not_used_before_an_exec)
+TEST(memory_that_was_not_used_before_an_exec)
 {
     struct target target;
     uint8_t byte = 0;
@@ -495,9 +479,8 @@ START_TEST(memory_that_was_not_used_before_an_exec)
     ck_assert_uint_eq(byte, arena_byte(0));
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(memory_without_its_first_thread)
+TEST(memory_without_its_first_thread)
 {
     uint8_t bytes[16];
 
@@ -522,9 +505,8 @@ START_TEST(memory_without_its_first_thread)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_fork_has_memory_of_its_own)
+TEST(a_fork_has_memory_of_its_own)
 {
     const uint8_t other = 'o';
     struct sdb_process *child;
@@ -554,9 +536,8 @@ START_TEST(a_fork_has_memory_of_its_own)
     ck_assert_int_eq(sdb_memory_read(child, arena.readable, &byte, 1), -ESRCH);
     end_memory(&target);
 }
-END_TEST
 
-START_TEST(a_vfork_shares_memory)
+TEST(a_vfork_shares_memory)
 {
     const uint8_t other = 'o';
     struct sdb_process *child;
@@ -589,9 +570,8 @@ START_TEST(a_vfork_shares_memory)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- processes that are gone ---- */
+HOLDING_CASE(gone);
 
 static void expect_gone(struct sdb_process *process)
 {
@@ -614,7 +594,7 @@ static void *expect_gone_here(void *process)
     return NULL;
 }
 
-START_TEST(memory_of_a_process_that_has_ended)
+TEST(memory_of_a_process_that_has_ended)
 {
     uint8_t byte;
 
@@ -641,9 +621,8 @@ START_TEST(memory_of_a_process_that_has_ended)
             begin(_i);
     }
 }
-END_TEST
 
-START_TEST(memory_of_a_process_that_was_killed)
+TEST(memory_of_a_process_that_was_killed)
 {
     struct target target;
     uint8_t byte;
@@ -658,9 +637,8 @@ START_TEST(memory_of_a_process_that_was_killed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(memory_of_a_process_that_was_let_go)
+TEST(memory_of_a_process_that_was_let_go)
 {
     begin(_i);
     for (int used = 0; used < 2; used++) {
@@ -677,47 +655,8 @@ START_TEST(memory_of_a_process_that_was_let_go)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const how_much[] = {
-        bytes_are_read_while_the_program_runs,
-        a_large_area_is_copied_whole,
-        pages_without_permissions_are_read_and_written,
-        a_hole_ends_what_is_copied,
-        lengths_beyond_the_address_space_end_at_the_hole,
-        addresses_that_are_none_are_no_memory,
-        nothing_is_copied_for_nothing,
-        code_is_written,
-        shared_read_only_memory_is_not_written,
-        it_is_what_the_kernel_says,
-    };
-    const TTest *const several[] = {
-        each_part_has_a_count_of_its_own,
-        parts_that_overlap_are_written_in_order,
-    };
-    const TTest *const strings[] = {
-        strings_of_every_length_at_a_pages_end,
-        a_long_string_is_read_whole,
-        a_string_that_runs_into_a_hole,
-    };
-    const TTest *const which[] = {
-        an_exec_brings_another_memory,   memory_that_was_not_used_before_an_exec,
-        memory_without_its_first_thread, a_fork_has_memory_of_its_own,
-        a_vfork_shares_memory,
-    };
-    const TTest *const gone[] = {
-        memory_of_a_process_that_has_ended,
-        memory_of_a_process_that_was_killed,
-        memory_of_a_process_that_was_let_go,
-    };
-    Suite *suite = suite_create("memory");
-
-    HOLDING_CASE(suite, how_much);
-    HOLDING_CASE(suite, several);
-    HOLDING_CASE(suite, strings);
-    HOLDING_CASE(suite, which);
-    HOLDING_CASE(suite, gone);
-    return holding_run_suite(suite);
+    return run_suite("memory");
 }

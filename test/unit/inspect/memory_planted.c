@@ -92,7 +92,9 @@ static void expect_pattern(const uint8_t *bytes, uint64_t offset, size_t length)
     }
 }
 
-START_TEST(planted_bytes_are_hidden_from_reads)
+HOLDING_CASE(planted);
+
+TEST(planted_bytes_are_hidden_from_reads)
 {
     uint8_t bytes[64];
 
@@ -114,9 +116,8 @@ START_TEST(planted_bytes_are_hidden_from_reads)
         ck_assert_uint_eq(really_at(arena.readable + at), arena_byte(at));
     end();
 }
-END_TEST
 
-START_TEST(planted_bytes_are_hidden_from_parts_and_strings)
+TEST(planted_bytes_are_hidden_from_parts_and_strings)
 {
     uint8_t bytes[2][8];
     char string[32];
@@ -135,9 +136,8 @@ START_TEST(planted_bytes_are_hidden_from_parts_and_strings)
     ck_assert_int_eq(memcmp(bytes, "an ordinary string", 16), 0);
     end();
 }
-END_TEST
 
-START_TEST(planted_bytes_are_kept_under_writes)
+TEST(planted_bytes_are_kept_under_writes)
 {
     uint8_t bytes[32];
     uint8_t seen[32];
@@ -163,9 +163,8 @@ START_TEST(planted_bytes_are_kept_under_writes)
     ck_assert_uint_eq(really_at(arena.readable + 11), 'b');
     end();
 }
-END_TEST
 
-START_TEST(the_programs_own_planted_byte_is_its_own)
+TEST(the_programs_own_planted_byte_is_its_own)
 {
     const uint8_t own = PLANTED;
     uint8_t byte = 0;
@@ -182,9 +181,8 @@ START_TEST(the_programs_own_planted_byte_is_its_own)
     ck_assert_uint_eq(really_at(arena.readable), own);
     end();
 }
-END_TEST
 
-START_TEST(what_the_program_has_overwritten_stays)
+TEST(what_the_program_has_overwritten_stays)
 {
     launch(_i);
     plant(arena.function);
@@ -207,9 +205,8 @@ START_TEST(what_the_program_has_overwritten_stays)
     ck_assert_uint_eq(really_at(arena.function), 0xb8);
     end();
 }
-END_TEST
 
-START_TEST(nothing_is_planted_in_a_hole)
+TEST(nothing_is_planted_in_a_hole)
 {
     uint8_t byte;
 
@@ -223,9 +220,8 @@ START_TEST(nothing_is_planted_in_a_hole)
     ck_assert_uint_eq(byte, 0);
     end();
 }
-END_TEST
 
-START_TEST(many_are_hidden_and_kept)
+TEST(many_are_hidden_and_kept)
 {
     uint8_t *bytes = malloc(ARENA_LARGE);
     uint8_t original = 0;
@@ -259,9 +255,8 @@ START_TEST(many_are_hidden_and_kept)
     end();
     free(bytes);
 }
-END_TEST
 
-START_TEST(a_copy_of_the_memory_knows_what_is_planted)
+TEST(a_copy_of_the_memory_knows_what_is_planted)
 {
     struct sdb__space *copy = sdb__space_create();
     uint8_t original = 0;
@@ -279,9 +274,8 @@ START_TEST(a_copy_of_the_memory_knows_what_is_planted)
     sdb__space_close(copy);
     end();
 }
-END_TEST
 
-START_TEST(an_exec_leaves_nothing_planted)
+TEST(an_exec_leaves_nothing_planted)
 {
     uint8_t bytes[8];
 
@@ -298,23 +292,8 @@ START_TEST(an_exec_leaves_nothing_planted)
     ck_assert_uint_eq(really_at(arena.function), 0xb8);
     end();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const planted[] = {
-        planted_bytes_are_hidden_from_reads,
-        planted_bytes_are_hidden_from_parts_and_strings,
-        planted_bytes_are_kept_under_writes,
-        the_programs_own_planted_byte_is_its_own,
-        what_the_program_has_overwritten_stays,
-        nothing_is_planted_in_a_hole,
-        many_are_hidden_and_kept,
-        a_copy_of_the_memory_knows_what_is_planted,
-        an_exec_leaves_nothing_planted,
-    };
-    Suite *suite = suite_create("memory_planted");
-
-    HOLDING_CASE(suite, planted);
-    return holding_run_suite(suite);
+    return run_suite("memory_planted");
 }

@@ -99,7 +99,7 @@ static bool is_pattern(const uint8_t *bytes, uint64_t offset, size_t length)
     return true;
 }
 
-/* ---- planting ---- */
+HOLDING_CASE(planting);
 
 static void *read_small(void *nothing)
 {
@@ -137,7 +137,7 @@ static void plant_and_lift(struct sdb__space *space, uint64_t where)
     ck_assert_int_eq(sdb__space_lift(space, target.pid, where, PLANTED), 0);
 }
 
-START_TEST(readers_never_see_what_is_planted)
+TEST(readers_never_see_what_is_planted)
 {
     pthread_t threads[READERS];
     struct sdb__space *space;
@@ -162,7 +162,6 @@ START_TEST(readers_never_see_what_is_planted)
     finish();
     end();
 }
-END_TEST
 
 /* One writer: what it reads back is what it wrote. */
 static void *write_and_read(void *nothing)
@@ -181,7 +180,7 @@ static void *write_and_read(void *nothing)
     return nothing;
 }
 
-START_TEST(what_is_written_lasts_while_bytes_are_planted)
+TEST(what_is_written_lasts_while_bytes_are_planted)
 {
     struct sdb__space *space;
     uint64_t seen = 0;
@@ -214,7 +213,6 @@ START_TEST(what_is_written_lasts_while_bytes_are_planted)
     finish();
     end();
 }
-END_TEST
 
 static void *write_alike(void *nothing)
 {
@@ -243,7 +241,7 @@ static void *read_alike(void *nothing)
     return nothing;
 }
 
-START_TEST(a_write_around_planted_bytes_is_never_seen_by_half)
+TEST(a_write_around_planted_bytes_is_never_seen_by_half)
 {
     const unsigned long enough = 20000UL * (unsigned long)rounds(1);
     struct sdb__space *space;
@@ -267,9 +265,8 @@ START_TEST(a_write_around_planted_bytes_is_never_seen_by_half)
     finish();
     end();
 }
-END_TEST
 
-/* ---- exec and end ---- */
+HOLDING_CASE(going);
 
 static void *read_while_it_goes(void *nothing)
 {
@@ -288,7 +285,7 @@ static void *read_while_it_goes(void *nothing)
     return nothing;
 }
 
-START_TEST(readers_beside_an_exec)
+TEST(readers_beside_an_exec)
 {
     pthread_t threads[READERS];
 
@@ -324,9 +321,8 @@ START_TEST(readers_beside_an_exec)
     finish();
     end();
 }
-END_TEST
 
-START_TEST(readers_beside_an_end)
+TEST(readers_beside_an_end)
 {
     begin(_i);
     for (int i = 0; i < 50 * rounds(1); i++) {
@@ -350,9 +346,8 @@ START_TEST(readers_beside_an_end)
     }
     finish();
 }
-END_TEST
 
-START_TEST(readers_beside_a_detach)
+TEST(readers_beside_a_detach)
 {
     begin(_i);
     for (int i = 0; i < 50 * rounds(1); i++) {
@@ -373,23 +368,8 @@ START_TEST(readers_beside_a_detach)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const planting[] = {
-        readers_never_see_what_is_planted,
-        what_is_written_lasts_while_bytes_are_planted,
-        a_write_around_planted_bytes_is_never_seen_by_half,
-    };
-    const TTest *const going[] = {
-        readers_beside_an_exec,
-        readers_beside_an_end,
-        readers_beside_a_detach,
-    };
-    Suite *suite = suite_create("memory_threads");
-
-    HOLDING_CASE(suite, planting);
-    HOLDING_CASE(suite, going);
-    return holding_run_suite(suite);
+    return run_suite("memory_threads");
 }

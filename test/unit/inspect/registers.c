@@ -122,9 +122,9 @@ static bool has(const char *name)
     return rc == 0;
 }
 
-/* ---- the table ---- */
+HOLDING_CASE(table);
 
-START_TEST(every_register_is_found_by_its_name_and_number)
+TEST(every_register_is_found_by_its_name_and_number)
 {
     (void)_i;
     ck_assert_uint_gt(sdb_register_count(), 200);
@@ -146,9 +146,8 @@ START_TEST(every_register_is_found_by_its_name_and_number)
     ck_assert_ptr_null(sdb_register_at(sdb_register_count()));
     ck_assert_ptr_null(sdb_register_at(SIZE_MAX));
 }
-END_TEST
 
-START_TEST(what_is_no_register_is_not_found)
+TEST(what_is_no_register_is_not_found)
 {
     static const char *const names[] = {"",      "RAX", "rax ", " rax", "r16",   "xmm32",
                                         "dr4",   "dr5", "st8",  "k8",   "rax\n", "%rax",
@@ -163,9 +162,8 @@ START_TEST(what_is_no_register_is_not_found)
     ck_assert_ptr_null(sdb_register_find_dwarf(56));
     ck_assert_ptr_null(sdb_register_find_dwarf(1000));
 }
-END_TEST
 
-START_TEST(numbers_are_those_of_the_psabi)
+TEST(numbers_are_those_of_the_psabi)
 {
     static const struct {
         const char *name;
@@ -204,9 +202,8 @@ START_TEST(numbers_are_those_of_the_psabi)
         ck_assert_uint_eq(which->kind, known[i].kind);
     }
 }
-END_TEST
 
-/* ---- what the program has loaded, and what it finds ---- */
+HOLDING_CASE(values);
 
 static void expect_loaded(const struct register_image *image, int st_count)
 {
@@ -234,7 +231,7 @@ static void expect_loaded(const struct register_image *image, int st_count)
     }
 }
 
-START_TEST(what_is_loaded_is_read)
+TEST(what_is_loaded_is_read)
 {
     const struct register_image image = register_image_of(0);
     uint64_t pc = 0;
@@ -250,7 +247,6 @@ START_TEST(what_is_loaded_is_read)
     found();
     end();
 }
-END_TEST
 
 static void write_all(const struct register_image *image)
 {
@@ -282,7 +278,7 @@ static void expect_found(const struct register_image *seen, const struct registe
         expect_bytes(seen->fnsave + 28 + 10 * i, image->st[i], 10, "st", i);
 }
 
-START_TEST(what_is_written_is_found)
+TEST(what_is_written_is_found)
 {
     const struct register_image image = register_image_of(1);
     struct register_image seen;
@@ -299,10 +295,9 @@ START_TEST(what_is_written_is_found)
         expect_bytes(seen.ymm[i], image.ymm[i], 32, "ymm", i);
     end();
 }
-END_TEST
 
 /* Nothing but its control is there before a program has used the x87, or anything wider. */
-START_TEST(what_the_program_never_used_is_in_its_initial_state)
+TEST(what_the_program_never_used_is_in_its_initial_state)
 {
     static const uint8_t zero[64];
     const struct register_image image = register_image_of(2);
@@ -323,9 +318,8 @@ START_TEST(what_the_program_never_used_is_in_its_initial_state)
     go_on();
     end();
 }
-END_TEST
 
-START_TEST(what_was_written_in_one_stop_is_read_in_the_next)
+TEST(what_was_written_in_one_stop_is_read_in_the_next)
 {
     const struct register_image image = register_image_of(1);
     const struct register_image loaded = register_image_of(0);
@@ -344,9 +338,8 @@ START_TEST(what_was_written_in_one_stop_is_read_in_the_next)
         expect_bytes(seen.fnsave + 28 + 10 * i, loaded.st[i], 10, "st", i);
     end();
 }
-END_TEST
 
-START_TEST(the_x87_is_seen_from_its_top)
+TEST(the_x87_is_seen_from_its_top)
 {
     const struct register_image image = register_image_of(0);
     const struct register_image other = register_image_of(3);
@@ -382,9 +375,8 @@ START_TEST(the_x87_is_seen_from_its_top)
     expect_bytes(&seen.mm[7], &other.mm[7], 8, "mm", 7);
     end();
 }
-END_TEST
 
-START_TEST(tags_say_what_is_empty)
+TEST(tags_say_what_is_empty)
 {
     struct register_image seen;
     uint16_t tags;
@@ -398,9 +390,8 @@ START_TEST(tags_say_what_is_empty)
     ck_assert_uint_eq(tags, 0x3fff);
     end();
 }
-END_TEST
 
-START_TEST(mmx_registers_are_physical)
+TEST(mmx_registers_are_physical)
 {
     const struct register_image image = register_image_of(0);
     const struct register_image other = register_image_of(1);
@@ -420,9 +411,8 @@ START_TEST(mmx_registers_are_physical)
         ck_assert_uint_eq(seen.mm[i], i % 2 == 0 ? other.mm[i] : image.mm[i]);
     end();
 }
-END_TEST
 
-START_TEST(a_narrow_vector_keeps_the_wider_ones_rest)
+TEST(a_narrow_vector_keeps_the_wider_ones_rest)
 {
     const struct register_image image = register_image_of(0);
     const struct register_image other = register_image_of(1);
@@ -446,11 +436,10 @@ START_TEST(a_narrow_vector_keeps_the_wider_ones_rest)
     expect_bytes(seen.ymm[6], image.ymm[6], 16, "xmm", 6);
     end();
 }
-END_TEST
 
 /* ---- parts ---- */
 
-START_TEST(parts_are_read_out_of_the_whole)
+TEST(parts_are_read_out_of_the_whole)
 {
     static const struct {
         const char *parts[4]; /* 4, 2, 1 bytes, and the second byte */
@@ -482,9 +471,8 @@ START_TEST(parts_are_read_out_of_the_whole)
     found();
     end();
 }
-END_TEST
 
-START_TEST(writing_a_part_does_what_the_processor_does)
+TEST(writing_a_part_does_what_the_processor_does)
 {
     const struct register_image image = register_image_of(0);
     struct register_image seen;
@@ -515,11 +503,10 @@ START_TEST(writing_a_part_does_what_the_processor_does)
     ck_assert_uint_eq(seen.general[IMAGE_RDI], image.general[IMAGE_RDI]);
     end();
 }
-END_TEST
 
 /* ---- sets ---- */
 
-START_TEST(all_general_registers_at_once)
+TEST(all_general_registers_at_once)
 {
     const struct register_image image = register_image_of(0);
     struct sdb_registers registers = SDB_REGISTERS_INIT;
@@ -549,9 +536,8 @@ START_TEST(all_general_registers_at_once)
     ck_assert_uint_eq(seen.general[IMAGE_RBX], image.general[IMAGE_RBX]);
     end();
 }
-END_TEST
 
-START_TEST(the_area_of_xsave_as_it_is)
+TEST(the_area_of_xsave_as_it_is)
 {
     const struct register_image other = register_image_of(1);
     struct register_image seen;
@@ -591,9 +577,8 @@ START_TEST(the_area_of_xsave_as_it_is)
     free(area);
     free(again);
 }
-END_TEST
 
-/* ---- values that cannot be ---- */
+HOLDING_CASE(refused);
 
 static void refuses(const char *name, uint64_t value)
 {
@@ -604,7 +589,7 @@ static void refuses(const char *name, uint64_t value)
     ck_assert_uint_eq(get(name), before);
 }
 
-START_TEST(what_cannot_be_is_refused_and_loses_nothing)
+TEST(what_cannot_be_is_refused_and_loses_nothing)
 {
     struct sdb_registers registers = SDB_REGISTERS_INIT;
     const struct register_image image = register_image_of(0);
@@ -639,9 +624,8 @@ START_TEST(what_cannot_be_is_refused_and_loses_nothing)
     ck_assert_uint_eq(seen.mxcsr, image.mxcsr);
     end();
 }
-END_TEST
 
-START_TEST(names_sizes_and_arguments_are_checked)
+TEST(names_sizes_and_arguments_are_checked)
 {
     const struct sdb_register *rax = sdb_register_find("rax");
     const struct sdb_register *xmm = sdb_register_find("xmm0");
@@ -696,9 +680,8 @@ START_TEST(names_sizes_and_arguments_are_checked)
     found();
     end();
 }
-END_TEST
 
-START_TEST(registers_that_the_processor_lacks)
+TEST(registers_that_the_processor_lacks)
 {
     uint8_t value[64] = {0};
     const bool has_512 = __builtin_cpu_supports("avx512f");
@@ -725,9 +708,8 @@ START_TEST(registers_that_the_processor_lacks)
     found();
     end();
 }
-END_TEST
 
-START_TEST(debug_registers_are_the_kernels_to_check)
+TEST(debug_registers_are_the_kernels_to_check)
 {
     launch(_i, "again", "1");
     ck_assert_uint_eq(get("dr0"), 0);
@@ -746,9 +728,8 @@ START_TEST(debug_registers_are_the_kernels_to_check)
     found();
     end();
 }
-END_TEST
 
-/* ---- where a thread goes on ---- */
+HOLDING_CASE(going_on);
 
 static uint64_t launch_reader(int way)
 {
@@ -765,7 +746,7 @@ static uint64_t launch_reader(int way)
     return address;
 }
 
-START_TEST(a_thread_in_a_system_call_goes_on_exactly_elsewhere)
+TEST(a_thread_in_a_system_call_goes_on_exactly_elsewhere)
 {
     const uint64_t address = launch_reader(_i);
 
@@ -777,9 +758,8 @@ START_TEST(a_thread_in_a_system_call_goes_on_exactly_elsewhere)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_system_call_goes_on_when_all_is_put_back)
+TEST(a_system_call_goes_on_when_all_is_put_back)
 {
     struct sdb_registers registers = SDB_REGISTERS_INIT;
     const uint64_t address = launch_reader(_i);
@@ -795,9 +775,8 @@ START_TEST(a_system_call_goes_on_when_all_is_put_back)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(writing_the_same_place_changes_nothing)
+TEST(writing_the_same_place_changes_nothing)
 {
     (void)launch_reader(_i);
     set("rip", get("rip"));
@@ -810,9 +789,8 @@ START_TEST(writing_the_same_place_changes_nothing)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(what_is_written_stays_when_a_process_is_let_go)
+TEST(what_is_written_stays_when_a_process_is_let_go)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     uint64_t address;
@@ -825,9 +803,8 @@ START_TEST(what_is_written_stays_when_a_process_is_let_go)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- threads that cannot be asked ---- */
+HOLDING_CASE(cannot_be_asked);
 
 static void expect_refusal(int wanted)
 {
@@ -854,7 +831,7 @@ static void *expect_wrong_thread(void *nothing)
     return nothing;
 }
 
-START_TEST(a_thread_that_runs_or_is_another_sessions)
+TEST(a_thread_that_runs_or_is_another_sessions)
 {
     pthread_t other;
 
@@ -872,10 +849,9 @@ START_TEST(a_thread_that_runs_or_is_another_sessions)
     sdb_thread_close(thread);
     close_target(&target);
 }
-END_TEST
 
 /* Stopped, as far as the session knows, and killed meanwhile. */
-START_TEST(a_thread_that_was_killed_just_now)
+TEST(a_thread_that_was_killed_just_now)
 {
     begin(_i);
     for (int used = 0; used < 2; used++) {
@@ -908,10 +884,9 @@ START_TEST(a_thread_that_was_killed_just_now)
     }
     finish();
 }
-END_TEST
 
 /* A thread of the kernel's in a process: what it shows is nothing of the program's. */
-START_TEST(threads_of_the_kernels_have_none)
+TEST(threads_of_the_kernels_have_none)
 {
     const char *const argv[] = {REGISTERS, "rings", NULL};
     char answer = 0;
@@ -946,49 +921,8 @@ START_TEST(threads_of_the_kernels_have_none)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const table[] = {
-        every_register_is_found_by_its_name_and_number,
-        what_is_no_register_is_not_found,
-        numbers_are_those_of_the_psabi,
-    };
-    const TTest *const values[] = {
-        what_is_loaded_is_read,
-        what_is_written_is_found,
-        what_the_program_never_used_is_in_its_initial_state,
-        what_was_written_in_one_stop_is_read_in_the_next,
-        the_x87_is_seen_from_its_top,
-        tags_say_what_is_empty,
-        mmx_registers_are_physical,
-        a_narrow_vector_keeps_the_wider_ones_rest,
-        parts_are_read_out_of_the_whole,
-        writing_a_part_does_what_the_processor_does,
-        all_general_registers_at_once,
-        the_area_of_xsave_as_it_is,
-    };
-    const TTest *const refused[] = {
-        what_cannot_be_is_refused_and_loses_nothing,
-        names_sizes_and_arguments_are_checked,
-        registers_that_the_processor_lacks,
-        debug_registers_are_the_kernels_to_check,
-        a_thread_that_runs_or_is_another_sessions,
-        a_thread_that_was_killed_just_now,
-        threads_of_the_kernels_have_none,
-    };
-    const TTest *const going_on[] = {
-        a_thread_in_a_system_call_goes_on_exactly_elsewhere,
-        a_system_call_goes_on_when_all_is_put_back,
-        writing_the_same_place_changes_nothing,
-        what_is_written_stays_when_a_process_is_let_go,
-    };
-    Suite *suite = suite_create("registers");
-
-    HOLDING_CASE(suite, table);
-    HOLDING_CASE(suite, values);
-    HOLDING_CASE(suite, refused);
-    HOLDING_CASE(suite, going_on);
-    return holding_run_suite(suite);
+    return run_suite("registers");
 }

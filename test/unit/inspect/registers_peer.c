@@ -111,7 +111,9 @@ static void compare_vectors(struct sdb_thread *thread)
     }
 }
 
-START_TEST(gdb_shows_the_same)
+HOLDING_CASE(gdb);
+
+LOOP_TEST(gdb_shows_the_same, 0, 1)
 {
     const char *const argv[] = {REGISTERS, "x87", "3", NULL};
     struct target target;
@@ -128,15 +130,8 @@ START_TEST(gdb_shows_the_same)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("registers_peer");
-    TCase *tcase = tcase_create("gdb");
-
-    tcase_add_checked_fixture(tcase, holding_take_stock, holding_check_stock);
-    tcase_add_test(tcase, gdb_shows_the_same);
-    suite_add_tcase(suite, tcase);
-    return holding_run_suite(suite);
+    return run_suite("registers_peer");
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "arch/x86_64/xsave.h"
-#include "holding.h"
+#include "suite.h"
 
 #define MOST_SIZE 12000
 #define PRESENT   512
@@ -102,15 +102,16 @@ static void check_layout(const struct sdb__xsave_layout *layout)
         ck_assert_uint_eq(area[i], 0);
 }
 
-START_TEST(vectors_of_512_bits)
+SUITE_CASE(areas, plain_case);
+
+TEST(vectors_of_512_bits)
 {
     (void)_i;
     check_layout(&with_512);
     check_layout(&compact);
 }
-END_TEST
 
-START_TEST(a_narrow_write_keeps_the_rest)
+TEST(a_narrow_write_keeps_the_rest)
 {
     uint8_t wide[64];
     uint8_t narrow[64];
@@ -133,9 +134,8 @@ START_TEST(a_narrow_write_keeps_the_rest)
         ck_assert_int_eq(memcmp(seen + 32, wide + 32, 32), 0);
     }
 }
-END_TEST
 
-START_TEST(only_what_is_written_becomes_present)
+TEST(only_what_is_written_becomes_present)
 {
     uint8_t value[64] = {1};
 
@@ -152,9 +152,8 @@ START_TEST(only_what_is_written_becomes_present)
     sdb__xsave_write(&with_512, area, entry_of("k", 1), value);
     ck_assert_uint_eq(present(), 0xa7);
 }
-END_TEST
 
-START_TEST(what_is_not_present_is_initial)
+TEST(what_is_not_present_is_initial)
 {
     static const uint8_t zero[64];
     uint8_t seen[64];
@@ -185,7 +184,6 @@ START_TEST(what_is_not_present_is_initial)
                     (uint8_t *)&mxcsr);
     ck_assert_uint_eq(mxcsr, 0xeeeeeeee);
 }
-END_TEST
 
 static void expect_only(const struct sdb__xsave_layout *layout, size_t size, uint32_t widest)
 {
@@ -202,7 +200,7 @@ static void expect_only(const struct sdb__xsave_layout *layout, size_t size, uin
     }
 }
 
-START_TEST(only_what_there_is)
+TEST(only_what_there_is)
 {
     (void)_i;
     expect_only(&with_512, with_512.size, 64);
@@ -212,10 +210,9 @@ START_TEST(only_what_there_is)
     expect_only(&with_512, 832, 32);
     expect_only(&with_512, 576, 16);
 }
-END_TEST
 
 /* Its bytes where others have their header are its own. */
-START_TEST(an_area_without_a_header_has_nothing_beyond_its_end)
+TEST(an_area_without_a_header_has_nothing_beyond_its_end)
 {
     uint8_t value[64];
 
@@ -229,10 +226,9 @@ START_TEST(an_area_without_a_header_has_nothing_beyond_its_end)
         ck_assert_uint_eq(area[i], 0xee);
     ck_assert_int_eq(memcmp(area + 160 + 15 * 16, value, 16), 0);
 }
-END_TEST
 
 /* By the definition: ST(i) is physical register (top + i) modulo 8. */
-START_TEST(physical_registers_at_every_top)
+TEST(physical_registers_at_every_top)
 {
     (void)_i;
     for (unsigned top = 0; top < 8; top++) {
@@ -257,24 +253,8 @@ START_TEST(physical_registers_at_every_top)
         ck_assert_uint_eq(area[4], 0xff);
     }
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const areas[] = {
-        vectors_of_512_bits,
-        a_narrow_write_keeps_the_rest,
-        only_what_is_written_becomes_present,
-        what_is_not_present_is_initial,
-        only_what_there_is,
-        an_area_without_a_header_has_nothing_beyond_its_end,
-        physical_registers_at_every_top,
-    };
-    Suite *suite = suite_create("registers_xsave");
-    TCase *tcase = tcase_create("areas");
-
-    for (size_t i = 0; i < sizeof(areas) / sizeof(areas[0]); i++)
-        tcase_add_test(tcase, areas[i]);
-    suite_add_tcase(suite, tcase);
-    return holding_run_suite(suite);
+    return run_suite("registers_xsave");
 }

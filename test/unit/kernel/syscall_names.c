@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "suite.h"
+
 static const uint32_t architectures[] = {SDB_ARCH_X86_64, SDB_ARCH_I386, SDB_ARCH_X32};
 
 #define KNOWN(call)                                                                                \
@@ -92,7 +94,9 @@ static const struct {
     KNOWN(pidfd_getfd),
 };
 
-START_TEST(numbers_are_the_kernels)
+SUITE_CASE(syscall_names, plain_case);
+
+TEST(numbers_are_the_kernels)
 {
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         ck_assert_int_eq(sdb_syscall_number(SDB_ARCH_X86_64, known[i].name), known[i].number);
@@ -101,9 +105,8 @@ START_TEST(numbers_are_the_kernels)
     ck_assert_uint_eq(SDB_ARCH_X86_64, AUDIT_ARCH_X86_64);
     ck_assert_uint_eq(SDB_ARCH_I386, AUDIT_ARCH_I386);
 }
-END_TEST
 
-START_TEST(each_name_has_its_number)
+TEST(each_name_has_its_number)
 {
     for (size_t i = 0; i < sizeof(architectures) / sizeof(architectures[0]); i++) {
         const int64_t bit = architectures[i] == SDB_ARCH_X32 ? SDB_SYSCALL_X32_BIT : 0;
@@ -121,9 +124,8 @@ START_TEST(each_name_has_its_number)
         ck_assert_int_gt(names, 300);
     }
 }
-END_TEST
 
-START_TEST(ways_to_call_are_told_apart)
+TEST(ways_to_call_are_told_apart)
 {
     ck_assert_int_eq(sdb_syscall_number(SDB_ARCH_I386, "getppid"), 64);
     ck_assert_str_eq(sdb_syscall_name(SDB_ARCH_I386, 0), "restart_syscall");
@@ -134,9 +136,8 @@ START_TEST(ways_to_call_are_told_apart)
     ck_assert_str_eq(sdb_syscall_name(SDB_ARCH_X86_64, SDB_SYSCALL_X32_BIT), "read");
     ck_assert_int_eq(sdb_syscall_number(SDB_ARCH_X86_64, "socketcall"), -ENOENT);
 }
-END_TEST
 
-START_TEST(what_is_none_has_no_name)
+TEST(what_is_none_has_no_name)
 {
     ck_assert_ptr_null(sdb_syscall_name(SDB_ARCH_X86_64, -1));
     ck_assert_ptr_null(sdb_syscall_name(SDB_ARCH_X86_64, INT64_MIN));
@@ -153,7 +154,6 @@ START_TEST(what_is_none_has_no_name)
     ck_assert_int_eq(sdb_syscall_number(SDB_ARCH_X86_64, NULL), -EINVAL);
     ck_assert_int_eq(sdb_syscall_number(AUDIT_ARCH_AARCH64, "read"), -EINVAL);
 }
-END_TEST
 
 static void *ask_for_all(void *barrier)
 {
@@ -169,7 +169,7 @@ static void *ask_for_all(void *barrier)
     return NULL;
 }
 
-START_TEST(threads_get_the_same_names)
+TEST(threads_get_the_same_names)
 {
     pthread_barrier_t barrier;
     pthread_t threads[8];
@@ -184,26 +184,8 @@ START_TEST(threads_get_the_same_names)
     }
     pthread_barrier_destroy(&barrier);
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("syscall_names");
-    TCase *names = tcase_create("names");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_test(names, numbers_are_the_kernels);
-    tcase_add_test(names, each_name_has_its_number);
-    tcase_add_test(names, ways_to_call_are_told_apart);
-    tcase_add_test(names, what_is_none_has_no_name);
-    tcase_add_test(names, threads_get_the_same_names);
-    suite_add_tcase(suite, names);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite("syscall_names");
 }

@@ -17,19 +17,6 @@
 
 #include "leftovers.h"
 
-static struct leftovers before;
-
-static void take_stock(void)
-{
-    leftovers_note(&before);
-}
-
-static void check_leftovers(void)
-{
-    sdb_launch_trim();
-    leftovers_check(&before);
-}
-
 /* What a shell script writes. */
 static int run(const char *script, int timeout_ms, struct sdb_capture *capture,
                struct sdb_exit_status *status)
@@ -43,7 +30,9 @@ static int run(const char *script, int timeout_ms, struct sdb_capture *capture,
     return sdb_capture_launch(&options, timeout_ms, capture, status, &error);
 }
 
-START_TEST(both_outputs_and_the_status_are_collected)
+LEFTOVERS_CASE(capture);
+
+TEST(both_outputs_and_the_status_are_collected)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -58,9 +47,8 @@ START_TEST(both_outputs_and_the_status_are_collected)
     sdb_capture_free(&capture);
     ck_assert_ptr_null(capture.output);
 }
-END_TEST
 
-START_TEST(merged_outputs_keep_their_order)
+TEST(merged_outputs_keep_their_order)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
 
@@ -70,10 +58,9 @@ START_TEST(merged_outputs_keep_their_order)
     ck_assert_uint_eq(capture.errors_size, 0);
     sdb_capture_free(&capture);
 }
-END_TEST
 
 /* Far more than the pipes hold, both ways at once: whoever writes first and reads later hangs. */
-START_TEST(large_input_and_output_do_not_deadlock)
+TEST(large_input_and_output_do_not_deadlock)
 {
     enum { SIZE = 8 * 1024 * 1024 };
     struct sdb_capture capture = SDB_CAPTURE_INIT;
@@ -92,9 +79,8 @@ START_TEST(large_input_and_output_do_not_deadlock)
     sdb_capture_free(&capture);
     free(input);
 }
-END_TEST
 
-START_TEST(what_is_beyond_the_limit_is_dropped)
+TEST(what_is_beyond_the_limit_is_dropped)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -108,9 +94,8 @@ START_TEST(what_is_beyond_the_limit_is_dropped)
     ck_assert_int_eq(status.code, 1); /* it could write all of it */
     sdb_capture_free(&capture);
 }
-END_TEST
 
-START_TEST(the_deadline_kills_it_and_keeps_what_it_wrote)
+TEST(the_deadline_kills_it_and_keeps_what_it_wrote)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -121,9 +106,8 @@ START_TEST(the_deadline_kills_it_and_keeps_what_it_wrote)
     ck_assert_int_eq(status.code, SIGKILL);
     sdb_capture_free(&capture);
 }
-END_TEST
 
-START_TEST(output_without_end_meets_the_deadline)
+TEST(output_without_end_meets_the_deadline)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -135,9 +119,8 @@ START_TEST(output_without_end_meets_the_deadline)
     ck_assert_int_eq(status.code, SIGKILL);
     sdb_capture_free(&capture);
 }
-END_TEST
 
-START_TEST(a_program_that_has_closed_its_outputs_still_meets_the_deadline)
+TEST(a_program_that_has_closed_its_outputs_still_meets_the_deadline)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -146,9 +129,8 @@ START_TEST(a_program_that_has_closed_its_outputs_still_meets_the_deadline)
     ck_assert_int_eq(status.code, SIGKILL);
     sdb_capture_free(&capture);
 }
-END_TEST
 
-START_TEST(input_that_is_not_read_is_no_error)
+TEST(input_that_is_not_read_is_no_error)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -163,9 +145,8 @@ START_TEST(input_that_is_not_read_is_no_error)
     sdb_capture_free(&capture);
     free(input);
 }
-END_TEST
 
-START_TEST(input_goes_on_when_the_outputs_have_ended)
+TEST(input_goes_on_when_the_outputs_have_ended)
 {
     char path[] = "/tmp/sdb-test-XXXXXX";
     int fd = mkstemp(path);
@@ -185,9 +166,8 @@ START_TEST(input_goes_on_when_the_outputs_have_ended)
     sdb_capture_free(&capture);
     free(input);
 }
-END_TEST
 
-START_TEST(without_input_it_is_empty)
+TEST(without_input_it_is_empty)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
 
@@ -195,10 +175,9 @@ START_TEST(without_input_it_is_empty)
     ck_assert_str_eq(capture.output, "0\n");
     sdb_capture_free(&capture);
 }
-END_TEST
 
 /* The shell ends; what it has left behind holds the output. */
-START_TEST(who_is_left_behind_is_waited_for_unless_told_otherwise)
+TEST(who_is_left_behind_is_waited_for_unless_told_otherwise)
 {
     struct sdb_capture capture = SDB_CAPTURE_INIT;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -223,9 +202,8 @@ START_TEST(who_is_left_behind_is_waited_for_unless_told_otherwise)
     rmdir(directory);
     sdb_capture_free(&capture);
 }
-END_TEST
 
-START_TEST(a_program_that_cannot_be_launched_is_explained)
+TEST(a_program_that_cannot_be_launched_is_explained)
 {
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
     struct sdb_capture capture = SDB_CAPTURE_INIT;
@@ -237,9 +215,8 @@ START_TEST(a_program_that_cannot_be_launched_is_explained)
     ck_assert_int_eq(error.code, -ENOENT);
     ck_assert_ptr_null(capture.output);
 }
-END_TEST
 
-START_TEST(what_cannot_be_right_is_refused)
+TEST(what_cannot_be_right_is_refused)
 {
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
     struct sdb_capture capture = SDB_CAPTURE_INIT;
@@ -268,7 +245,6 @@ START_TEST(what_cannot_be_right_is_refused)
     sdb_capture_free(NULL);
     sdb_streams_close(NULL);
 }
-END_TEST
 
 /* ---- streams of a process that a session holds ---- */
 
@@ -286,7 +262,7 @@ static void *collect(void *data)
     return NULL;
 }
 
-START_TEST(a_held_program_can_be_captured_in_another_thread)
+TEST(a_held_program_can_be_captured_in_another_thread)
 {
     const char *argv[] = {"tr", "a-z", "A-Z", NULL};
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
@@ -317,7 +293,6 @@ START_TEST(a_held_program_can_be_captured_in_another_thread)
     sdb_streams_close(&collecting.streams);
     sdb_session_destroy(session);
 }
-END_TEST
 
 static void *capture_many(void *data)
 {
@@ -337,7 +312,7 @@ static void *capture_many(void *data)
     return NULL;
 }
 
-START_TEST(threads_capture_at_once)
+TEST(threads_capture_at_once)
 {
     pthread_t threads[4];
     int numbers[4] = {0, 1, 2, 3};
@@ -350,39 +325,8 @@ START_TEST(threads_capture_at_once)
         ck_assert_ptr_null(failed);
     }
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("capture");
-    TCase *tests = tcase_create("capture");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, take_stock, check_leftovers);
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, both_outputs_and_the_status_are_collected);
-    tcase_add_test(tests, merged_outputs_keep_their_order);
-    tcase_add_test(tests, large_input_and_output_do_not_deadlock);
-    tcase_add_test(tests, what_is_beyond_the_limit_is_dropped);
-    tcase_add_test(tests, the_deadline_kills_it_and_keeps_what_it_wrote);
-    tcase_add_test(tests, output_without_end_meets_the_deadline);
-    tcase_add_test(tests, a_program_that_has_closed_its_outputs_still_meets_the_deadline);
-    tcase_add_test(tests, input_that_is_not_read_is_no_error);
-    tcase_add_test(tests, input_goes_on_when_the_outputs_have_ended);
-    tcase_add_test(tests, without_input_it_is_empty);
-    tcase_add_test(tests, who_is_left_behind_is_waited_for_unless_told_otherwise);
-    tcase_add_test(tests, a_program_that_cannot_be_launched_is_explained);
-    tcase_add_test(tests, what_cannot_be_right_is_refused);
-    tcase_add_test(tests, a_held_program_can_be_captured_in_another_thread);
-    tcase_add_test(tests, threads_capture_at_once);
-    suite_add_tcase(suite, tests);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite("capture");
 }

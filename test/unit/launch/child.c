@@ -41,19 +41,6 @@ enum way {
     WAYS,
 };
 
-static struct leftovers before;
-
-static void begin(void)
-{
-    leftovers_note(&before);
-}
-
-static void finish(void)
-{
-    sdb_launch_trim();
-    leftovers_check(&before);
-}
-
 /* ---- helpers ---- */
 
 /* What to launch beyond the program's arguments. */
@@ -215,9 +202,12 @@ static bool status_is_kept(const struct sdb_child *child)
     return has_pidfd(child) && host_kernel_is(6, 15);
 }
 
-/* ---- what it is ---- */
+static const struct suite_kind child_case = {
+    .rounds = WAYS, .set_up = leftovers_take_stock, .tear_down = leftovers_check_stock};
 
-START_TEST(it_has_the_pid_of_the_program)
+SUITE_CASE(child, child_case);
+
+TEST(it_has_the_pid_of_the_program)
 {
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
     const pid_t pid = sdb_child_pid(child);
@@ -229,9 +219,8 @@ START_TEST(it_has_the_pid_of_the_program)
     ck_assert_int_eq(sdb_child_pid(child), pid);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(its_pidfd_tells_the_end)
+TEST(its_pidfd_tells_the_end)
 {
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
     struct pollfd polled = {.fd = sdb_child_pidfd(child), .events = POLLIN};
@@ -253,9 +242,8 @@ START_TEST(its_pidfd_tells_the_end)
     sdb_child_close(child);
     ck_assert_int_eq(fcntl(polled.fd, F_GETFD), -1);
 }
-END_TEST
 
-START_TEST(no_child_is_an_invalid_argument)
+LOOP_TEST(no_child_is_an_invalid_argument, 0, 1)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
 
@@ -267,11 +255,10 @@ START_TEST(no_child_is_an_invalid_argument)
         ck_assert_int_eq(sdb_child_terminate(NULL, grace_ms, -1, &status), -EINVAL);
     sdb_child_close(NULL);
 }
-END_TEST
 
 /* ---- how it ended ---- */
 
-START_TEST(exit_codes_are_told)
+TEST(exit_codes_are_told)
 {
     const int codes[] = {0, 1, 2, 42, 126, 127, 128, 137, 255};
 
@@ -284,7 +271,6 @@ START_TEST(exit_codes_are_told)
         sdb_child_close(child);
     }
 }
-END_TEST
 
 /* Launch it with this limit for core dumps, in a directory that may take one. */
 static struct sdb_child *launch_dying(int way, int signal, uint64_t core_limit, const char *cwd)
@@ -301,7 +287,7 @@ static struct sdb_child *launch_dying(int way, int signal, uint64_t core_limit, 
     return launch_with(&options);
 }
 
-START_TEST(deaths_by_signals_are_told)
+TEST(deaths_by_signals_are_told)
 {
     const int signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,  SIGKILL,
                            SIGSEGV, SIGPIPE, SIGTERM, SIGRTMIN, SIGRTMAX};
@@ -315,7 +301,6 @@ START_TEST(deaths_by_signals_are_told)
         sdb_child_close(child);
     }
 }
-END_TEST
 
 /* Whether the system leaves a core dump there: where its pattern leads is not ours to say. */
 static bool system_dumps_core(const char *directory)
@@ -348,7 +333,7 @@ static void remove_directory(const char *path)
     ck_assert_int_eq(rmdir(path), 0);
 }
 
-START_TEST(a_core_dump_is_told)
+TEST(a_core_dump_is_told)
 {
     char directory[] = "/tmp/sdb-child-XXXXXX";
     uint32_t expected;
@@ -365,9 +350,8 @@ START_TEST(a_core_dump_is_told)
     }
     remove_directory(directory);
 }
-END_TEST
 
-START_TEST(what_it_used_is_told)
+TEST(what_it_used_is_told)
 {
     const char *argv[] = {"ending", "burn", "50", "32", NULL};
     const struct sdb_launch_options options = options_of(_i, argv);
@@ -385,9 +369,8 @@ START_TEST(what_it_used_is_told)
     ck_assert_uint_gt(status.minor_faults, 0);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(what_it_did_not_use_is_not_told)
+TEST(what_it_did_not_use_is_not_told)
 {
     const char *argv[] = {"ending", "read", NULL};
     struct sdb_launch_options options = options_of(_i, argv);
@@ -413,11 +396,10 @@ START_TEST(what_it_did_not_use_is_not_told)
     ck_assert_uint_lt(status.user_time_us, 1000000);
     sdb_child_close(child);
 }
-END_TEST
 
 /* ---- waiting ---- */
 
-START_TEST(a_wait_of_no_time_only_looks)
+TEST(a_wait_of_no_time_only_looks)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
@@ -433,9 +415,8 @@ START_TEST(a_wait_of_no_time_only_looks)
     expect_status(&status, SDB_KILLED, SIGKILL);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(a_deadline_is_not_early)
+TEST(a_deadline_is_not_early)
 {
     const int timeouts_ms[] = {1, 7, 50};
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
@@ -450,9 +431,8 @@ START_TEST(a_deadline_is_not_early)
     }
     kill_and_close(child);
 }
-END_TEST
 
-START_TEST(a_blocked_wait_ends_with_the_child)
+LOOP_TEST(a_blocked_wait_ends_with_the_child, 0, 2 * WAYS)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
@@ -463,9 +443,8 @@ START_TEST(a_blocked_wait_ends_with_the_child)
     reap_helper(signaller);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(a_status_need_not_be_taken)
+TEST(a_status_need_not_be_taken)
 {
     struct sdb_child *child = launch_exit(_i, 3);
 
@@ -473,9 +452,8 @@ START_TEST(a_status_need_not_be_taken)
     expect_end(child, SDB_EXITED, 3);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(waiting_again_tells_the_same)
+TEST(waiting_again_tells_the_same)
 {
     struct sdb_child *child = launch_exit(_i, 9);
     const struct sdb_exit_status first = wait_for(child);
@@ -488,9 +466,8 @@ START_TEST(waiting_again_tells_the_same)
     }
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(a_stopped_child_has_not_ended)
+TEST(a_stopped_child_has_not_ended)
 {
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
     siginfo_t info;
@@ -504,9 +481,8 @@ START_TEST(a_stopped_child_has_not_ended)
     ck_assert_int_eq(waitid(P_PID, (id_t)sdb_child_pid(child), &info, WCONTINUED), 0);
     kill_and_close(child);
 }
-END_TEST
 
-START_TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
+TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
 {
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
     const int timeout_ms = 100;
@@ -523,13 +499,12 @@ START_TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
     ck_assert_int_ge(begun, timeout_ms - 1);
     kill_and_close(child);
 }
-END_TEST
 
 /*
  * A process that somebody else traces is dead to its pidfd, but not yet to its parent, until the
  * tracer has reaped it.  A wait once spun there, past any deadline.
  */
-START_TEST(a_child_that_a_tracer_has_not_let_go_has_not_ended)
+TEST(a_child_that_a_tracer_has_not_let_go_has_not_ended)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
@@ -570,7 +545,6 @@ START_TEST(a_child_that_a_tracer_has_not_let_go_has_not_ended)
     ck_assert_int_eq(waitpid(tracer, NULL, 0), tracer);
     sdb_child_close(child);
 }
-END_TEST
 
 #define WAITERS 4
 
@@ -592,7 +566,7 @@ static void *wait_with_others(void *data)
     return NULL;
 }
 
-START_TEST(all_threads_that_wait_are_told)
+TEST(all_threads_that_wait_are_told)
 {
     for (int round = 0; round < 100; round++) {
         struct sdb_child *child = launch_ready(_i, "comply", "21");
@@ -624,11 +598,10 @@ START_TEST(all_threads_that_wait_are_told)
         sdb_child_close(child);
     }
 }
-END_TEST
 
 /* ---- sizes of the status ---- */
 
-START_TEST(a_status_of_an_impossible_size_is_refused)
+TEST(a_status_of_an_impossible_size_is_refused)
 {
     const size_t sizes[] = {0, 8, sizeof(struct sdb_exit_status) - 8,
                             sizeof(struct sdb_exit_status) - 1};
@@ -650,9 +623,8 @@ START_TEST(a_status_of_an_impossible_size_is_refused)
     expect_end(child, SDB_EXITED, 7);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(a_status_of_a_newer_program_is_filled_as_far_as_known)
+TEST(a_status_of_a_newer_program_is_filled_as_far_as_known)
 {
     struct {
         struct sdb_exit_status known;
@@ -668,9 +640,8 @@ START_TEST(a_status_of_a_newer_program_is_filled_as_far_as_known)
         ck_assert_uint_eq(status.newer[i], 0);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(a_status_with_unknown_members_set_is_refused)
+TEST(a_status_with_unknown_members_set_is_refused)
 {
     struct {
         struct sdb_exit_status known;
@@ -688,9 +659,8 @@ START_TEST(a_status_with_unknown_members_set_is_refused)
     ck_assert_int_eq(sdb_child_wait(child, -1, &status.known), 0);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(the_initialiser_says_nothing_but_the_size)
+LOOP_TEST(the_initialiser_says_nothing_but_the_size, 0, 1)
 {
     const struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     const struct sdb_exit_status nothing = {.size = sizeof(status)};
@@ -700,11 +670,10 @@ START_TEST(the_initialiser_says_nothing_but_the_size)
     ck_assert_uint_eq(offsetof(struct sdb_exit_status, involuntary_switches) + sizeof(uint64_t),
                       sizeof(status));
 }
-END_TEST
 
 /* ---- signalling ---- */
 
-START_TEST(a_signal_reaches_the_child)
+TEST(a_signal_reaches_the_child)
 {
     struct sdb_child *child = launch_ready(_i, "comply", "33");
 
@@ -713,9 +682,8 @@ START_TEST(a_signal_reaches_the_child)
     expect_end(child, SDB_EXITED, 33);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(a_signal_to_a_child_that_was_waited_for_is_refused)
+TEST(a_signal_to_a_child_that_was_waited_for_is_refused)
 {
     struct sdb_child *child = launch_exit(_i, 0);
 
@@ -727,9 +695,8 @@ START_TEST(a_signal_to_a_child_that_was_waited_for_is_refused)
     ck_assert_int_eq(sdb_child_kill(child, SIGKILL), -ESRCH);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(what_is_no_signal_is_refused)
+TEST(what_is_no_signal_is_refused)
 {
     const int numbers[] = {-1, -SIGKILL, 65, 1000, INT32_MAX, INT32_MIN};
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
@@ -739,9 +706,8 @@ START_TEST(what_is_no_signal_is_refused)
     ck_assert_int_eq(sdb_child_wait(child, 0, NULL), -ETIMEDOUT);
     kill_and_close(child);
 }
-END_TEST
 
-START_TEST(a_child_of_another_user_may_not_be_signalled)
+TEST(a_child_of_another_user_may_not_be_signalled)
 {
     struct sdb_child *child;
     pid_t pid;
@@ -764,11 +730,10 @@ START_TEST(a_child_of_another_user_may_not_be_signalled)
     reap_helper(pid);
     kill_and_close(child);
 }
-END_TEST
 
 /* ---- ending ---- */
 
-START_TEST(terminate_lets_it_comply)
+TEST(terminate_lets_it_comply)
 {
     const int graces_ms[] = {PATIENCE_MS, -1};
 
@@ -781,9 +746,8 @@ START_TEST(terminate_lets_it_comply)
         sdb_child_close(child);
     }
 }
-END_TEST
 
-START_TEST(terminate_kills_what_does_not_comply_after_its_grace)
+TEST(terminate_kills_what_does_not_comply_after_its_grace)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "refuse", NULL);
@@ -794,9 +758,8 @@ START_TEST(terminate_kills_what_does_not_comply_after_its_grace)
     ck_assert_int_ge(host_now_ms() - begun, 59);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(terminate_without_grace_kills)
+TEST(terminate_without_grace_kills)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "comply", "5");
@@ -805,9 +768,8 @@ START_TEST(terminate_without_grace_kills)
     expect_status(&status, SDB_KILLED, SIGKILL);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(terminate_with_endless_grace_never_kills)
+TEST(terminate_with_endless_grace_never_kills)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "refuse", NULL);
@@ -818,9 +780,8 @@ START_TEST(terminate_with_endless_grace_never_kills)
     reap_helper(signaller);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(terminate_ends_a_stopped_child)
+TEST(terminate_ends_a_stopped_child)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "comply", "5");
@@ -830,9 +791,8 @@ START_TEST(terminate_ends_a_stopped_child)
     expect_status(&status, SDB_KILLED, SIGKILL);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(terminate_tells_how_a_dead_child_ended)
+LOOP_TEST(terminate_tells_how_a_dead_child_ended, 0, 2 * WAYS)
 {
     for (int grace_ms = -1; grace_ms <= 1; grace_ms++) {
         struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -847,10 +807,9 @@ START_TEST(terminate_tells_how_a_dead_child_ended)
         sdb_child_close(child);
     }
 }
-END_TEST
 
 /* It once ended the child first and found fault with the status afterwards. */
-START_TEST(terminate_refuses_a_bad_status_before_it_signals)
+TEST(terminate_refuses_a_bad_status_before_it_signals)
 {
     struct {
         struct sdb_exit_status known;
@@ -867,9 +826,8 @@ START_TEST(terminate_refuses_a_bad_status_before_it_signals)
     ck_assert_int_eq(sdb_child_wait(child, 20, NULL), -ETIMEDOUT);
     kill_and_close(child);
 }
-END_TEST
 
-START_TEST(terminate_gives_up_on_what_even_sigkill_does_not_end)
+LOOP_TEST(terminate_gives_up_on_what_even_sigkill_does_not_end, 0, 2 * WAYS)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "wait", NULL);
@@ -899,9 +857,8 @@ START_TEST(terminate_gives_up_on_what_even_sigkill_does_not_end)
     ck_assert_uint_eq(status.how, SDB_KILLED);
     sdb_child_close(child);
 }
-END_TEST
 
-START_TEST(the_grace_is_kept_under_signals)
+TEST(the_grace_is_kept_under_signals)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ready(_i, "refuse", NULL);
@@ -919,7 +876,6 @@ START_TEST(the_grace_is_kept_under_signals)
     ck_assert_int_ge(begun, 79);
     sdb_child_close(child);
 }
-END_TEST
 
 /* ---- closing ---- */
 
@@ -930,7 +886,7 @@ static bool is_child_of_ours(pid_t pid)
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-START_TEST(closing_a_dead_child_leaves_no_zombie)
+TEST(closing_a_dead_child_leaves_no_zombie)
 {
     struct sdb_child *child = launch_exit(_i, 0);
     const pid_t pid = sdb_child_pid(child);
@@ -940,9 +896,8 @@ START_TEST(closing_a_dead_child_leaves_no_zombie)
     sdb_child_close(child);
     ck_assert(!is_child_of_ours(pid));
 }
-END_TEST
 
-START_TEST(closing_a_running_child_lets_it_run)
+TEST(closing_a_running_child_lets_it_run)
 {
     struct sdb_child *child = launch_ready(_i, "comply", "8");
     const pid_t pid = sdb_child_pid(child);
@@ -957,11 +912,10 @@ START_TEST(closing_a_running_child_lets_it_run)
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 8);
 }
-END_TEST
 
 /* ---- other waits in the host ---- */
 
-START_TEST(other_children_of_the_host_are_left_to_it)
+TEST(other_children_of_the_host_are_left_to_it)
 {
     enum { OTHERS = 4 };
     pid_t others[OTHERS];
@@ -995,7 +949,6 @@ START_TEST(other_children_of_the_host_are_left_to_it)
         ck_assert_int_eq(WEXITSTATUS(status), 50 + i);
     }
 }
-END_TEST
 
 /* What there is to know of a child that somebody else has reaped. */
 static void expect_stolen(struct sdb_child *child, uint32_t how, int code)
@@ -1027,7 +980,7 @@ static void ignore_sigchld(bool by_flag)
     ck_assert_int_eq(sigaction(SIGCHLD, by_flag ? &no_zombies : &ignore, NULL), 0);
 }
 
-START_TEST(the_status_is_found_though_the_host_ignores_sigchld)
+LOOP_TEST(the_status_is_found_though_the_host_ignores_sigchld, 0, 2 * WAYS)
 {
     ignore_sigchld(_i >= WAYS);
     /* Each time the wait comes at another moment of the child's end. */
@@ -1043,9 +996,8 @@ START_TEST(the_status_is_found_though_the_host_ignores_sigchld)
     }
     signal(SIGCHLD, SIG_DFL);
 }
-END_TEST
 
-START_TEST(children_of_a_host_that_ignores_sigchld_can_be_ended)
+LOOP_TEST(children_of_a_host_that_ignores_sigchld_can_be_ended, 0, 2 * WAYS)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child;
@@ -1065,9 +1017,8 @@ START_TEST(children_of_a_host_that_ignores_sigchld_can_be_ended)
     sdb_child_close(child);
     signal(SIGCHLD, SIG_DFL);
 }
-END_TEST
 
-START_TEST(the_status_is_found_though_the_host_has_taken_it)
+TEST(the_status_is_found_though_the_host_has_taken_it)
 {
     struct sdb_child *child = launch_dying(_i, SIGSEGV, 0, NULL);
     int status;
@@ -1080,7 +1031,6 @@ START_TEST(the_status_is_found_though_the_host_has_taken_it)
     ck_assert_int_eq(waitpid(-1, &status, 0), sdb_child_pid(child));
     sdb_child_close(child); /* never waited for */
 }
-END_TEST
 
 struct thief {
     pthread_t thread;
@@ -1102,7 +1052,7 @@ static void *take_any(void *data)
     return NULL;
 }
 
-START_TEST(the_status_is_found_though_another_thread_waits_for_any_child)
+TEST(the_status_is_found_though_another_thread_waits_for_any_child)
 {
     struct thief thief = {.taken = 0};
     int round;
@@ -1123,11 +1073,10 @@ START_TEST(the_status_is_found_though_another_thread_waits_for_any_child)
     atomic_store(&thief.stop, true);
     pthread_join(thief.thread, NULL);
 }
-END_TEST
 
 /* ---- many ---- */
 
-START_TEST(many_children_leave_nothing)
+TEST(many_children_leave_nothing)
 {
     enum { AT_ONCE = 30 };
     struct sdb_child *children[AT_ONCE];
@@ -1144,68 +1093,8 @@ START_TEST(many_children_leave_nothing)
         }
     }
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("child");
-    TCase *tests = tcase_create("child");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, begin, finish);
-    tcase_set_timeout(tests, 60);
-
-    tcase_add_loop_test(tests, it_has_the_pid_of_the_program, 0, WAYS);
-    tcase_add_loop_test(tests, its_pidfd_tells_the_end, 0, WAYS);
-    tcase_add_test(tests, no_child_is_an_invalid_argument);
-    tcase_add_loop_test(tests, exit_codes_are_told, 0, WAYS);
-    tcase_add_loop_test(tests, deaths_by_signals_are_told, 0, WAYS);
-    tcase_add_loop_test(tests, a_core_dump_is_told, 0, WAYS);
-    tcase_add_loop_test(tests, what_it_used_is_told, 0, WAYS);
-    tcase_add_loop_test(tests, what_it_did_not_use_is_not_told, 0, WAYS);
-    tcase_add_loop_test(tests, a_wait_of_no_time_only_looks, 0, WAYS);
-    tcase_add_loop_test(tests, a_deadline_is_not_early, 0, WAYS);
-    tcase_add_loop_test(tests, a_blocked_wait_ends_with_the_child, 0, 2 * WAYS);
-    tcase_add_loop_test(tests, a_status_need_not_be_taken, 0, WAYS);
-    tcase_add_loop_test(tests, waiting_again_tells_the_same, 0, WAYS);
-    tcase_add_loop_test(tests, a_stopped_child_has_not_ended, 0, WAYS);
-    tcase_add_loop_test(tests, signals_in_the_host_neither_end_a_wait_nor_shorten_it, 0, WAYS);
-    tcase_add_loop_test(tests, a_child_that_a_tracer_has_not_let_go_has_not_ended, 0, WAYS);
-    tcase_add_loop_test(tests, all_threads_that_wait_are_told, 0, WAYS);
-    tcase_add_loop_test(tests, a_status_of_an_impossible_size_is_refused, 0, WAYS);
-    tcase_add_loop_test(tests, a_status_of_a_newer_program_is_filled_as_far_as_known, 0, WAYS);
-    tcase_add_loop_test(tests, a_status_with_unknown_members_set_is_refused, 0, WAYS);
-    tcase_add_test(tests, the_initialiser_says_nothing_but_the_size);
-    tcase_add_loop_test(tests, a_signal_reaches_the_child, 0, WAYS);
-    tcase_add_loop_test(tests, a_signal_to_a_child_that_was_waited_for_is_refused, 0, WAYS);
-    tcase_add_loop_test(tests, what_is_no_signal_is_refused, 0, WAYS);
-    tcase_add_loop_test(tests, a_child_of_another_user_may_not_be_signalled, 0, WAYS);
-    tcase_add_loop_test(tests, terminate_lets_it_comply, 0, WAYS);
-    tcase_add_loop_test(tests, terminate_kills_what_does_not_comply_after_its_grace, 0, WAYS);
-    tcase_add_loop_test(tests, terminate_without_grace_kills, 0, WAYS);
-    tcase_add_loop_test(tests, terminate_with_endless_grace_never_kills, 0, WAYS);
-    tcase_add_loop_test(tests, terminate_ends_a_stopped_child, 0, WAYS);
-    tcase_add_loop_test(tests, terminate_tells_how_a_dead_child_ended, 0, 2 * WAYS);
-    tcase_add_loop_test(tests, terminate_refuses_a_bad_status_before_it_signals, 0, WAYS);
-    tcase_add_loop_test(tests, terminate_gives_up_on_what_even_sigkill_does_not_end, 0, 2 * WAYS);
-    tcase_add_loop_test(tests, the_grace_is_kept_under_signals, 0, WAYS);
-    tcase_add_loop_test(tests, closing_a_dead_child_leaves_no_zombie, 0, WAYS);
-    tcase_add_loop_test(tests, closing_a_running_child_lets_it_run, 0, WAYS);
-    tcase_add_loop_test(tests, other_children_of_the_host_are_left_to_it, 0, WAYS);
-    tcase_add_loop_test(tests, the_status_is_found_though_the_host_ignores_sigchld, 0, 2 * WAYS);
-    tcase_add_loop_test(tests, children_of_a_host_that_ignores_sigchld_can_be_ended, 0, 2 * WAYS);
-    tcase_add_loop_test(tests, the_status_is_found_though_the_host_has_taken_it, 0, WAYS);
-    tcase_add_loop_test(tests, the_status_is_found_though_another_thread_waits_for_any_child, 0,
-                        WAYS);
-    tcase_add_loop_test(tests, many_children_leave_nothing, 0, WAYS);
-    suite_add_tcase(suite, tests);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite("child");
 }

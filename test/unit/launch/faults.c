@@ -40,7 +40,7 @@ static struct trial trial_of_hanging(int way, struct sdb_fd *map)
     return trial;
 }
 
-/* ---- deadlines ---- */
+TRIAL_CASE(deadlines);
 
 /* Launch what hangs at this stage, with as long a time-out as it takes to come so far. */
 static void hangs_until_its_deadline(struct trial *trial, enum sdb_stage stage, const char *words)
@@ -66,7 +66,7 @@ static void hangs_until_its_deadline(struct trial *trial, enum sdb_stage stage, 
     ck_assert_msg(strstr(sentence, words) != NULL, "\"%s\" is not in: %s", words, sentence);
 }
 
-START_TEST(launch_that_hangs_ends_at_its_deadline)
+TEST(launch_that_hangs_ends_at_its_deadline)
 {
     struct sdb_fd map;
     struct trial trial;
@@ -75,9 +75,8 @@ START_TEST(launch_that_hangs_ends_at_its_deadline)
     trial = trial_of_hanging(_i, &map);
     hangs_until_its_deadline(&trial, SDB_STAGE_FDS, "set descriptor: Connection timed out");
 }
-END_TEST
 
-START_TEST(deadline_that_has_passed_already_leaves_nothing)
+TEST(deadline_that_has_passed_already_leaves_nothing)
 {
     enum { ROUNDS = 50 };
     struct sdb_fd map;
@@ -90,9 +89,8 @@ START_TEST(deadline_that_has_passed_already_leaves_nothing)
     for (int round = 0; round < ROUNDS; round++)
         ck_assert_int_eq(trial_try(&trial), -ETIMEDOUT);
 }
-END_TEST
 
-START_TEST(deadline_far_away_does_no_harm)
+TEST(deadline_far_away_does_no_harm)
 {
     struct trial trial = trial_of(_i, "exit", "5", NULL);
 
@@ -100,7 +98,6 @@ START_TEST(deadline_far_away_does_no_harm)
     trial.options.timeout_ms = INT32_MAX;
     trial_exits(&trial, 5);
 }
-END_TEST
 
 static int wait_for_ever(void *data)
 {
@@ -116,7 +113,7 @@ static int stop_oneself(void *data)
     return raise(SIGSTOP) == 0 ? 0 : -EIO;
 }
 
-START_TEST(hook_that_hangs_ends_at_the_deadline)
+TEST(hook_that_hangs_ends_at_the_deadline)
 {
     int (*const hooks[])(void *) = {wait_for_ever, stop_oneself};
 
@@ -127,9 +124,8 @@ START_TEST(hook_that_hangs_ends_at_the_deadline)
         hangs_until_its_deadline(&trial, SDB_STAGE_HOOK, "run the caller's hook: Connection");
     }
 }
-END_TEST
 
-/* ---- a child that is killed or hangs in the middle ---- */
+TRIAL_CASE(ends);
 
 /* A child of one of this process's threads, or 0. */
 static int find_child(void)
@@ -210,7 +206,7 @@ static int open_other_end(void)
     return fd;
 }
 
-START_TEST(launch_that_hangs_does_not_hold_up_others)
+TEST(launch_that_hangs_does_not_hold_up_others)
 {
     enum { ROUNDS = 50 };
     struct hanging hanging;
@@ -232,9 +228,8 @@ START_TEST(launch_that_hangs_does_not_hold_up_others)
     trial_end(&hanging.trial);
     ck_assert_int_eq(hanging.trial.status.code, 0);
 }
-END_TEST
 
-START_TEST(child_that_is_killed_before_its_exec_is_told)
+TEST(child_that_is_killed_before_its_exec_is_told)
 {
     struct hanging hanging;
     pthread_t thread = begin_hanging(&hanging, _i);
@@ -248,7 +243,6 @@ START_TEST(child_that_is_killed_before_its_exec_is_told)
     sdb_error_format(&hanging.trial.error, sentence, sizeof(sentence));
     ck_assert_msg(strstr(sentence, "The child was killed by SIGKILL") != NULL, "%s", sentence);
 }
-END_TEST
 
 /* ---- the end of the host ---- */
 
@@ -258,7 +252,7 @@ static void *launch_in_thread(void *argument)
     return NULL;
 }
 
-START_TEST(child_outlives_the_thread_that_launched_it)
+TEST(child_outlives_the_thread_that_launched_it)
 {
     struct trial trial = trial_of(_i, "cat", NULL, NULL);
     int input = -1;
@@ -279,9 +273,8 @@ START_TEST(child_outlives_the_thread_that_launched_it)
     ck_assert_uint_eq(trial.status.how, SDB_EXITED);
     close(output);
 }
-END_TEST
 
-START_TEST(child_with_a_death_signal_ends_with_the_thread_that_launched_it)
+TEST(child_with_a_death_signal_ends_with_the_thread_that_launched_it)
 {
     struct trial trial = trial_of(_i, "wait", NULL, NULL);
     int input = -1;
@@ -301,7 +294,6 @@ START_TEST(child_with_a_death_signal_ends_with_the_thread_that_launched_it)
     close(input);
     close(output);
 }
-END_TEST
 
 /* A host that launches until it is killed: programs that end at once, and ones that never start. */
 static void launch_for_ever(int way, int ready)
@@ -346,7 +338,7 @@ static void expect_orphans_to_end(int round)
     }
 }
 
-START_TEST(host_that_is_killed_leaves_no_child_in_the_middle)
+TEST(host_that_is_killed_leaves_no_child_in_the_middle)
 {
     enum { ROUNDS = 200, LATEST_US = 6000 };
     unsigned seed = 1;
@@ -374,11 +366,10 @@ START_TEST(host_that_is_killed_leaves_no_child_in_the_middle)
     }
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
-END_TEST
 
-/* ---- many ---- */
+TRIAL_CASE(many);
 
-START_TEST(ten_thousand_launches_leave_nothing)
+TEST(ten_thousand_launches_leave_nothing)
 {
     /* Five launches a round, in two ways. */
 #ifdef TRIAL_SANITIZED
@@ -414,35 +405,8 @@ START_TEST(ten_thousand_launches_leave_nothing)
         close(host_fd);
     }
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const deadlines[] = {
-        launch_that_hangs_ends_at_its_deadline,
-        deadline_that_has_passed_already_leaves_nothing,
-        deadline_far_away_does_no_harm,
-        hook_that_hangs_ends_at_the_deadline,
-    };
-    const TTest *const ends[] = {
-        launch_that_hangs_does_not_hold_up_others,
-        child_that_is_killed_before_its_exec_is_told,
-        child_outlives_the_thread_that_launched_it,
-        child_with_a_death_signal_ends_with_the_thread_that_launched_it,
-        host_that_is_killed_leaves_no_child_in_the_middle,
-    };
-    const TTest *const many[] = {
-        ten_thousand_launches_leave_nothing,
-    };
-    Suite *suite = suite_create("launch: faults");
-
-    TRIAL_CASE(suite, deadlines);
-    TRIAL_CASE(suite, ends);
-    TRIAL_CASE(suite, many);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: faults");
 }

@@ -15,7 +15,7 @@
 #include "host.h"
 #include "trial.h"
 
-/* ---- limits ---- */
+TRIAL_CASE(systems);
 
 static struct rlimit lower_limit(rlim_t soft)
 {
@@ -29,7 +29,7 @@ static struct rlimit lower_limit(rlim_t soft)
     return before;
 }
 
-START_TEST(target_may_be_the_last_number_but_no_higher)
+TEST(target_may_be_the_last_number_but_no_higher)
 {
     struct trial trial = trial_of_state(_i);
     struct sdb_fd map[] = {trial_dup(5, 0), trial_dup(99, 0)};
@@ -51,11 +51,10 @@ START_TEST(target_may_be_the_last_number_but_no_higher)
                 "set descriptor 100 to \"/dev/null\": Bad file descriptor");
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
-END_TEST
 
 /* ---- systems that lack something ---- */
 
-START_TEST(others_are_not_passed_on_without_close_range)
+TEST(others_are_not_passed_on_without_close_range)
 {
     struct trial trial = trial_of_state(_i);
     int fd = open("/dev/zero", O_RDONLY);
@@ -67,10 +66,9 @@ START_TEST(others_are_not_passed_on_without_close_range)
     close(1234);
     close(fd);
 }
-END_TEST
 
 /* It was asked about once and for all, and a host that went into a sandbox later could not launch. */
-START_TEST(close_range_may_be_lost_between_launches)
+TEST(close_range_may_be_lost_between_launches)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -80,9 +78,8 @@ START_TEST(close_range_may_be_lost_between_launches)
     trial_tells(&trial);
     expect_fds((const int[]){0, 1, 2}, 3);
 }
-END_TEST
 
-START_TEST(more_descriptors_than_one_look_shows_are_not_passed_on_without_close_range)
+TEST(more_descriptors_than_one_look_shows_are_not_passed_on_without_close_range)
 {
     struct trial trial = trial_of_state(_i);
     int fds[300];
@@ -97,7 +94,6 @@ START_TEST(more_descriptors_than_one_look_shows_are_not_passed_on_without_close_
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close(fds[i]);
 }
-END_TEST
 
 enum { CANNOT_HIDE_PROC = 77 };
 
@@ -135,11 +131,10 @@ static void check_launch(int way)
     ck_assert_int_eq(trial.status.code, 7);
 }
 
-START_TEST(launch_needs_no_procfs)
+TEST(launch_needs_no_procfs)
 {
     without_procfs(_i, check_launch);
 }
-END_TEST
 
 static void check_refusal(int way)
 {
@@ -157,13 +152,12 @@ static void check_refusal(int way)
     ck_assert_int_eq(trial.status.code, 0);
 }
 
-START_TEST(launch_fails_rather_than_pass_on_what_it_cannot_see)
+TEST(launch_fails_rather_than_pass_on_what_it_cannot_see)
 {
     without_procfs(_i, check_refusal);
 }
-END_TEST
 
-/* ---- hosts without standard descriptors ---- */
+TRIAL_CASE(closed_stdio);
 
 static void expect_stdio_kept(unsigned closed)
 {
@@ -177,7 +171,7 @@ static void expect_stdio_kept(unsigned closed)
     expect_fds(fds, count);
 }
 
-START_TEST(closed_standard_descriptors_stay_closed)
+TEST(closed_standard_descriptors_stay_closed)
 {
     for (unsigned closed = 0; closed < 8; closed++) {
         struct trial trial = trial_of_state(_i);
@@ -192,9 +186,8 @@ START_TEST(closed_standard_descriptors_stay_closed)
         expect_stdio_kept(closed);
     }
 }
-END_TEST
 
-START_TEST(closed_standard_descriptors_can_be_mapped)
+TEST(closed_standard_descriptors_can_be_mapped)
 {
     for (unsigned closed = 0; closed < 8; closed++) {
         struct trial trial = trial_of_state(_i);
@@ -222,9 +215,8 @@ START_TEST(closed_standard_descriptors_can_be_mapped)
         expect_told("fd_mode 2 %d", O_WRONLY);
     }
 }
-END_TEST
 
-START_TEST(closed_standard_descriptors_can_be_mapped_in_part)
+TEST(closed_standard_descriptors_can_be_mapped_in_part)
 {
     for (unsigned closed = 0; closed < 8; closed++) {
         for (int target = 0; target < 3; target++) {
@@ -244,9 +236,8 @@ START_TEST(closed_standard_descriptors_can_be_mapped_in_part)
         }
     }
 }
-END_TEST
 
-START_TEST(closed_standard_descriptors_can_be_a_terminal)
+TEST(closed_standard_descriptors_can_be_a_terminal)
 {
     for (unsigned closed = 0; closed < 8; closed++) {
         struct trial trial = trial_of_state(_i);
@@ -268,9 +259,8 @@ START_TEST(closed_standard_descriptors_can_be_a_terminal)
         expect_told("controlling_terminal 1");
     }
 }
-END_TEST
 
-START_TEST(closed_standard_descriptors_stay_closed_in_the_host_after_failures)
+TEST(closed_standard_descriptors_stay_closed_in_the_host_after_failures)
 {
     for (unsigned closed = 0; closed < 8; closed++) {
         struct trial trial = trial_of_nothing(_i);
@@ -286,33 +276,8 @@ START_TEST(closed_standard_descriptors_stay_closed_in_the_host_after_failures)
         ck_assert_int_eq(host_fd, -1);
     }
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const systems[] = {
-        target_may_be_the_last_number_but_no_higher,
-        others_are_not_passed_on_without_close_range,
-        close_range_may_be_lost_between_launches,
-        more_descriptors_than_one_look_shows_are_not_passed_on_without_close_range,
-        launch_needs_no_procfs,
-        launch_fails_rather_than_pass_on_what_it_cannot_see,
-    };
-    const TTest *const closed_stdio[] = {
-        closed_standard_descriptors_stay_closed,
-        closed_standard_descriptors_can_be_mapped,
-        closed_standard_descriptors_can_be_mapped_in_part,
-        closed_standard_descriptors_can_be_a_terminal,
-        closed_standard_descriptors_stay_closed_in_the_host_after_failures,
-    };
-    Suite *suite = suite_create("launch: descriptors in odd hosts");
-
-    TRIAL_CASE(suite, systems);
-    TRIAL_CASE(suite, closed_stdio);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: descriptors in odd hosts");
 }

@@ -11,9 +11,9 @@
 #include "host.h"
 #include "trial.h"
 
-/* ---- kinds ---- */
+TRIAL_CASE(kinds);
 
-START_TEST(null_is_for_reading_and_writing)
+TEST(null_is_for_reading_and_writing)
 {
     struct trial trial = trial_of_state(_i);
     const struct sdb_fd map[] = {{.target = 0, .kind = SDB_FD_NULL},
@@ -28,9 +28,8 @@ START_TEST(null_is_for_reading_and_writing)
         expect_told("fd_mode %d %d", map[i].target, O_RDWR);
     }
 }
-END_TEST
 
-START_TEST(path_is_opened_as_asked_for)
+TEST(path_is_opened_as_asked_for)
 {
     struct trial trial = trial_of_state(_i);
     const struct sdb_fd map[] = {
@@ -50,7 +49,6 @@ START_TEST(path_is_opened_as_asked_for)
     expect_told("fd_mode 5 %d", O_RDWR);
     expect_told("fd_append 5 0");
 }
-END_TEST
 
 static unsigned permissions_of(const char *path)
 {
@@ -60,7 +58,7 @@ static unsigned permissions_of(const char *path)
     return status.st_mode & 07777;
 }
 
-START_TEST(path_is_made_with_mode_less_umask)
+TEST(path_is_made_with_mode_less_umask)
 {
     struct trial trial = trial_of(_i, "echo", "hello", NULL);
     struct sdb_fd map[] = {{.target = 1,
@@ -88,9 +86,8 @@ START_TEST(path_is_made_with_mode_less_umask)
 
     trial_fails(&trial, -EEXIST, SDB_STAGE_FDS, 0, "set descriptor 1 to \"made\": File exists");
 }
-END_TEST
 
-START_TEST(path_is_meant_from_the_new_directory)
+TEST(path_is_meant_from_the_new_directory)
 {
     struct trial trial = trial_of_state(_i);
     const struct sdb_fd map[] = {{.target = 3, .kind = SDB_FD_PATH, .path = "here"}};
@@ -102,9 +99,8 @@ START_TEST(path_is_meant_from_the_new_directory)
     trial_tells(&trial);
     expect_fd_file(3, "inner/here");
 }
-END_TEST
 
-START_TEST(path_that_cannot_be_opened_fails_the_launch)
+TEST(path_that_cannot_be_opened_fails_the_launch)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
     const struct sdb_fd map[] = {{.target = 3, .kind = SDB_FD_NULL},
@@ -114,10 +110,9 @@ START_TEST(path_that_cannot_be_opened_fails_the_launch)
     trial_fails(&trial, -ENOENT, SDB_STAGE_FDS, 1,
                 "set descriptor 4 to \"/nowhere/file\": No such file or directory");
 }
-END_TEST
 
 /* Two that open one path have two offsets; one like another has the same. */
-START_TEST(like_shares_the_open_file)
+TEST(like_shares_the_open_file)
 {
     const char *argv[] = {"/bin/sh", "-c", "echo one; echo two >&2; echo three", NULL};
     struct trial trial = trial_of_nothing(_i);
@@ -138,9 +133,8 @@ START_TEST(like_shares_the_open_file)
     ck_assert_str_eq(text, "one\ntwo\nthree\n");
     close(fd);
 }
-END_TEST
 
-START_TEST(pipes_carry_data_both_ways_and_end)
+TEST(pipes_carry_data_both_ways_and_end)
 {
     struct trial trial = trial_of(_i, "cat", NULL, NULL);
     int input = -1;
@@ -166,9 +160,8 @@ START_TEST(pipes_carry_data_both_ways_and_end)
     ck_assert_int_eq(trial.status.code, 0);
     close(output);
 }
-END_TEST
 
-START_TEST(host_sees_that_nobody_reads_its_pipe)
+TEST(host_sees_that_nobody_reads_its_pipe)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
     int input = -1;
@@ -182,9 +175,8 @@ START_TEST(host_sees_that_nobody_reads_its_pipe)
     close(input);
     signal(SIGPIPE, before);
 }
-END_TEST
 
-START_TEST(program_has_no_ends_of_pipes_but_its_own)
+TEST(program_has_no_ends_of_pipes_but_its_own)
 {
     struct trial trial = trial_of_state(_i);
     int host_fds[3] = {-1, -1, -1};
@@ -202,10 +194,9 @@ START_TEST(program_has_no_ends_of_pipes_but_its_own)
     for (size_t i = 0; i < 3; i++)
         ck_assert_int_eq(close(host_fds[i]), 0);
 }
-END_TEST
 
 /* The ends of a pipe that the library opens may get the very numbers that are targets. */
-START_TEST(pipes_whose_ends_are_targets_are_moved_aside)
+TEST(pipes_whose_ends_are_targets_are_moved_aside)
 {
     struct trial trial = trial_of_state(_i);
     struct sdb_fd map[12];
@@ -231,29 +222,8 @@ START_TEST(pipes_whose_ends_are_targets_are_moved_aside)
         close(host_fds[i]);
     }
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const kinds[] = {
-        null_is_for_reading_and_writing,
-        path_is_opened_as_asked_for,
-        path_is_made_with_mode_less_umask,
-        path_is_meant_from_the_new_directory,
-        path_that_cannot_be_opened_fails_the_launch,
-        like_shares_the_open_file,
-        pipes_carry_data_both_ways_and_end,
-        host_sees_that_nobody_reads_its_pipe,
-        program_has_no_ends_of_pipes_but_its_own,
-        pipes_whose_ends_are_targets_are_moved_aside,
-    };
-    Suite *suite = suite_create("launch: kinds of descriptors");
-
-    TRIAL_CASE(suite, kinds);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: kinds of descriptors");
 }

@@ -98,7 +98,7 @@ static int run_quietly(struct trial *trial)
     return rc;
 }
 
-/* ---- the map as one assignment ---- */
+TRIAL_CASE(assignments);
 
 static bool next_permutation(int *numbers, int count)
 {
@@ -123,7 +123,7 @@ static bool next_permutation(int *numbers, int count)
     return true;
 }
 
-START_TEST(every_permutation_of_six_descriptors_is_assigned)
+TEST(every_permutation_of_six_descriptors_is_assigned)
 {
     int order[LOW_COUNT] = {0, 1, 2, 3, 4, 5};
     struct sdb_fd map[LOW_COUNT];
@@ -158,7 +158,6 @@ START_TEST(every_permutation_of_six_descriptors_is_assigned)
                   order[3], order[4], order[5], rc);
     ck_assert_int_eq(tried, 720);
 }
-END_TEST
 
 /* A map of all kinds that need no opening, beside a model of it. */
 static int random_map(struct sdb_fd *map, int *model, int sources, unsigned *seed)
@@ -204,7 +203,7 @@ static int random_map(struct sdb_fd *map, int *model, int sources, unsigned *see
     return count;
 }
 
-START_TEST(any_map_is_assigned_as_if_at_once)
+TEST(any_map_is_assigned_as_if_at_once)
 {
     enum { SOURCES = 12, ROUNDS = 300 };
     struct sdb_fd map[MAX_TARGETS];
@@ -240,9 +239,8 @@ START_TEST(any_map_is_assigned_as_if_at_once)
     restore_low(&low, flags);
     ck_assert_msg(rc == 0, "round %d: %d", round, rc);
 }
-END_TEST
 
-START_TEST(descriptor_mapped_to_itself_survives_exec)
+TEST(descriptor_mapped_to_itself_survives_exec)
 {
     struct trial trial = trial_of_state(_i);
     struct sdb_fd map[1];
@@ -256,9 +254,8 @@ START_TEST(descriptor_mapped_to_itself_survives_exec)
     ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
     close(fd);
 }
-END_TEST
 
-START_TEST(one_source_serves_many_targets)
+TEST(one_source_serves_many_targets)
 {
     struct trial trial = trial_of_state(_i);
     struct sdb_fd map[4];
@@ -276,9 +273,8 @@ START_TEST(one_source_serves_many_targets)
     expect_fd_file(41, "/dev/zero");
     close(fd);
 }
-END_TEST
 
-START_TEST(source_may_have_a_high_number)
+TEST(source_may_have_a_high_number)
 {
     struct trial trial = trial_of_state(_i);
     struct sdb_fd map[2];
@@ -295,11 +291,10 @@ START_TEST(source_may_have_a_high_number)
     close(3000);
     close(fd);
 }
-END_TEST
 
-/* ---- what is passed on ---- */
+TRIAL_CASE(inheritance);
 
-START_TEST(others_are_not_passed_on)
+TEST(others_are_not_passed_on)
 {
     struct trial trial = trial_of_state(_i);
     int fd = open("/dev/zero", O_RDONLY);
@@ -310,9 +305,8 @@ START_TEST(others_are_not_passed_on)
     close(1234);
     close(fd);
 }
-END_TEST
 
-START_TEST(all_are_passed_on_if_asked_for)
+TEST(all_are_passed_on_if_asked_for)
 {
     struct trial trial = trial_of_state(_i);
     struct sdb_fd map[1];
@@ -333,10 +327,9 @@ START_TEST(all_are_passed_on_if_asked_for)
     close(1234);
     close(fd);
 }
-END_TEST
 
 /* What else the test's process has is its runner's; none of the library's own may be among it. */
-START_TEST(passing_on_all_adds_none_of_the_librarys_own)
+TEST(passing_on_all_adds_none_of_the_librarys_own)
 {
     const struct sdb_fd map[] = {{.target = 2000, .kind = SDB_FD_PATH, .path = "/dev/zero"},
                                  {.target = 2001, .kind = SDB_FD_NULL}};
@@ -358,9 +351,8 @@ START_TEST(passing_on_all_adds_none_of_the_librarys_own)
     trial.options.flags |= SDB_LAUNCH_INHERIT_FDS;
     ck_assert_int_eq(run_quietly(&trial), 0);
 }
-END_TEST
 
-/* ---- maps that cannot be right ---- */
+TRIAL_CASE(wrong_maps);
 
 static void map_is_refused(int way, const struct sdb_fd *map, size_t count, int code, int index)
 {
@@ -372,7 +364,7 @@ static void map_is_refused(int way, const struct sdb_fd *map, size_t count, int 
     trial_is_refused(&trial, code, index, words);
 }
 
-START_TEST(closed_source_is_refused)
+TEST(closed_source_is_refused)
 {
     const struct sdb_fd high[] = {trial_dup(0, 0), trial_dup(5, 987)};
     const struct sdb_fd negative[] = {trial_dup(5, -1)};
@@ -380,26 +372,23 @@ START_TEST(closed_source_is_refused)
     map_is_refused(_i, high, 2, -EBADF, 1);
     map_is_refused(_i, negative, 1, -EBADF, 0);
 }
-END_TEST
 
-START_TEST(target_that_is_given_twice_is_refused)
+TEST(target_that_is_given_twice_is_refused)
 {
     const struct sdb_fd map[] = {
         trial_dup(5, 0), {.target = 6, .kind = SDB_FD_NULL}, trial_dup(5, 1)};
 
     map_is_refused(_i, map, 3, -EINVAL, 2);
 }
-END_TEST
 
-START_TEST(negative_target_is_refused)
+TEST(negative_target_is_refused)
 {
     const struct sdb_fd map[] = {trial_dup(-1, 0)};
 
     map_is_refused(_i, map, 1, -EINVAL, 0);
 }
-END_TEST
 
-START_TEST(like_what_is_not_in_the_map_is_refused)
+TEST(like_what_is_not_in_the_map_is_refused)
 {
     const struct sdb_fd nothing[] = {trial_dup(5, 0),
                                      {.target = 2, .kind = SDB_FD_LIKE, .source = 1}};
@@ -415,9 +404,8 @@ START_TEST(like_what_is_not_in_the_map_is_refused)
     map_is_refused(_i, itself, 1, -EINVAL, 0);
     map_is_refused(_i, circle, 2, -EINVAL, 0);
 }
-END_TEST
 
-START_TEST(entry_that_says_nothing_sensible_is_refused)
+TEST(entry_that_says_nothing_sensible_is_refused)
 {
     int host_fd = -7;
     const struct sdb_fd wrong[] = {
@@ -439,9 +427,8 @@ START_TEST(entry_that_says_nothing_sensible_is_refused)
     }
     ck_assert_int_eq(host_fd, -7);
 }
-END_TEST
 
-START_TEST(map_without_entries_is_refused)
+TEST(map_without_entries_is_refused)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
     const struct sdb_fd map[] = {trial_dup(5, 0)};
@@ -453,10 +440,9 @@ START_TEST(map_without_entries_is_refused)
     trial_set_map(&trial, map, 0);
     trial_exits(&trial, 0);
 }
-END_TEST
 
 /* The host's ends are the caller's once the launch has succeeded, and not before. */
-START_TEST(failed_launch_hands_no_pipe_over)
+TEST(failed_launch_hands_no_pipe_over)
 {
     struct trial trial = trial_of_nothing(_i);
     int host_fds[2] = {-7, -8};
@@ -469,40 +455,8 @@ START_TEST(failed_launch_hands_no_pipe_over)
     ck_assert_int_eq(host_fds[0], -7);
     ck_assert_int_eq(host_fds[1], -8);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const assignments[] = {
-        every_permutation_of_six_descriptors_is_assigned,
-        any_map_is_assigned_as_if_at_once,
-        descriptor_mapped_to_itself_survives_exec,
-        one_source_serves_many_targets,
-        source_may_have_a_high_number,
-    };
-    const TTest *const inheritance[] = {
-        others_are_not_passed_on,
-        all_are_passed_on_if_asked_for,
-        passing_on_all_adds_none_of_the_librarys_own,
-    };
-    const TTest *const wrong_maps[] = {
-        closed_source_is_refused,
-        target_that_is_given_twice_is_refused,
-        negative_target_is_refused,
-        like_what_is_not_in_the_map_is_refused,
-        entry_that_says_nothing_sensible_is_refused,
-        map_without_entries_is_refused,
-        failed_launch_hands_no_pipe_over,
-    };
-    Suite *suite = suite_create("launch: descriptors");
-
-    TRIAL_CASE(suite, assignments);
-    TRIAL_CASE(suite, inheritance);
-    TRIAL_CASE(suite, wrong_maps);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: descriptors");
 }

@@ -25,7 +25,7 @@
 #define SIGNAL_COUNT 64
 #define NO_STALL_MS  10000 /* far longer than any launch, far shorter than a bystander sleeps */
 
-/* ---- the host's state ---- */
+TRIAL_CASE(untouched);
 
 /* All that a process has and a careless launch could change. */
 struct host_state {
@@ -145,13 +145,12 @@ static void keep_state_over_launches(void *argument)
     expect_state(&before);
 }
 
-START_TEST(host_is_as_it_was_after_launches_good_and_bad)
+TEST(host_is_as_it_was_after_launches_good_and_bad)
 {
     int way = _i;
 
     trial_in_fork(keep_state_over_launches, &way);
 }
-END_TEST
 
 /* The options that the child applies to itself, while it may share the host's memory. */
 static void ask_for_much(struct trial *trial, bool as_other_user)
@@ -206,17 +205,16 @@ static void keep_state_over_many_options(void *argument)
     }
 }
 
-START_TEST(host_is_as_it_was_after_launches_with_many_options)
+TEST(host_is_as_it_was_after_launches_with_many_options)
 {
     int way = _i;
 
     trial_copy_report("report", 0755);
     trial_in_fork(keep_state_over_many_options, &way);
 }
-END_TEST
 
 /* The flag belongs to the memory that the child may share. */
-START_TEST(change_of_user_leaves_the_host_dumpable)
+TEST(change_of_user_leaves_the_host_dumpable)
 {
     struct trial trial = trial_of_nothing(_i);
 
@@ -238,7 +236,6 @@ START_TEST(change_of_user_leaves_the_host_dumpable)
     ck_assert_int_eq(trial_try(&trial), -ENOENT);
     ck_assert_int_eq(prctl(PR_GET_DUMPABLE), 1);
 }
-END_TEST
 
 /* ---- its files ---- */
 
@@ -260,7 +257,7 @@ static bool is_locked(const char *name)
 }
 
 /* They belong to the table of descriptors, which the child may share for a moment. */
-START_TEST(host_keeps_its_record_locks)
+TEST(host_keeps_its_record_locks)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct trial trial = trial_of(_i, "exit", "0", NULL);
@@ -279,11 +276,10 @@ START_TEST(host_keeps_its_record_locks)
     close(fd);
     ck_assert(!is_locked("locked"));
 }
-END_TEST
 
 /* ---- memory ---- */
 
-START_TEST(trim_gives_the_kept_memory_back)
+TEST(trim_gives_the_kept_memory_back)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
 
@@ -293,11 +289,10 @@ START_TEST(trim_gives_the_kept_memory_back)
     sdb_launch_trim();
     trial_exits(&trial, 0);
 }
-END_TEST
 
-/* ---- hosts with habits ---- */
+TRIAL_CASE(habits);
 
-START_TEST(host_may_ignore_the_ends_of_its_children)
+TEST(host_may_ignore_the_ends_of_its_children)
 {
     struct sigaction ignored = {.sa_handler = SIG_IGN};
     struct sigaction before;
@@ -319,9 +314,8 @@ START_TEST(host_may_ignore_the_ends_of_its_children)
     }
     ck_assert_int_eq(sigaction(SIGCHLD, &before, NULL), 0);
 }
-END_TEST
 
-START_TEST(host_may_block_every_signal)
+TEST(host_may_block_every_signal)
 {
     const uint64_t all = ~UINT64_C(0);
     uint64_t before;
@@ -337,7 +331,6 @@ START_TEST(host_may_block_every_signal)
     ck_assert_int_eq(syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, &during, sizeof(all)), 0);
     ck_assert_uint_eq(during | 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1), all);
 }
-END_TEST
 
 static volatile bool thief_must_end;
 
@@ -352,7 +345,7 @@ static void *wait_for_any_child(void *unused)
 }
 
 /* Whoever waits for any child takes the library's too; a launch knows all the same what happened. */
-START_TEST(host_may_wait_for_any_child_in_another_thread)
+TEST(host_may_wait_for_any_child_in_another_thread)
 {
     struct trial missing = trial_of_nothing(_i);
     struct trial good = trial_of(_i, "exit", "7", NULL);
@@ -376,9 +369,8 @@ START_TEST(host_may_wait_for_any_child_in_another_thread)
     thief_must_end = true;
     ck_assert_int_eq(pthread_join(thief, NULL), 0);
 }
-END_TEST
 
-START_TEST(signal_each_millisecond_does_not_disturb)
+TEST(signal_each_millisecond_does_not_disturb)
 {
     struct host_storm storm;
     int64_t end = host_now_ms() + 500;
@@ -399,7 +391,6 @@ START_TEST(signal_each_millisecond_does_not_disturb)
     ck_assert_uint_gt(host_storm_end(&storm), 50);
     ck_assert_int_gt(launches, 10);
 }
-END_TEST
 
 /* ---- a storm on the process group ---- */
 
@@ -475,49 +466,23 @@ static void launch_in_group_storm(void *argument)
     ck_assert_int_eq(storm_count->in_child, 0);
 }
 
-START_TEST(hosts_handlers_never_run_in_a_child)
+TEST(hosts_handlers_never_run_in_a_child)
 {
     int way = _i;
 
     trial_in_fork(launch_in_group_storm, &way);
 }
-END_TEST
 
 /* The same where clone3 cannot reset the handlers, and the child does it itself. */
-START_TEST(hosts_handlers_never_run_in_a_child_without_clone3)
+TEST(hosts_handlers_never_run_in_a_child_without_clone3)
 {
     int way = _i;
 
     host_refuse_syscall(SYS_clone3, ENOSYS);
     trial_in_fork(launch_in_group_storm, &way);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const untouched[] = {
-        host_is_as_it_was_after_launches_good_and_bad,
-        host_is_as_it_was_after_launches_with_many_options,
-        change_of_user_leaves_the_host_dumpable,
-        host_keeps_its_record_locks,
-        trim_gives_the_kept_memory_back,
-    };
-    const TTest *const habits[] = {
-        host_may_ignore_the_ends_of_its_children,
-        host_may_block_every_signal,
-        host_may_wait_for_any_child_in_another_thread,
-        signal_each_millisecond_does_not_disturb,
-        hosts_handlers_never_run_in_a_child,
-        hosts_handlers_never_run_in_a_child_without_clone3,
-    };
-    Suite *suite = suite_create("launch: the host");
-
-    TRIAL_CASE(suite, untouched);
-    TRIAL_CASE(suite, habits);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: the host");
 }

@@ -23,9 +23,9 @@ static struct trial trial_of_anything(int way)
     return trial_of(way, "exit", "0", NULL);
 }
 
-/* ---- missing and unknown ---- */
+TRIAL_CASE(wrong);
 
-START_TEST(without_options_nothing_is_started)
+TEST(without_options_nothing_is_started)
 {
     struct sdb_child *child = (struct sdb_child *)&child;
     struct sdb_error error = SDB_ERROR_INIT;
@@ -36,9 +36,8 @@ START_TEST(without_options_nothing_is_started)
     ck_assert_uint_eq(error.stage, SDB_STAGE_ARGUMENTS);
     ck_assert_int_eq(sdb_launch(NULL, &child, NULL), -EINVAL);
 }
-END_TEST
 
-START_TEST(without_a_place_for_the_child_nothing_is_started)
+TEST(without_a_place_for_the_child_nothing_is_started)
 {
     struct trial trial = trial_of_anything(_i);
 
@@ -47,9 +46,8 @@ START_TEST(without_a_place_for_the_child_nothing_is_started)
     ck_assert_uint_eq(trial.error.stage, SDB_STAGE_ARGUMENTS);
     ck_assert_int_eq(sdb_launch(&trial.options, NULL, NULL), -EINVAL);
 }
-END_TEST
 
-START_TEST(every_unknown_flag_is_refused)
+TEST(every_unknown_flag_is_refused)
 {
     for (uint64_t flag = LAST_KNOWN_FLAG << 1; flag != 0; flag <<= 1) {
         struct trial trial = trial_of_anything(_i);
@@ -58,9 +56,8 @@ START_TEST(every_unknown_flag_is_refused)
         trial_is_refused(&trial, -EINVAL, -1, "check the options (unknown flag): Invalid argument");
     }
 }
-END_TEST
 
-/* ---- sizes ---- */
+TRIAL_CASE(sizes);
 
 /* In memory of exactly this size, so that a sanitizer sees what is read beyond it. */
 static struct sdb_launch_options *options_of_size(const struct trial *trial, size_t size)
@@ -94,7 +91,7 @@ static int launch_with_size(int way, size_t size, ssize_t odd_byte, struct sdb_e
     return rc;
 }
 
-START_TEST(options_of_a_wrong_size_are_refused)
+TEST(options_of_a_wrong_size_are_refused)
 {
     const size_t size = sizeof(struct sdb_launch_options);
     const size_t wrong[] = {0, 1, sizeof(size_t), size / 2, size - 1, 100000};
@@ -107,9 +104,8 @@ START_TEST(options_of_a_wrong_size_are_refused)
         ck_assert_str_eq(error.detail, "(size)");
     }
 }
-END_TEST
 
-START_TEST(options_of_a_later_version_are_taken_if_nothing_new_is_set)
+TEST(options_of_a_later_version_are_taken_if_nothing_new_is_set)
 {
     const size_t size = sizeof(struct sdb_launch_options);
 
@@ -117,9 +113,8 @@ START_TEST(options_of_a_later_version_are_taken_if_nothing_new_is_set)
     ck_assert_int_eq(launch_with_size(_i, size + 8, -1, NULL), 0);
     ck_assert_int_eq(launch_with_size(_i, size + 256, -1, NULL), 0);
 }
-END_TEST
 
-START_TEST(options_of_a_later_version_are_refused_if_something_new_is_set)
+TEST(options_of_a_later_version_are_refused_if_something_new_is_set)
 {
     const size_t size = sizeof(struct sdb_launch_options);
     struct sdb_error error = SDB_ERROR_INIT;
@@ -129,9 +124,8 @@ START_TEST(options_of_a_later_version_are_refused_if_something_new_is_set)
     ck_assert_int_eq(launch_with_size(_i, size + 8, (ssize_t)size + 7, NULL), -E2BIG);
     ck_assert_int_eq(launch_with_size(_i, size + 256, (ssize_t)size + 255, NULL), -E2BIG);
 }
-END_TEST
 
-START_TEST(error_of_a_wrong_size_is_refused)
+TEST(error_of_a_wrong_size_is_refused)
 {
     const size_t sizes[] = {0, sizeof(size_t), sizeof(struct sdb_error) - 1};
 
@@ -148,9 +142,8 @@ START_TEST(error_of_a_wrong_size_is_refused)
         free(bytes);
     }
 }
-END_TEST
 
-START_TEST(error_is_cleared_by_success)
+TEST(error_is_cleared_by_success)
 {
     struct trial trial = trial_of_anything(_i);
 
@@ -163,9 +156,8 @@ START_TEST(error_is_cleared_by_success)
     ck_assert_int_eq(trial.error.index, -1);
     ck_assert_str_eq(trial.error.detail, "");
 }
-END_TEST
 
-START_TEST(error_names_the_child_that_failed)
+TEST(error_names_the_child_that_failed)
 {
     struct trial trial = trial_of_nothing(_i);
 
@@ -176,16 +168,15 @@ START_TEST(error_names_the_child_that_failed)
     ck_assert_int_eq(trial.error.signal, 0);
     ck_assert_int_eq(trial.error.other_pid, 0);
 }
-END_TEST
 
-/* ---- values ---- */
+TRIAL_CASE(values);
 
 static void refuse_value(struct trial *trial, const char *words)
 {
     trial_is_refused(trial, -EINVAL, -1, words);
 }
 
-START_TEST(options_that_contradict_each_other_are_refused)
+TEST(options_that_contradict_each_other_are_refused)
 {
     const struct {
         uint64_t flags;
@@ -214,9 +205,8 @@ START_TEST(options_that_contradict_each_other_are_refused)
     trial.options.cwd = "/";
     refuse_value(&trial, "cwd and cwd_fd");
 }
-END_TEST
 
-START_TEST(descriptors_that_are_not_open_are_refused)
+TEST(descriptors_that_are_not_open_are_refused)
 {
     const struct {
         uint64_t flag;
@@ -240,9 +230,8 @@ START_TEST(descriptors_that_are_not_open_are_refused)
         }
     }
 }
-END_TEST
 
-START_TEST(numbers_out_of_range_are_refused)
+TEST(numbers_out_of_range_are_refused)
 {
     struct trial trial = trial_of_anything(_i);
     const struct sdb_launch_options good = trial.options;
@@ -288,9 +277,8 @@ START_TEST(numbers_out_of_range_are_refused)
     trial.options.flags |= SDB_LAUNCH_PTY;
     refuse_value(&trial, "(pty_master)");
 }
-END_TEST
 
-START_TEST(numbers_that_no_flag_switches_on_do_not_matter)
+TEST(numbers_that_no_flag_switches_on_do_not_matter)
 {
     struct trial trial = trial_of_anything(_i);
 
@@ -307,9 +295,8 @@ START_TEST(numbers_that_no_flag_switches_on_do_not_matter)
     trial.options.group_count = SIZE_MAX;
     trial_exits(&trial, 0);
 }
-END_TEST
 
-START_TEST(lists_that_are_not_there_are_refused)
+TEST(lists_that_are_not_there_are_refused)
 {
     struct trial trial = trial_of_anything(_i);
     const struct sdb_launch_options good = trial.options;
@@ -347,9 +334,8 @@ START_TEST(lists_that_are_not_there_are_refused)
     trial.options.seccomp_length = 4097;
     refuse_value(&trial, "(seccomp_filter)");
 }
-END_TEST
 
-START_TEST(limits_that_are_none_are_refused)
+TEST(limits_that_are_none_are_refused)
 {
     const struct sdb_rlimit wrong[] = {
         {.resource = -1},
@@ -368,11 +354,10 @@ START_TEST(limits_that_are_none_are_refused)
         trial_is_refused(&trial, -EINVAL, 1, "(rlimits, entry 1)");
     }
 }
-END_TEST
 
-/* ---- the working directory ---- */
+TRIAL_CASE(directories);
 
-START_TEST(program_starts_where_the_host_is)
+TEST(program_starts_where_the_host_is)
 {
     struct trial trial = trial_of_state(_i);
     char here[512];
@@ -381,9 +366,8 @@ START_TEST(program_starts_where_the_host_is)
     trial_tells(&trial);
     expect_told("cwd %s", here);
 }
-END_TEST
 
-START_TEST(program_starts_in_the_directory_that_is_named)
+TEST(program_starts_in_the_directory_that_is_named)
 {
     struct trial trial = trial_of_state(_i);
     int fd;
@@ -403,9 +387,8 @@ START_TEST(program_starts_in_the_directory_that_is_named)
     close(1001);
     close(fd);
 }
-END_TEST
 
-START_TEST(directory_that_is_none_fails_the_launch)
+TEST(directory_that_is_none_fails_the_launch)
 {
     struct trial trial = trial_of_anything(_i);
 
@@ -423,9 +406,8 @@ START_TEST(directory_that_is_none_fails_the_launch)
     trial_fails(&trial, -ENOTDIR, SDB_STAGE_CWD, -1, "change directory to descriptor ");
     close(trial.options.cwd_fd);
 }
-END_TEST
 
-/* ---- the order of the stages ---- */
+TRIAL_CASE(order);
 
 static int refuse_in_hook(void *data)
 {
@@ -506,53 +488,14 @@ static void fail_in_order(void *argument)
     close(options->cgroup_fd);
 }
 
-START_TEST(stages_come_in_their_order)
+TEST(stages_come_in_their_order)
 {
     int way = _i;
 
     trial_in_fork(fail_in_order, &way);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const wrong[] = {
-        without_options_nothing_is_started,
-        without_a_place_for_the_child_nothing_is_started,
-        every_unknown_flag_is_refused,
-        options_that_contradict_each_other_are_refused,
-        descriptors_that_are_not_open_are_refused,
-        numbers_out_of_range_are_refused,
-        numbers_that_no_flag_switches_on_do_not_matter,
-        lists_that_are_not_there_are_refused,
-        limits_that_are_none_are_refused,
-    };
-    const TTest *const sizes[] = {
-        options_of_a_wrong_size_are_refused,
-        options_of_a_later_version_are_taken_if_nothing_new_is_set,
-        options_of_a_later_version_are_refused_if_something_new_is_set,
-        error_of_a_wrong_size_is_refused,
-        error_is_cleared_by_success,
-        error_names_the_child_that_failed,
-    };
-    const TTest *const directories[] = {
-        program_starts_where_the_host_is,
-        program_starts_in_the_directory_that_is_named,
-        directory_that_is_none_fails_the_launch,
-    };
-    const TTest *const order[] = {
-        stages_come_in_their_order,
-    };
-    Suite *suite = suite_create("launch: options");
-
-    TRIAL_CASE(suite, wrong);
-    TRIAL_CASE(suite, sizes);
-    TRIAL_CASE(suite, directories);
-    TRIAL_CASE(suite, order);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: options");
 }

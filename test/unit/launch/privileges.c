@@ -33,9 +33,9 @@ static struct trial trial_for_any_user(int way)
     return trial;
 }
 
-/* ---- user and privileges ---- */
+TRIAL_CASE(privileges);
 
-START_TEST(program_has_its_user_and_groups)
+TEST(program_has_its_user_and_groups)
 {
     const uint32_t groups[] = {7, 65534, 100000};
     struct trial trial = trial_for_any_user(_i);
@@ -53,9 +53,8 @@ START_TEST(program_has_its_user_and_groups)
     expect_told("groups 7 65534 100000");
     expect_told("dumpable 1");
 }
-END_TEST
 
-START_TEST(program_has_no_supplementary_groups)
+TEST(program_has_no_supplementary_groups)
 {
     struct trial trial = trial_for_any_user(_i);
 
@@ -66,10 +65,9 @@ START_TEST(program_has_no_supplementary_groups)
     expect_told("groups");
     expect_told("uid 0 0 0");
 }
-END_TEST
 
 /* A change of user takes the parent-death signal away: it is set after it. */
-START_TEST(death_signal_outlasts_a_change_of_user)
+TEST(death_signal_outlasts_a_change_of_user)
 {
     struct trial trial = trial_for_any_user(_i);
 
@@ -84,9 +82,8 @@ START_TEST(death_signal_outlasts_a_change_of_user)
     expect_told("uid 65534 65534 65534");
     expect_told("death_signal %d", SIGUSR1);
 }
-END_TEST
 
-START_TEST(program_can_gain_no_privileges)
+TEST(program_can_gain_no_privileges)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -94,9 +91,8 @@ START_TEST(program_can_gain_no_privileges)
     trial_tells(&trial);
     expect_told("no_new_privs 1");
 }
-END_TEST
 
-START_TEST(program_is_not_randomised)
+TEST(program_is_not_randomised)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -109,9 +105,8 @@ START_TEST(program_is_not_randomised)
     expect_told("no_aslr 1");
     ck_assert_int_eq(trial.error.warning, 0);
 }
-END_TEST
 
-START_TEST(refused_personality_fails_or_warns_as_asked)
+TEST(refused_personality_fails_or_warns_as_asked)
 {
     struct trial trial = trial_of_state(_i);
     char sentence[256];
@@ -135,9 +130,8 @@ START_TEST(refused_personality_fails_or_warns_as_asked)
     trial.options.path = "/nowhere";
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute \"/nowhere\": No such file");
 }
-END_TEST
 
-/* ---- the caller's filter ---- */
+TRIAL_CASE(callers);
 
 /* getpriority(2) fails; anything else passes. */
 static const struct sock_filter no_getpriority[] = {
@@ -153,7 +147,7 @@ static void set_filter(struct trial *trial)
     trial->options.seccomp_length = sizeof(no_getpriority) / sizeof(no_getpriority[0]);
 }
 
-START_TEST(program_runs_under_its_filter)
+TEST(program_runs_under_its_filter)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -163,9 +157,8 @@ START_TEST(program_runs_under_its_filter)
     expect_told("nice -1 EPERM");
     expect_told("Seccomp 2");
 }
-END_TEST
 
-START_TEST(failure_under_a_filter_is_told)
+TEST(failure_under_a_filter_is_told)
 {
     struct trial trial = trial_of_nothing(_i);
 
@@ -174,9 +167,8 @@ START_TEST(failure_under_a_filter_is_told)
     set_filter(&trial);
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute \"/nowhere\": No such file");
 }
-END_TEST
 
-START_TEST(filter_that_is_none_is_told)
+TEST(filter_that_is_none_is_told)
 {
     const struct sock_filter wrong[] = {{.code = 0xffff}};
     const struct sock_filter endless[] = {BPF_STMT(BPF_LD | BPF_IMM, 0)};
@@ -189,7 +181,6 @@ START_TEST(filter_that_is_none_is_told)
     trial.options.seccomp_filter = endless;
     trial_fails(&trial, -EINVAL, SDB_STAGE_SECCOMP, -1, "install the seccomp filter: Invalid");
 }
-END_TEST
 
 static void filter_without_privileges(void *argument)
 {
@@ -201,13 +192,12 @@ static void filter_without_privileges(void *argument)
     trial_fails(&trial, -EACCES, SDB_STAGE_SECCOMP, -1, "install the seccomp filter: Permission");
 }
 
-START_TEST(filter_takes_privileges_or_their_renunciation)
+TEST(filter_takes_privileges_or_their_renunciation)
 {
     int way = _i;
 
     trial_in_fork(filter_without_privileges, &way);
 }
-END_TEST
 
 /* ---- the caller's hook ---- */
 
@@ -238,7 +228,7 @@ static int tell_facts(void *data)
     return facts->answer;
 }
 
-START_TEST(hook_runs_in_the_child)
+TEST(hook_runs_in_the_child)
 {
     struct trial trial = trial_for_any_user(_i);
     struct hook_facts facts = {0};
@@ -271,7 +261,6 @@ START_TEST(hook_runs_in_the_child)
     ck_assert_int_eq(seen.no_new_privs, 0);
     ck_assert_uint_eq(seen.blocked, ~(bit(SIGKILL) | bit(SIGSTOP)));
 }
-END_TEST
 
 static int hook_calls;
 
@@ -283,7 +272,7 @@ static int count_call(void *data)
 }
 
 /* Without a change of user, for which the host is forked anyway. */
-START_TEST(hook_has_memory_of_its_own)
+TEST(hook_has_memory_of_its_own)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
 
@@ -291,9 +280,8 @@ START_TEST(hook_has_memory_of_its_own)
     trial_exits(&trial, 0);
     ck_assert_int_eq(hook_calls, 0);
 }
-END_TEST
 
-START_TEST(error_of_the_hook_fails_the_launch)
+TEST(error_of_the_hook_fails_the_launch)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
     struct hook_facts facts = {.answer = -EDOM};
@@ -310,7 +298,6 @@ START_TEST(error_of_the_hook_fails_the_launch)
     facts.answer = 0;
     trial_exits(&trial, 0);
 }
-END_TEST
 
 static int die(void *data)
 {
@@ -319,7 +306,7 @@ static int die(void *data)
     return 0;
 }
 
-START_TEST(hook_that_dies_fails_the_launch)
+TEST(hook_that_dies_fails_the_launch)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
 
@@ -327,36 +314,8 @@ START_TEST(hook_that_dies_fails_the_launch)
     trial_fails(&trial, -ESRCH, SDB_STAGE_HOOK, -1, "The child was killed by SIGKILL");
     ck_assert_int_eq(trial.error.signal, SIGKILL);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const privileges[] = {
-        program_has_its_user_and_groups,
-        program_has_no_supplementary_groups,
-        death_signal_outlasts_a_change_of_user,
-        program_can_gain_no_privileges,
-        program_is_not_randomised,
-        refused_personality_fails_or_warns_as_asked,
-    };
-    const TTest *const callers[] = {
-        program_runs_under_its_filter,
-        failure_under_a_filter_is_told,
-        filter_that_is_none_is_told,
-        filter_takes_privileges_or_their_renunciation,
-        hook_runs_in_the_child,
-        hook_has_memory_of_its_own,
-        error_of_the_hook_fails_the_launch,
-        hook_that_dies_fails_the_launch,
-    };
-    Suite *suite = suite_create("launch: privileges");
-
-    TRIAL_CASE(suite, privileges);
-    TRIAL_CASE(suite, callers);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: privileges");
 }

@@ -11,9 +11,9 @@
 
 #include "trial.h"
 
-/* ---- path, arguments, environment ---- */
+TRIAL_CASE(programs);
 
-START_TEST(path_is_executed_with_argv)
+TEST(path_is_executed_with_argv)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -29,9 +29,8 @@ START_TEST(path_is_executed_with_argv)
     expect_told("argv 3 third");
     expect_told("argv 4 ");
 }
-END_TEST
 
-START_TEST(without_argv_the_path_is_the_only_argument)
+TEST(without_argv_the_path_is_the_only_argument)
 {
     struct trial trial = trial_of_state(_i);
     char variable[600];
@@ -44,9 +43,8 @@ START_TEST(without_argv_the_path_is_the_only_argument)
     expect_told("argc 1");
     expect_told("argv 0 %s", REPORT);
 }
-END_TEST
 
-START_TEST(without_path_the_first_argument_is_executed)
+TEST(without_path_the_first_argument_is_executed)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -54,9 +52,8 @@ START_TEST(without_path_the_first_argument_is_executed)
     trial_tells(&trial);
     expect_told("exe %s", REPORT);
 }
-END_TEST
 
-START_TEST(relative_path_is_meant_from_the_new_directory)
+TEST(relative_path_is_meant_from_the_new_directory)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -68,9 +65,8 @@ START_TEST(relative_path_is_meant_from_the_new_directory)
     expect_told("exe %s", trial_path("inner/program"));
     expect_told("cwd %s", trial_path("inner"));
 }
-END_TEST
 
-START_TEST(environment_is_the_hosts_by_default)
+TEST(environment_is_the_hosts_by_default)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -79,9 +75,8 @@ START_TEST(environment_is_the_hosts_by_default)
     expect_told("env SDB_TEST_VARIABLE=of the host");
     unsetenv("SDB_TEST_VARIABLE");
 }
-END_TEST
 
-START_TEST(envp_replaces_the_environment)
+TEST(envp_replaces_the_environment)
 {
     const char *envp[] = {"A=1", "B=two words", "C=", "no equals sign", NULL};
     struct trial trial = trial_of_state(_i);
@@ -94,9 +89,8 @@ START_TEST(envp_replaces_the_environment)
     expect_told("env no equals sign");
     ck_assert_int_eq(told_count("env"), 4);
 }
-END_TEST
 
-START_TEST(empty_envp_leaves_no_environment)
+TEST(empty_envp_leaves_no_environment)
 {
     const char *envp[] = {NULL};
     struct trial trial = trial_of_state(_i);
@@ -105,9 +99,8 @@ START_TEST(empty_envp_leaves_no_environment)
     trial_tells(&trial);
     ck_assert_int_eq(told_count("env"), 0);
 }
-END_TEST
 
-START_TEST(env_changes_the_environment)
+TEST(env_changes_the_environment)
 {
     const char *envp[] = {"KEEP=1", "REPLACE=old", "GO=1", "PREFIX=1", "EMPTY=x", NULL};
     const char *env[] = {"REPLACE=new", "GO",      "ADD=a=b", "ABSENT", "PRE=short", "EMPTY=",
@@ -126,9 +119,8 @@ START_TEST(env_changes_the_environment)
     expect_told("env TWICE=2");
     ck_assert_int_eq(told_count("env"), 7);
 }
-END_TEST
 
-START_TEST(env_changes_the_hosts_environment_for_the_child_only)
+TEST(env_changes_the_hosts_environment_for_the_child_only)
 {
     const char *env[] = {"SDB_TEST_ONE=child", "SDB_TEST_TWO", NULL};
     struct trial trial = trial_of_state(_i);
@@ -144,10 +136,9 @@ START_TEST(env_changes_the_hosts_environment_for_the_child_only)
     unsetenv("SDB_TEST_ONE");
     unsetenv("SDB_TEST_TWO");
 }
-END_TEST
 
 /* Only the first of several used to be taken away, and the second showed. */
-START_TEST(variable_that_stands_twice_is_taken_away_twice)
+TEST(variable_that_stands_twice_is_taken_away_twice)
 {
     const char *envp[] = {"A=1", "B=1", "A=2", "C=1", "A=3", NULL};
     const char *env[] = {"A", NULL};
@@ -160,9 +151,8 @@ START_TEST(variable_that_stands_twice_is_taken_away_twice)
     expect_told("env C=1");
     ck_assert_int_eq(told_count("env"), 2);
 }
-END_TEST
 
-START_TEST(variable_that_stands_twice_is_set_once)
+TEST(variable_that_stands_twice_is_set_once)
 {
     const char *envp[] = {"A=1", "B=1", "A=2", NULL};
     const char *env[] = {"A=new", NULL};
@@ -175,9 +165,8 @@ START_TEST(variable_that_stands_twice_is_set_once)
     expect_told("env B=1");
     ck_assert_int_eq(told_count("env"), 2);
 }
-END_TEST
 
-START_TEST(change_without_a_name_is_refused)
+TEST(change_without_a_name_is_refused)
 {
     const char *env[] = {"A=1", "=1", NULL};
     struct trial trial = trial_of(_i, "exit", "0", NULL);
@@ -187,17 +176,15 @@ START_TEST(change_without_a_name_is_refused)
     env[1] = "";
     trial_is_refused(&trial, -EINVAL, 1, "env");
 }
-END_TEST
 
-START_TEST(exit_code_comes_through)
+TEST(exit_code_comes_through)
 {
     struct trial trial = trial_of(_i, "exit", "77", NULL);
 
     trial_exits(&trial, 77);
 }
-END_TEST
 
-START_TEST(script_is_run_by_its_interpreter)
+TEST(script_is_run_by_its_interpreter)
 {
     static const char script[] = "#!" REPORT " exit\n";
     struct trial trial = trial_of_nothing(_i);
@@ -207,11 +194,10 @@ START_TEST(script_is_run_by_its_interpreter)
     trial.options.path = trial_path("script");
     trial_exits(&trial, 0);
 }
-END_TEST
 
-/* ---- an open file ---- */
+TRIAL_CASE(open_files);
 
-START_TEST(open_file_is_executed)
+TEST(open_file_is_executed)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -234,9 +220,8 @@ START_TEST(open_file_is_executed)
     expect_told("exe %s", REPORT);
     close(1000);
 }
-END_TEST
 
-START_TEST(open_file_needs_neither_path_nor_argv)
+TEST(open_file_needs_neither_path_nor_argv)
 {
     struct trial trial = trial_of_nothing(_i);
 
@@ -245,9 +230,8 @@ START_TEST(open_file_needs_neither_path_nor_argv)
     trial_exits(&trial, 120);
     close(trial.options.exec_fd);
 }
-END_TEST
 
-START_TEST(open_file_is_executed_though_its_number_is_given_to_another)
+TEST(open_file_is_executed_though_its_number_is_given_to_another)
 {
     struct trial trial = trial_of_state(_i);
     struct sdb_fd map[] = {{.target = -1, .kind = SDB_FD_NULL}};
@@ -262,9 +246,8 @@ START_TEST(open_file_is_executed_though_its_number_is_given_to_another)
     expect_fd_file(map[0].target, "/dev/null");
     close(trial.options.exec_fd);
 }
-END_TEST
 
-START_TEST(open_script_is_executed_if_it_is_in_the_map)
+TEST(open_script_is_executed_if_it_is_in_the_map)
 {
     static const char script[] = "#!" REPORT " state\n";
     struct trial trial = trial_of_nothing(_i);
@@ -287,9 +270,8 @@ START_TEST(open_script_is_executed_if_it_is_in_the_map)
     expect_told("%s", name);
     expect_told("fds 4");
 }
-END_TEST
 
-START_TEST(open_script_that_the_interpreter_could_not_read_is_not_found)
+TEST(open_script_that_the_interpreter_could_not_read_is_not_found)
 {
     static const char script[] = "#!/bin/sh\nexit 0\n";
     struct trial trial = trial_of_nothing(_i);
@@ -300,9 +282,8 @@ START_TEST(open_script_that_the_interpreter_could_not_read_is_not_found)
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute descriptor ");
     close(trial.options.exec_fd);
 }
-END_TEST
 
-START_TEST(open_file_that_is_no_program_is_an_error)
+TEST(open_file_that_is_no_program_is_an_error)
 {
     struct trial trial = trial_of_nothing(_i);
 
@@ -314,10 +295,9 @@ START_TEST(open_file_that_is_no_program_is_an_error)
     trial.options.exec_fd = -1;
     trial_is_refused(&trial, -EBADF, -1, "exec_fd");
 }
-END_TEST
 
 /* Both are names of a descriptor of the host; the fast path used to have none of those any more. */
-START_TEST(descriptor_of_the_host_is_found_by_its_name)
+TEST(descriptor_of_the_host_is_found_by_its_name)
 {
     struct trial trial = trial_of_state(_i);
     int fd = open(REPORT, O_RDONLY | O_CLOEXEC);
@@ -341,43 +321,8 @@ START_TEST(descriptor_of_the_host_is_found_by_its_name)
     close(directory_fd);
     close(fd);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const programs[] = {
-        path_is_executed_with_argv,
-        without_argv_the_path_is_the_only_argument,
-        without_path_the_first_argument_is_executed,
-        relative_path_is_meant_from_the_new_directory,
-        environment_is_the_hosts_by_default,
-        envp_replaces_the_environment,
-        empty_envp_leaves_no_environment,
-        env_changes_the_environment,
-        env_changes_the_hosts_environment_for_the_child_only,
-        variable_that_stands_twice_is_taken_away_twice,
-        variable_that_stands_twice_is_set_once,
-        change_without_a_name_is_refused,
-        exit_code_comes_through,
-        script_is_run_by_its_interpreter,
-    };
-    const TTest *const open_files[] = {
-        open_file_is_executed,
-        open_file_needs_neither_path_nor_argv,
-        open_file_is_executed_though_its_number_is_given_to_another,
-        open_script_is_executed_if_it_is_in_the_map,
-        open_script_that_the_interpreter_could_not_read_is_not_found,
-        open_file_that_is_no_program_is_an_error,
-        descriptor_of_the_host_is_found_by_its_name,
-    };
-    Suite *suite = suite_create("launch: the program");
-
-    TRIAL_CASE(suite, programs);
-    TRIAL_CASE(suite, open_files);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: the program");
 }

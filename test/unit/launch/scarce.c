@@ -34,7 +34,7 @@ static void limit(int resource, rlim_t soft)
     ck_assert_int_eq(setrlimit((__rlimit_resource_t)resource, &lowered), 0);
 }
 
-/* ---- no room ---- */
+TRIAL_CASE(no_room);
 
 static void launch_without_room_for_a_process(void *argument)
 {
@@ -50,14 +50,13 @@ static void launch_without_room_for_a_process(void *argument)
     ck_assert_int_eq(trial.error.tid, 0);
 }
 
-START_TEST(no_room_for_a_process_is_told_where_the_child_is_made)
+TEST(no_room_for_a_process_is_told_where_the_child_is_made)
 {
     int way = _i;
 
     if (trial_is_root())
         trial_in_fork(launch_without_room_for_a_process, &way);
 }
-END_TEST
 
 /* A process that the user has already. */
 static pid_t fork_as_other_user(void)
@@ -81,7 +80,7 @@ static pid_t fork_as_other_user(void)
 }
 
 /* The kernel lets the change of user pass, and refuses the exec after it. */
-START_TEST(no_room_for_a_process_of_the_new_user_is_told_by_exec)
+TEST(no_room_for_a_process_of_the_new_user_is_told_by_exec)
 {
     struct trial trial = trial_of_nothing(_i);
     const struct sdb_rlimit limits[] = {{.resource = RLIMIT_NPROC, .soft = 0, .hard = 0}};
@@ -100,7 +99,6 @@ START_TEST(no_room_for_a_process_of_the_new_user_is_told_by_exec)
     ck_assert_int_eq(kill(other, SIGKILL), 0);
     ck_assert_int_eq(waitpid(other, NULL, 0), other);
 }
-END_TEST
 
 /* Take every free descriptor from 3 on, below the limit.  @return how many */
 static int fill_descriptors(int *filled, int size)
@@ -118,7 +116,7 @@ static int fill_descriptors(int *filled, int size)
 }
 
 /* With one descriptor more each time, until there is room for all: each failure is tidy. */
-START_TEST(no_room_for_a_descriptor_is_told_and_leaves_nothing)
+TEST(no_room_for_a_descriptor_is_told_and_leaves_nothing)
 {
     enum { LIMIT = 64 };
     int filled[LIMIT];
@@ -175,7 +173,6 @@ START_TEST(no_room_for_a_descriptor_is_told_and_leaves_nothing)
     }
     ck_assert_int_ge(failures, 6);
 }
-END_TEST
 
 static void refuse_slowly(int signal, siginfo_t *info, void *context)
 {
@@ -212,7 +209,7 @@ static void refuse_to_move_descriptors(void)
  * The pidfd gets the number of a closed standard descriptor, and there is no room above: the launch
  * fails.  The program used to run for a moment all the same.
  */
-START_TEST(launch_that_fails_for_want_of_a_descriptor_runs_nothing)
+TEST(launch_that_fails_for_want_of_a_descriptor_runs_nothing)
 {
     struct trial trial = trial_of(_i, "touch", "touched", NULL);
     struct host_stdio stdio;
@@ -226,7 +223,6 @@ START_TEST(launch_that_fails_for_want_of_a_descriptor_runs_nothing)
     ck_assert_int_eq(rc, -EMFILE);
     ck_assert_int_eq(access("touched", F_OK), -1);
 }
-END_TEST
 
 /* A sanitizer has the address space to itself, and no patience with limits. */
 #ifndef TRIAL_SANITIZED
@@ -242,7 +238,7 @@ static rlim_t memory_in_use(void)
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
-START_TEST(no_memory_for_the_plan_is_told)
+TEST(no_memory_for_the_plan_is_told)
 {
     const size_t size = (size_t)16 << 20;
     struct trial trial = trial_of_nothing(_i);
@@ -266,9 +262,8 @@ START_TEST(no_memory_for_the_plan_is_told)
     ck_assert_uint_eq(trial.error.stage, SDB_STAGE_PREPARE);
     ck_assert_int_eq(trial.error.index, -1);
 }
-END_TEST
 
-START_TEST(no_memory_for_the_childs_stack_is_told)
+TEST(no_memory_for_the_childs_stack_is_told)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
     struct rlimit before;
@@ -292,11 +287,10 @@ START_TEST(no_memory_for_the_childs_stack_is_told)
     ck_assert_uint_eq(trial.error.stage, SDB_STAGE_PREPARE);
     ck_assert_int_eq(trial.error.tid, 0);
 }
-END_TEST
 
 #endif
 
-/* ---- refused system calls ---- */
+TRIAL_CASE(refusals);
 
 static void ignore(int signal)
 {
@@ -326,19 +320,17 @@ static void expect_good_launches(int way)
     ck_assert_uint_eq(missing.error.stage, SDB_STAGE_EXEC);
 }
 
-START_TEST(clone3_may_be_unknown)
+TEST(clone3_may_be_unknown)
 {
     host_refuse_syscall(SYS_clone3, ENOSYS);
     expect_good_launches(_i);
 }
-END_TEST
 
-START_TEST(clone3_may_be_forbidden)
+TEST(clone3_may_be_forbidden)
 {
     host_refuse_syscall(SYS_clone3, EPERM);
     expect_good_launches(_i);
 }
-END_TEST
 
 /* Ordinary processes that share memory are refused; threads and forks are not. */
 static void refuse_shared_memory(int error)
@@ -362,22 +354,20 @@ static void refuse_shared_memory(int error)
     ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-START_TEST(sharing_memory_may_be_forbidden)
+TEST(sharing_memory_may_be_forbidden)
 {
     refuse_shared_memory(EPERM);
     expect_good_launches(_i);
 }
-END_TEST
 
 /* As an emulator says of a clone that is neither fork, vfork nor thread. */
-START_TEST(sharing_memory_may_be_unknown)
+TEST(sharing_memory_may_be_unknown)
 {
     refuse_shared_memory(EINVAL);
     expect_good_launches(_i);
 }
-END_TEST
 
-START_TEST(pidfds_may_be_unknown_where_the_host_is_forked)
+TEST(pidfds_may_be_unknown_where_the_host_is_forked)
 {
     struct trial trial = trial_of(WAY_PORTABLE, "exit", "9", NULL);
 
@@ -390,7 +380,6 @@ START_TEST(pidfds_may_be_unknown_where_the_host_is_forked)
     ck_assert_int_eq(trial.status.code, 9);
     expect_good_launches(WAY_PORTABLE);
 }
-END_TEST
 
 /* ---- a process namespace ---- */
 
@@ -407,42 +396,14 @@ static void launch_into_new_namespace(void *argument)
 }
 
 /* The child cannot see its parent there, and used to think that it had died. */
-START_TEST(child_may_be_the_first_of_a_new_process_namespace)
+TEST(child_may_be_the_first_of_a_new_process_namespace)
 {
     int way = _i;
 
     trial_in_fork(launch_into_new_namespace, &way);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const no_room[] = {
-#ifndef TRIAL_SANITIZED
-        no_memory_for_the_plan_is_told,
-        no_memory_for_the_childs_stack_is_told,
-#endif
-        no_room_for_a_process_is_told_where_the_child_is_made,
-        no_room_for_a_process_of_the_new_user_is_told_by_exec,
-        no_room_for_a_descriptor_is_told_and_leaves_nothing,
-        launch_that_fails_for_want_of_a_descriptor_runs_nothing,
-    };
-    const TTest *const refusals[] = {
-        clone3_may_be_unknown,
-        clone3_may_be_forbidden,
-        sharing_memory_may_be_forbidden,
-        sharing_memory_may_be_unknown,
-        pidfds_may_be_unknown_where_the_host_is_forked,
-        child_may_be_the_first_of_a_new_process_namespace,
-    };
-    Suite *suite = suite_create("launch: scarcity");
-
-    TRIAL_CASE(suite, no_room);
-    TRIAL_CASE(suite, refusals);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: scarcity");
 }

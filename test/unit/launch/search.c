@@ -28,7 +28,9 @@ static struct trial trial_of_search(int way, const char *name, const char *searc
     return trial;
 }
 
-START_TEST(search_takes_the_first_directory_that_has_it)
+TRIAL_CASE(searches);
+
+TEST(search_takes_the_first_directory_that_has_it)
 {
     struct trial trial = trial_of_search(_i, "program", "nowhere:file:first:second");
 
@@ -42,9 +44,8 @@ START_TEST(search_takes_the_first_directory_that_has_it)
     trial_tells(&trial);
     expect_told("execfn first/program");
 }
-END_TEST
 
-START_TEST(search_uses_the_hosts_path)
+TEST(search_uses_the_hosts_path)
 {
     struct trial trial = trial_of_search(_i, "program-of-this-test", NULL);
     char *path = strdup(getenv("PATH"));
@@ -56,10 +57,9 @@ START_TEST(search_uses_the_hosts_path)
     setenv("PATH", path, 1);
     free(path);
 }
-END_TEST
 
 /* The child's environment is what it gets, not where it is looked for. */
-START_TEST(search_does_not_use_the_childs_path)
+TEST(search_does_not_use_the_childs_path)
 {
     struct trial trial = trial_of_search(_i, "program-of-this-test", NULL);
     const char *envp[] = {"PATH=second", NULL};
@@ -73,9 +73,8 @@ START_TEST(search_does_not_use_the_childs_path)
     setenv("PATH", path, 1);
     free(path);
 }
-END_TEST
 
-START_TEST(search_without_any_path_is_in_bin)
+TEST(search_without_any_path_is_in_bin)
 {
     struct trial trial = trial_of_nothing(_i);
     char *path = strdup(getenv("PATH"));
@@ -87,9 +86,8 @@ START_TEST(search_without_any_path_is_in_bin)
     setenv("PATH", path, 1);
     free(path);
 }
-END_TEST
 
-START_TEST(empty_directory_is_the_childs_own)
+TEST(empty_directory_is_the_childs_own)
 {
     static const char *const searches[] = {"", ":/nowhere", "/nowhere:", "/nowhere::/nowhere"};
 
@@ -104,9 +102,8 @@ START_TEST(empty_directory_is_the_childs_own)
         expect_told("exe %s", trial_path("second/program"));
     }
 }
-END_TEST
 
-START_TEST(relative_directory_is_meant_from_the_childs_own)
+TEST(relative_directory_is_meant_from_the_childs_own)
 {
     struct trial trial = trial_of_search(_i, "program", "inner");
 
@@ -116,9 +113,8 @@ START_TEST(relative_directory_is_meant_from_the_childs_own)
     trial_tells(&trial);
     expect_told("exe %s", trial_path("second/inner/program"));
 }
-END_TEST
 
-START_TEST(search_goes_on_past_a_file_that_may_not_be_executed)
+TEST(search_goes_on_past_a_file_that_may_not_be_executed)
 {
     struct trial trial = trial_of_search(_i, "program", "first:second");
 
@@ -127,9 +123,8 @@ START_TEST(search_goes_on_past_a_file_that_may_not_be_executed)
     trial_tells(&trial);
     expect_told("execfn second/program");
 }
-END_TEST
 
-START_TEST(search_that_finds_only_what_may_not_be_executed_says_so)
+TEST(search_that_finds_only_what_may_not_be_executed_says_so)
 {
     struct trial trial = trial_of_search(_i, "program", "nowhere:first:second");
 
@@ -137,9 +132,8 @@ START_TEST(search_that_finds_only_what_may_not_be_executed_says_so)
     (void)unlink("second/program");
     trial_fails(&trial, -EACCES, SDB_STAGE_EXEC, 1, "execute \"first/program\": Permission denied");
 }
-END_TEST
 
-START_TEST(search_ends_at_a_file_of_unknown_format)
+TEST(search_ends_at_a_file_of_unknown_format)
 {
     struct trial trial = trial_of_search(_i, "program", "first:second");
 
@@ -148,17 +142,15 @@ START_TEST(search_ends_at_a_file_of_unknown_format)
     trial_fails(&trial, -ENOEXEC, SDB_STAGE_EXEC, 0,
                 "execute \"first/program\": Exec format error");
 }
-END_TEST
 
-START_TEST(search_that_finds_nothing_names_what_was_asked_for)
+TEST(search_that_finds_nothing_names_what_was_asked_for)
 {
     struct trial trial = trial_of_search(_i, "no-such-program", "first:second");
 
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute \"no-such-program\": No such file");
 }
-END_TEST
 
-START_TEST(search_that_finds_a_script_without_interpreter_names_it)
+TEST(search_that_finds_a_script_without_interpreter_names_it)
 {
     static const char script[] = "#!/nowhere/interpreter\n";
     struct trial trial = trial_of_search(_i, "program", trial_path("first"));
@@ -167,9 +159,8 @@ START_TEST(search_that_finds_a_script_without_interpreter_names_it)
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, 0,
                 "first/program\" (its interpreter is missing): No such file");
 }
-END_TEST
 
-START_TEST(name_with_a_slash_is_not_searched_for)
+TEST(name_with_a_slash_is_not_searched_for)
 {
     struct trial trial = trial_of_search(_i, "./program", "first:second");
 
@@ -177,50 +168,23 @@ START_TEST(name_with_a_slash_is_not_searched_for)
     (void)unlink("program");
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute \"./program\": No such file");
 }
-END_TEST
 
-START_TEST(empty_name_is_not_searched_for)
+TEST(empty_name_is_not_searched_for)
 {
     struct trial trial = trial_of_search(_i, "", "first:second");
 
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute \"\": No such file");
 }
-END_TEST
 
-START_TEST(without_the_flag_nothing_is_searched)
+TEST(without_the_flag_nothing_is_searched)
 {
     struct trial trial = trial_of_nothing(_i);
 
     trial.argv[0] = "true";
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute \"true\": No such file");
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const searches[] = {
-        search_takes_the_first_directory_that_has_it,
-        search_uses_the_hosts_path,
-        search_does_not_use_the_childs_path,
-        search_without_any_path_is_in_bin,
-        empty_directory_is_the_childs_own,
-        relative_directory_is_meant_from_the_childs_own,
-        search_goes_on_past_a_file_that_may_not_be_executed,
-        search_that_finds_only_what_may_not_be_executed_says_so,
-        search_ends_at_a_file_of_unknown_format,
-        search_that_finds_nothing_names_what_was_asked_for,
-        search_that_finds_a_script_without_interpreter_names_it,
-        name_with_a_slash_is_not_searched_for,
-        empty_name_is_not_searched_for,
-        without_the_flag_nothing_is_searched,
-    };
-    Suite *suite = suite_create("launch: the search");
-
-    TRIAL_CASE(suite, searches);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: the search");
 }

@@ -22,9 +22,9 @@ static uint64_t bit(int signal)
     return UINT64_C(1) << (signal - 1);
 }
 
-/* ---- nothing asked for ---- */
+TRIAL_CASE(sessions);
 
-START_TEST(program_is_given_what_the_host_has)
+TEST(program_is_given_what_the_host_has)
 {
     struct trial trial = trial_of_state(_i);
     struct rlimit limit;
@@ -49,11 +49,10 @@ START_TEST(program_is_given_what_the_host_has)
         expect_told("rlimit %d %ju %ju", i, (uintmax_t)limit.rlim_cur, (uintmax_t)limit.rlim_max);
     }
 }
-END_TEST
 
 /* ---- session, group, umask ---- */
 
-START_TEST(program_leads_a_new_session)
+TEST(program_leads_a_new_session)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -63,9 +62,8 @@ START_TEST(program_leads_a_new_session)
     expect_told("pgid %d", trial.pid);
     expect_told("controlling_terminal 0");
 }
-END_TEST
 
-START_TEST(program_leads_a_new_group)
+TEST(program_leads_a_new_group)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -74,9 +72,8 @@ START_TEST(program_leads_a_new_group)
     expect_told("pgid %d", trial.pid);
     expect_told("sid %d", getsid(0));
 }
-END_TEST
 
-START_TEST(program_joins_a_group)
+TEST(program_joins_a_group)
 {
     struct trial leader = trial_of(_i, "wait", NULL, NULL);
     struct trial trial = trial_of_state(_i);
@@ -100,9 +97,8 @@ START_TEST(program_joins_a_group)
     /* There is no such group any more. */
     trial_fails(&trial, -EPERM, SDB_STAGE_GROUP, -1, "set the process group to ");
 }
-END_TEST
 
-START_TEST(program_has_its_umask)
+TEST(program_has_its_umask)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -114,11 +110,10 @@ START_TEST(program_has_its_umask)
     trial_tells(&trial);
     expect_told("umask 0777");
 }
-END_TEST
 
-/* ---- limits ---- */
+TRIAL_CASE(limits);
 
-START_TEST(program_has_its_limits)
+TEST(program_has_its_limits)
 {
     struct trial trial = trial_of_state(_i);
     struct rlimit stack;
@@ -136,10 +131,9 @@ START_TEST(program_has_its_limits)
     expect_told("rlimit %d 33 44", RLIMIT_NOFILE);
     expect_told("rlimit %d %d %ju", RLIMIT_STACK, 1 << 20, (uintmax_t)stack.rlim_max);
 }
-END_TEST
 
 /* The limit is the program's; its launch may need more descriptors. */
-START_TEST(limit_of_descriptors_does_not_hinder_the_map)
+TEST(limit_of_descriptors_does_not_hinder_the_map)
 {
     struct trial trial = trial_of_state(_i);
     const struct sdb_rlimit limits[] = {{.resource = RLIMIT_NOFILE, .soft = 5, .hard = 5}};
@@ -154,9 +148,8 @@ START_TEST(limit_of_descriptors_does_not_hinder_the_map)
     expect_fds((const int[]){0, 1, 2, 30, 31}, 5);
     expect_told("rlimit %d 5 5", RLIMIT_NOFILE);
 }
-END_TEST
 
-START_TEST(limit_that_is_refused_is_told)
+TEST(limit_that_is_refused_is_told)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
     const struct sdb_rlimit limits[] = {
@@ -167,9 +160,8 @@ START_TEST(limit_that_is_refused_is_told)
     trial.options.rlimit_count = 2;
     trial_fails(&trial, -EPERM, SDB_STAGE_RLIMITS, 1, "set resource limit 7: Operation not");
 }
-END_TEST
 
-START_TEST(program_has_its_nice_value)
+TEST(program_has_its_nice_value)
 {
     struct trial trial = trial_of_state(_i);
 
@@ -178,9 +170,8 @@ START_TEST(program_has_its_nice_value)
     trial_tells(&trial);
     expect_told("nice 19");
 }
-END_TEST
 
-START_TEST(program_runs_on_its_cpus)
+TEST(program_runs_on_its_cpus)
 {
     struct trial trial = trial_of_state(_i);
     cpu_set_t cpus;
@@ -207,7 +198,6 @@ START_TEST(program_runs_on_its_cpus)
     CPU_ZERO(&one);
     trial_fails(&trial, -EINVAL, SDB_STAGE_AFFINITY, -1, "set the CPU affinity: Invalid argument");
 }
-END_TEST
 
 /* ---- cgroup ---- */
 
@@ -226,7 +216,7 @@ static const char *cgroup_mount(void)
     return found ? directory : NULL;
 }
 
-START_TEST(program_is_in_its_cgroup)
+TEST(program_is_in_its_cgroup)
 {
     const char *mount = cgroup_mount();
     struct trial trial = trial_of_state(_i);
@@ -247,9 +237,8 @@ START_TEST(program_is_in_its_cgroup)
     trial_read_state();
     expect_told("cgroup 0::/%s", strrchr(path, '/') + 1);
 }
-END_TEST
 
-START_TEST(directory_that_is_no_cgroup_is_told)
+TEST(directory_that_is_no_cgroup_is_told)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
 
@@ -258,16 +247,15 @@ START_TEST(directory_that_is_no_cgroup_is_told)
     trial_fails(&trial, -ENOENT, SDB_STAGE_CGROUP, -1, "join the cgroup: No such file");
     close(trial.options.cgroup_fd);
 }
-END_TEST
 
-/* ---- signals ---- */
+TRIAL_CASE(signals);
 
 static void ignore(int signal)
 {
     (void)signal;
 }
 
-START_TEST(program_has_its_signal_mask)
+TEST(program_has_its_signal_mask)
 {
     struct trial trial = trial_of_state(_i);
     sigset_t blocked;
@@ -288,7 +276,6 @@ START_TEST(program_has_its_signal_mask)
     expect_told("SigBlk fffffffffffbfeff"); /* but SIGKILL and SIGSTOP */
     ck_assert_int_eq(sigprocmask(SIG_SETMASK, &before, NULL), 0);
 }
-END_TEST
 
 /* The signals that this process ignores, some of them perhaps since it was started. */
 static uint64_t ignored_signals(void)
@@ -325,55 +312,22 @@ static void change_signals(void *argument)
     expect_told("SigIgn 0000000000000000");
 }
 
-START_TEST(ignored_signals_stay_ignored_unless_reset)
+TEST(ignored_signals_stay_ignored_unless_reset)
 {
     int way = _i;
 
     trial_in_fork(change_signals, &way);
 }
-END_TEST
 
-START_TEST(ignored_signals_stay_ignored_unless_reset_without_clone3)
+TEST(ignored_signals_stay_ignored_unless_reset_without_clone3)
 {
     int way = _i;
 
     host_refuse_syscall(SYS_clone3, ENOSYS);
     trial_in_fork(change_signals, &way);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const sessions[] = {
-        program_is_given_what_the_host_has,
-        program_leads_a_new_session,
-        program_leads_a_new_group,
-        program_joins_a_group,
-        program_has_its_umask,
-    };
-    const TTest *const limits[] = {
-        program_has_its_limits,
-        limit_of_descriptors_does_not_hinder_the_map,
-        limit_that_is_refused_is_told,
-        program_has_its_nice_value,
-        program_runs_on_its_cpus,
-        program_is_in_its_cgroup,
-        directory_that_is_no_cgroup_is_told,
-    };
-    const TTest *const signals[] = {
-        program_has_its_signal_mask,
-        ignored_signals_stay_ignored_unless_reset,
-        ignored_signals_stay_ignored_unless_reset_without_clone3,
-    };
-    Suite *suite = suite_create("launch: the program's state");
-
-    TRIAL_CASE(suite, sessions);
-    TRIAL_CASE(suite, limits);
-    TRIAL_CASE(suite, signals);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: the program's state");
 }

@@ -59,9 +59,9 @@ static void read_terminal(int master, char *text, size_t count)
     text[len] = '\0';
 }
 
-/* ---- a terminal of the host's ---- */
+TRIAL_CASE(hosts);
 
-START_TEST(program_takes_the_terminal)
+TEST(program_takes_the_terminal)
 {
     struct terminal terminal = open_terminal();
     struct trial trial = trial_of_state(_i);
@@ -78,9 +78,8 @@ START_TEST(program_takes_the_terminal)
     expect_fds((const int[]){0, 1, 2}, 3);
     close_terminal(&terminal);
 }
-END_TEST
 
-START_TEST(program_takes_the_terminal_that_is_mapped_too)
+TEST(program_takes_the_terminal_that_is_mapped_too)
 {
     struct terminal terminal = open_terminal();
     struct trial trial = trial_of_state(_i);
@@ -98,9 +97,8 @@ START_TEST(program_takes_the_terminal_that_is_mapped_too)
     expect_fd_file(terminal.slave, "/dev/null");
     close_terminal(&terminal);
 }
-END_TEST
 
-START_TEST(what_is_no_terminal_cannot_be_taken)
+TEST(what_is_no_terminal_cannot_be_taken)
 {
     struct trial trial = trial_of(_i, "exit", "0", NULL);
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -111,9 +109,8 @@ START_TEST(what_is_no_terminal_cannot_be_taken)
                 "take the controlling terminal: Inappropriate ioctl");
     close(fd);
 }
-END_TEST
 
-START_TEST(terminal_that_is_not_ones_own_has_no_foreground)
+TEST(terminal_that_is_not_ones_own_has_no_foreground)
 {
     struct terminal terminal = open_terminal();
     struct trial trial = trial_of(_i, "exit", "0", NULL);
@@ -125,7 +122,6 @@ START_TEST(terminal_that_is_not_ones_own_has_no_foreground)
                 "become the terminal's foreground group: Inappropriate ioctl");
     close_terminal(&terminal);
 }
-END_TEST
 
 /* The way of shells: a job in the foreground, another in the background that takes its place. */
 static void launch_as_shell(void *argument)
@@ -166,15 +162,14 @@ static void launch_as_shell(void *argument)
     /* Closing the master would hang this process up. */
 }
 
-START_TEST(program_becomes_the_foreground_without_a_stop)
+TEST(program_becomes_the_foreground_without_a_stop)
 {
     int way = _i;
 
     trial_in_fork(launch_as_shell, &way);
 }
-END_TEST
 
-/* ---- a terminal of its own ---- */
+TRIAL_CASE(own);
 
 static struct trial trial_of_pty(struct trial trial, int32_t *master)
 {
@@ -183,7 +178,7 @@ static struct trial trial_of_pty(struct trial trial, int32_t *master)
     return trial;
 }
 
-START_TEST(program_has_a_terminal_of_its_own)
+TEST(program_has_a_terminal_of_its_own)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of_state(_i), &master);
@@ -204,9 +199,8 @@ START_TEST(program_has_a_terminal_of_its_own)
     expect_told("sid %d", trial.pid);
     expect_told("fd_mode 0 %d", O_RDWR);
 }
-END_TEST
 
-START_TEST(terminal_without_a_size_has_none)
+TEST(terminal_without_a_size_has_none)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of_state(_i), &master);
@@ -215,9 +209,8 @@ START_TEST(terminal_without_a_size_has_none)
     expect_told("terminal_size 0 0");
     close(master);
 }
-END_TEST
 
-START_TEST(map_goes_before_the_terminal)
+TEST(map_goes_before_the_terminal)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of_state(_i), &master);
@@ -235,9 +228,8 @@ START_TEST(map_goes_before_the_terminal)
     expect_told("isatty 2 1");
     ck_assert_int_eq(strncmp(told_value("fd 9"), "/dev/pts/", 9), 0);
 }
-END_TEST
 
-START_TEST(terminal_stays_the_programs_though_nothing_is_open_on_it)
+TEST(terminal_stays_the_programs_though_nothing_is_open_on_it)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of_state(_i), &master);
@@ -253,9 +245,8 @@ START_TEST(terminal_stays_the_programs_though_nothing_is_open_on_it)
     expect_told("controlling_terminal 1");
     expect_told("foreground 1");
 }
-END_TEST
 
-START_TEST(master_carries_output_and_then_its_end)
+TEST(master_carries_output_and_then_its_end)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of(_i, "echo", "hello", NULL), &master);
@@ -270,9 +261,8 @@ START_TEST(master_carries_output_and_then_its_end)
     ck_assert_int_eq(errno, EIO);
     close(master);
 }
-END_TEST
 
-START_TEST(interrupt_key_reaches_the_program)
+TEST(interrupt_key_reaches_the_program)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of(_i, "wait", NULL, NULL), &master);
@@ -286,9 +276,8 @@ START_TEST(interrupt_key_reaches_the_program)
     ck_assert_int_eq(trial.status.code, SIGINT);
     close(master);
 }
-END_TEST
 
-START_TEST(program_is_hung_up_when_its_master_is_closed)
+TEST(program_is_hung_up_when_its_master_is_closed)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of_state(_i), &master);
@@ -302,9 +291,8 @@ START_TEST(program_is_hung_up_when_its_master_is_closed)
     ck_assert_uint_eq(trial.status.how, SDB_KILLED);
     ck_assert_int_eq(trial.status.code, SIGHUP);
 }
-END_TEST
 
-START_TEST(failed_launch_hands_no_master_over)
+TEST(failed_launch_hands_no_master_over)
 {
     int32_t master = -7;
     struct trial trial = trial_of_pty(trial_of_nothing(_i), &master);
@@ -313,35 +301,8 @@ START_TEST(failed_launch_hands_no_master_over)
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "execute \"/nowhere\": No such file");
     ck_assert_int_eq(master, -7);
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const hosts[] = {
-        program_takes_the_terminal,
-        program_takes_the_terminal_that_is_mapped_too,
-        what_is_no_terminal_cannot_be_taken,
-        terminal_that_is_not_ones_own_has_no_foreground,
-        program_becomes_the_foreground_without_a_stop,
-    };
-    const TTest *const own[] = {
-        program_has_a_terminal_of_its_own,
-        terminal_without_a_size_has_none,
-        map_goes_before_the_terminal,
-        terminal_stays_the_programs_though_nothing_is_open_on_it,
-        master_carries_output_and_then_its_end,
-        interrupt_key_reaches_the_program,
-        program_is_hung_up_when_its_master_is_closed,
-        failed_launch_hands_no_master_over,
-    };
-    Suite *suite = suite_create("launch: terminals");
-
-    TRIAL_CASE(suite, hosts);
-    TRIAL_CASE(suite, own);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: terminals");
 }

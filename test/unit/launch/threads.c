@@ -57,7 +57,9 @@ static void *fork_bystanders(void *argument)
     return NULL;
 }
 
-START_TEST(sleeping_forks_of_other_threads_hold_nothing_up)
+TRIAL_CASE(threads);
+
+TEST(sleeping_forks_of_other_threads_hold_nothing_up)
 {
     struct bystanders bystanders = {.must_end = false};
     pthread_t thread;
@@ -84,7 +86,6 @@ START_TEST(sleeping_forks_of_other_threads_hold_nothing_up)
     ck_assert_int_gt(bystanders.count, 20);
     ck_assert_msg(slowest < NO_STALL_MS, "one took %d ms", (int)slowest);
 }
-END_TEST
 
 struct restless {
     volatile bool must_end;
@@ -107,7 +108,7 @@ static void *open_and_close(void *argument)
     return NULL;
 }
 
-START_TEST(descriptors_that_come_and_go_are_not_passed_on)
+TEST(descriptors_that_come_and_go_are_not_passed_on)
 {
     struct restless restless = {.must_end = false};
     struct trial trial = trial_of_nothing(_i);
@@ -131,7 +132,6 @@ START_TEST(descriptors_that_come_and_go_are_not_passed_on)
     restless.must_end = true;
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
 }
-END_TEST
 
 #define THREADS       8
 #define LAUNCHES_EACH (1000 / THREADS)
@@ -193,7 +193,7 @@ static void *launch_many(void *argument)
     return NULL;
 }
 
-START_TEST(eight_threads_launch_at_once)
+TEST(eight_threads_launch_at_once)
 {
     struct launcher launchers[THREADS];
     pthread_t threads[THREADS];
@@ -208,10 +208,9 @@ START_TEST(eight_threads_launch_at_once)
         ck_assert_msg(launchers[i].wrong < 0, "thread %d, launch %d: %d", i, launchers[i].wrong,
                       launchers[i].rc);
 }
-END_TEST
 
 /* Both ways at once, in one host. */
-START_TEST(ways_do_not_disturb_each_other)
+TEST(ways_do_not_disturb_each_other)
 {
     struct launcher launchers[4];
     pthread_t threads[4];
@@ -225,23 +224,8 @@ START_TEST(ways_do_not_disturb_each_other)
         ck_assert_int_eq(launchers[i].wrong, -1);
     }
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const threads[] = {
-        sleeping_forks_of_other_threads_hold_nothing_up,
-        descriptors_that_come_and_go_are_not_passed_on,
-        eight_threads_launch_at_once,
-        ways_do_not_disturb_each_other,
-    };
-    Suite *suite = suite_create("launch: threads");
-
-    TRIAL_CASE(suite, threads);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: threads");
 }

@@ -32,28 +32,27 @@ static void path_fails(int way, const char *path, int code, const char *words)
     trial_fails(&trial, code, SDB_STAGE_EXEC, -1, expected);
 }
 
-START_TEST(missing_program_is_not_found)
+TRIAL_CASE(failures);
+
+TEST(missing_program_is_not_found)
 {
     path_fails(_i, "/nowhere/program", -ENOENT, ": No such file or directory");
     path_fails(_i, "nowhere", -ENOENT, ": No such file or directory");
     path_fails(_i, "", -ENOENT, ": No such file or directory");
 }
-END_TEST
 
-START_TEST(directory_cannot_be_executed)
+TEST(directory_cannot_be_executed)
 {
     path_fails(_i, "/", -EACCES, ": Permission denied");
 }
-END_TEST
 
-START_TEST(file_without_permission_cannot_be_executed)
+TEST(file_without_permission_cannot_be_executed)
 {
     trial_copy_report("program", 0644);
     path_fails(_i, trial_path("program"), -EACCES, ": Permission denied");
 }
-END_TEST
 
-START_TEST(file_without_permission_for_the_new_user_cannot_be_executed)
+TEST(file_without_permission_for_the_new_user_cannot_be_executed)
 {
     struct trial trial = trial_of_path(_i, "./program");
 
@@ -66,16 +65,14 @@ START_TEST(file_without_permission_for_the_new_user_cannot_be_executed)
     trial.options.uid = NOBODY;
     trial_fails(&trial, -EACCES, SDB_STAGE_EXEC, -1, "execute \"./program\": Permission denied");
 }
-END_TEST
 
-START_TEST(path_through_a_file_is_no_directory)
+TEST(path_through_a_file_is_no_directory)
 {
     trial_write_file("file", "", 0, 0755);
     path_fails(_i, trial_path("file/program"), -ENOTDIR, ": Not a directory");
 }
-END_TEST
 
-START_TEST(too_long_a_name_is_told)
+TEST(too_long_a_name_is_told)
 {
     static char name[300];
     struct trial trial;
@@ -84,9 +81,8 @@ START_TEST(too_long_a_name_is_told)
     trial = trial_of_path(_i, name);
     trial_fails(&trial, -ENAMETOOLONG, SDB_STAGE_EXEC, -1, "xxx: File name too long");
 }
-END_TEST
 
-START_TEST(path_that_is_longer_than_the_detail_is_cut)
+TEST(path_that_is_longer_than_the_detail_is_cut)
 {
     static char path[2000];
     struct trial trial = trial_of_path(_i, path);
@@ -96,17 +92,15 @@ START_TEST(path_that_is_longer_than_the_detail_is_cut)
     trial_fails(&trial, -ENOENT, SDB_STAGE_EXEC, -1, "No such file or directory");
     ck_assert_uint_eq(strlen(trial.error.detail), SDB_ERROR_DETAIL_SIZE - 1);
 }
-END_TEST
 
-START_TEST(loop_of_symbolic_links_is_told)
+TEST(loop_of_symbolic_links_is_told)
 {
     ck_assert_int_eq(symlink("loop", "loop"), 0);
     path_fails(_i, "./loop", -ELOOP, ": Too many levels of symbolic links");
     ck_assert_int_eq(unlink("loop"), 0);
 }
-END_TEST
 
-START_TEST(file_of_unknown_format_is_told)
+TEST(file_of_unknown_format_is_told)
 {
     unsigned char foreign[sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr)] = {0};
     Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
@@ -131,9 +125,8 @@ START_TEST(file_of_unknown_format_is_told)
     trial_write_file("truncated", &header, 40, 0755);
     path_fails(_i, "./truncated", -ENOEXEC, ": Exec format error");
 }
-END_TEST
 
-START_TEST(program_that_is_open_for_writing_is_busy)
+TEST(program_that_is_open_for_writing_is_busy)
 {
     int fd;
 
@@ -142,9 +135,8 @@ START_TEST(program_that_is_open_for_writing_is_busy)
     path_fails(_i, "./program", -ETXTBSY, ": Text file busy");
     close(fd);
 }
-END_TEST
 
-START_TEST(missing_interpreter_of_a_script_is_told)
+TEST(missing_interpreter_of_a_script_is_told)
 {
     static const char script[] = "#!/nowhere/interpreter\n";
 
@@ -153,9 +145,8 @@ START_TEST(missing_interpreter_of_a_script_is_told)
                " (its interpreter is missing): No such file or directory");
     path_fails(_i, "./script", -ENOENT, " (its interpreter is missing): No such file or directory");
 }
-END_TEST
 
-START_TEST(interpreter_that_may_not_be_executed_is_told)
+TEST(interpreter_that_may_not_be_executed_is_told)
 {
     char script[600];
     int len = snprintf(script, sizeof(script), "#!%s\n", trial_path("interpreter"));
@@ -164,7 +155,6 @@ START_TEST(interpreter_that_may_not_be_executed_is_told)
     trial_write_file("script", script, (size_t)len, 0755);
     path_fails(_i, trial_path("script"), -EACCES, ": Permission denied");
 }
-END_TEST
 
 /* A small program: a header, an optional interpreter, and one segment. */
 static void write_elf(const char *name, const char *interpreter, uint64_t address)
@@ -201,25 +191,23 @@ static void write_elf(const char *name, const char *interpreter, uint64_t addres
     trial_write_file(name, &file, sizeof(file), 0755);
 }
 
-START_TEST(missing_interpreter_of_a_program_is_told)
+TEST(missing_interpreter_of_a_program_is_told)
 {
     write_elf("program", "/nowhere/ld.so", 0x400000);
     path_fails(_i, trial_path("program"), -ENOENT,
                " (its interpreter is missing): No such file or directory");
 }
-END_TEST
 
 /* The kernel finds out only after it has given up the old image: nobody is left to be told. */
-START_TEST(program_that_cannot_be_mapped_was_launched_and_dies)
+TEST(program_that_cannot_be_mapped_was_launched_and_dies)
 {
     struct trial trial = trial_of_path(_i, "./program");
 
     write_elf("program", NULL, UINT64_C(0xffff800000000000));
     trial_dies(&trial, 11 /* SIGSEGV */);
 }
-END_TEST
 
-START_TEST(interpreters_of_interpreters_have_an_end)
+TEST(interpreters_of_interpreters_have_an_end)
 {
     char name[16];
     char script[64];
@@ -236,9 +224,8 @@ START_TEST(interpreters_of_interpreters_have_an_end)
     trial_exits(&shallow, 120);
     path_fails(_i, "./script6", -ELOOP, ": Too many levels of symbolic links");
 }
-END_TEST
 
-START_TEST(one_argument_that_is_too_long_is_told)
+TEST(one_argument_that_is_too_long_is_told)
 {
     const size_t limit = 128 * 1024;
     char *argument = malloc(limit + 1);
@@ -253,9 +240,8 @@ START_TEST(one_argument_that_is_too_long_is_told)
     trial_exits(&trial, 0);
     free(argument);
 }
-END_TEST
 
-START_TEST(arguments_that_are_too_long_together_are_told)
+TEST(arguments_that_are_too_long_together_are_told)
 {
     const size_t length = 100 * 1024;
     const size_t count = 100;
@@ -275,9 +261,8 @@ START_TEST(arguments_that_are_too_long_together_are_told)
     free(argument);
     free(argv);
 }
-END_TEST
 
-START_TEST(without_a_program_nothing_is_started)
+TEST(without_a_program_nothing_is_started)
 {
     struct trial trial = trial_of_nothing(_i);
     const char *argv[] = {NULL};
@@ -288,37 +273,8 @@ START_TEST(without_a_program_nothing_is_started)
     trial.options.path = REPORT;
     trial_is_refused(&trial, -EINVAL, -1, "argv is empty");
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const failures[] = {
-        missing_program_is_not_found,
-        directory_cannot_be_executed,
-        file_without_permission_cannot_be_executed,
-        file_without_permission_for_the_new_user_cannot_be_executed,
-        path_through_a_file_is_no_directory,
-        too_long_a_name_is_told,
-        path_that_is_longer_than_the_detail_is_cut,
-        loop_of_symbolic_links_is_told,
-        file_of_unknown_format_is_told,
-        program_that_is_open_for_writing_is_busy,
-        missing_interpreter_of_a_script_is_told,
-        interpreter_that_may_not_be_executed_is_told,
-        missing_interpreter_of_a_program_is_told,
-        program_that_cannot_be_mapped_was_launched_and_dies,
-        interpreters_of_interpreters_have_an_end,
-        one_argument_that_is_too_long_is_told,
-        arguments_that_are_too_long_together_are_told,
-        without_a_program_nothing_is_started,
-    };
-    Suite *suite = suite_create("launch: what cannot be executed");
-
-    TRIAL_CASE(suite, failures);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: what cannot be executed");
 }

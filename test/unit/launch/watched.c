@@ -10,7 +10,9 @@
 
 #include "trial.h"
 
-START_TEST(program_is_launched_with_all_it_was_given)
+TRIAL_CASE(launches);
+
+TEST(program_is_launched_with_all_it_was_given)
 {
     const char *env[] = {"SDB_TEST_VARIABLE=here", NULL};
     struct trial trial = trial_of_state(_i);
@@ -31,9 +33,8 @@ START_TEST(program_is_launched_with_all_it_was_given)
     expect_fds((const int[]){0, 1, 2}, 3);
     close(output);
 }
-END_TEST
 
-START_TEST(program_is_searched_for)
+TEST(program_is_searched_for)
 {
     struct trial trial = trial_of_nothing(_i);
 
@@ -42,9 +43,8 @@ START_TEST(program_is_searched_for)
     trial.options.search_path = "/nowhere:/bin:/usr/bin";
     trial_exits(&trial, 0);
 }
-END_TEST
 
-START_TEST(data_go_through_pipes)
+TEST(data_go_through_pipes)
 {
     struct trial trial = trial_of(_i, "cat", NULL, NULL);
     int input = -1;
@@ -64,9 +64,8 @@ START_TEST(data_go_through_pipes)
     ck_assert_int_eq(trial.status.code, 0);
     close(output);
 }
-END_TEST
 
-START_TEST(failures_are_told)
+TEST(failures_are_told)
 {
     struct trial missing = trial_of_nothing(_i);
     struct trial astray = trial_of(_i, "exit", "0", NULL);
@@ -83,9 +82,8 @@ START_TEST(failures_are_told)
     unmapped.options.flags |= UINT64_C(1) << 63;
     trial_is_refused(&unmapped, -EINVAL, -1, "unknown flag");
 }
-END_TEST
 
-START_TEST(child_is_ended)
+TEST(child_is_ended)
 {
     struct trial trial = trial_of(_i, "wait", NULL, NULL);
     int input = -1;
@@ -100,7 +98,6 @@ START_TEST(child_is_ended)
     sdb_child_close(trial.child);
     close(input);
 }
-END_TEST
 
 static int succeed(void *data)
 {
@@ -108,16 +105,15 @@ static int succeed(void *data)
     return 0;
 }
 
-START_TEST(hook_is_run)
+TEST(hook_is_run)
 {
     struct trial trial = trial_of(_i, "exit", "8", NULL);
 
     trial.options.hook = succeed;
     trial_exits(&trial, 8);
 }
-END_TEST
 
-START_TEST(hundred_launches_leave_nothing)
+TEST(hundred_launches_leave_nothing)
 {
     for (int round = 0; round < 50; round++) {
         struct trial good = trial_of(_i, "exit", "1", NULL);
@@ -128,26 +124,8 @@ START_TEST(hundred_launches_leave_nothing)
         ck_assert_int_eq(trial_try(&missing), -ENOENT);
     }
 }
-END_TEST
-
-static Suite *make_suite(void)
-{
-    const TTest *const launches[] = {
-        program_is_launched_with_all_it_was_given,
-        program_is_searched_for,
-        data_go_through_pipes,
-        failures_are_told,
-        child_is_ended,
-        hook_is_run,
-        hundred_launches_leave_nothing,
-    };
-    Suite *suite = suite_create("launch: watched");
-
-    TRIAL_CASE(suite, launches);
-    return suite;
-}
 
 int main(void)
 {
-    return trial_run_suite(make_suite());
+    return trial_run_suite("launch: watched");
 }

@@ -33,18 +33,6 @@
 /* What the index of a loop says: the kernel leaves SIGPIPE out, or the library has to. */
 enum way { BY_THE_KERNEL, BY_THE_LIBRARY, WAYS };
 
-static struct leftovers before;
-
-static void begin(void)
-{
-    leftovers_note(&before);
-}
-
-static void finish(void)
-{
-    leftovers_check(&before);
-}
-
 static struct sdb_pipe *open_pipe(uint32_t flags)
 {
     struct sdb_pipe *pipe = NULL;
@@ -82,7 +70,7 @@ static int reap(pid_t pid)
     return WEXITSTATUS(status);
 }
 
-/* ---- SIGPIPE ---- */
+LEFTOVERS_CASE(pipe_host);
 
 static atomic_int handled;
 static siginfo_t last_handled;
@@ -145,7 +133,7 @@ static void send_to_nobody(void)
     sdb_pipe_close(pipe);
 }
 
-START_TEST(sending_to_nobody_does_not_kill_the_host)
+LOOP_TEST(sending_to_nobody_does_not_kill_the_host, 0, WAYS)
 {
     struct sigaction action;
 
@@ -156,9 +144,8 @@ START_TEST(sending_to_nobody_does_not_kill_the_host)
     sigaction(SIGPIPE, NULL, &action);
     ck_assert(action.sa_handler == SIG_DFL);
 }
-END_TEST
 
-START_TEST(sending_to_nobody_runs_no_handler_of_the_host)
+LOOP_TEST(sending_to_nobody_runs_no_handler_of_the_host, 0, WAYS)
 {
     struct sigaction action;
 
@@ -170,9 +157,8 @@ START_TEST(sending_to_nobody_runs_no_handler_of_the_host)
     sigaction(SIGPIPE, NULL, &action);
     ck_assert(action.sa_sigaction == on_signal);
 }
-END_TEST
 
-START_TEST(sending_to_nobody_leaves_an_ignored_sigpipe_ignored)
+LOOP_TEST(sending_to_nobody_leaves_an_ignored_sigpipe_ignored, 0, WAYS)
 {
     struct sigaction action;
 
@@ -183,9 +169,8 @@ START_TEST(sending_to_nobody_leaves_an_ignored_sigpipe_ignored)
     ck_assert(action.sa_handler == SIG_IGN);
     ck_assert(!is_blocked(SIGPIPE));
 }
-END_TEST
 
-START_TEST(sending_to_nobody_leaves_nothing_pending)
+LOOP_TEST(sending_to_nobody_leaves_nothing_pending, 0, WAYS)
 {
     take_way((enum way)_i);
     count_signal(SIGPIPE);
@@ -196,9 +181,8 @@ START_TEST(sending_to_nobody_leaves_nothing_pending)
     change_mask(SIG_UNBLOCK, SIGPIPE);
     ck_assert_int_eq(handled_count(), 0);
 }
-END_TEST
 
-START_TEST(a_sigpipe_that_is_pending_for_the_thread_stays_and_is_one)
+LOOP_TEST(a_sigpipe_that_is_pending_for_the_thread_stays_and_is_one, 0, WAYS)
 {
     const union sigval value = {.sival_int = 4711};
 
@@ -214,10 +198,9 @@ START_TEST(a_sigpipe_that_is_pending_for_the_thread_stays_and_is_one)
     ck_assert_int_eq(last_handled.si_code, SI_QUEUE);
     ck_assert_int_eq(last_handled.si_value.sival_int, value.sival_int);
 }
-END_TEST
 
 /* It was there twice, once as the library's own. */
-START_TEST(a_sigpipe_that_is_pending_for_the_process_stays_and_is_one)
+LOOP_TEST(a_sigpipe_that_is_pending_for_the_process_stays_and_is_one, 0, WAYS)
 {
     take_way((enum way)_i);
     count_signal(SIGPIPE);
@@ -228,7 +211,6 @@ START_TEST(a_sigpipe_that_is_pending_for_the_process_stays_and_is_one)
     change_mask(SIG_UNBLOCK, SIGPIPE);
     ck_assert_int_eq(handled_count(), 1);
 }
-END_TEST
 
 struct sender {
     pthread_t target;
@@ -256,7 +238,7 @@ static void *send_signals(void *data)
 }
 
 /* Signals that came at the wrong moment were doubled. */
-START_TEST(no_sigpipe_of_the_hosts_own_is_lost_or_doubled)
+LOOP_TEST(no_sigpipe_of_the_hosts_own_is_lost_or_doubled, 0, 2 * WAYS)
 {
     const enum way way = (enum way)(_i & 1);
     struct sender sender = {.target = pthread_self(), .to_thread = _i & 2, .count = 1000};
@@ -282,11 +264,10 @@ START_TEST(no_sigpipe_of_the_hosts_own_is_lost_or_doubled)
     ck_assert_int_eq(handled_count(), sender.count);
     sdb_pipe_close(pipe);
 }
-END_TEST
 
 /* ---- other signals ---- */
 
-START_TEST(a_deadline_is_kept_under_signals)
+LOOP_TEST(a_deadline_is_kept_under_signals, 0, 2)
 {
     struct sdb_pipe *pipe = open_pipe(0);
     const int timeout_ms = 150;
@@ -307,7 +288,6 @@ START_TEST(a_deadline_is_kept_under_signals)
     ck_assert_int_lt(begun, PATIENCE_MS);
     sdb_pipe_close(pipe);
 }
-END_TEST
 
 /* Interrupt a process that is blocked in a call, several times. */
 static void interrupt(pid_t pid)
@@ -320,7 +300,7 @@ static void interrupt(pid_t pid)
         _exit(3);
 }
 
-START_TEST(a_wait_goes_on_after_signals)
+LOOP_TEST(a_wait_goes_on_after_signals, 0, 2)
 {
     struct sdb_pipe *pipe = open_pipe(0);
     const pid_t host = getpid();
@@ -341,7 +321,6 @@ START_TEST(a_wait_goes_on_after_signals)
     ck_assert_int_eq(reap(pid), 0);
     sdb_pipe_close(pipe);
 }
-END_TEST
 
 static bool has_room(const struct sdb_pipe *pipe)
 {
@@ -374,7 +353,7 @@ static void send_numbered(struct sdb_pipe *pipe, int number)
     ck_assert_int_eq(sdb_pipe_send(pipe, bytes, sizeof(bytes)), 0);
 }
 
-START_TEST(a_blocked_sender_goes_on_after_signals)
+LOOP_TEST(a_blocked_sender_goes_on_after_signals, 0, WAYS)
 {
     struct sdb_pipe *pipe = open_pipe(0);
     const pid_t host = getpid();
@@ -398,9 +377,8 @@ START_TEST(a_blocked_sender_goes_on_after_signals)
     sdb_pipe_close(pipe);
     ck_assert_int_eq(reap(pid), sent);
 }
-END_TEST
 
-START_TEST(records_pass_whole_through_a_storm_of_signals)
+LOOP_TEST(records_pass_whole_through_a_storm_of_signals, 0, WAYS)
 {
     struct sdb_pipe *pipe = open_pipe(0);
     struct host_storm storm;
@@ -425,9 +403,8 @@ START_TEST(records_pass_whole_through_a_storm_of_signals)
     ck_assert_uint_gt(storms, 0);
     ck_assert_int_eq(reap(pid), sent % 251);
 }
-END_TEST
 
-START_TEST(a_pipe_that_somebody_made_non_blocking_blocks_all_the_same)
+LOOP_TEST(a_pipe_that_somebody_made_non_blocking_blocks_all_the_same, 0, WAYS)
 {
     struct sdb_pipe *pipe = open_pipe(0);
     const pid_t host = getpid();
@@ -452,7 +429,6 @@ START_TEST(a_pipe_that_somebody_made_non_blocking_blocks_all_the_same)
     sdb_pipe_close(pipe);
     ck_assert_int_eq(reap(pid), sent);
 }
-END_TEST
 
 /* ---- descriptors ---- */
 
@@ -468,7 +444,7 @@ static void expect_end(int fd, int access, int flags)
 }
 
 /* The index says which of 0, 1 and 2 are closed, and the flag. */
-START_TEST(the_ends_are_never_standard_descriptors)
+LOOP_TEST(the_ends_are_never_standard_descriptors, 0, 16)
 {
     const unsigned closed = (unsigned)_i & 7;
     const uint32_t flags = _i & 8 ? SDB_PIPE_INHERIT : 0;
@@ -485,9 +461,8 @@ START_TEST(the_ends_are_never_standard_descriptors)
     sdb_pipe_close(pipe);
     host_restore_stdio(&stdio);
 }
-END_TEST
 
-START_TEST(only_ends_that_are_to_be_inherited_survive_exec)
+TEST(only_ends_that_are_to_be_inherited_survive_exec)
 {
     struct sdb_pipe *kept = open_pipe(SDB_PIPE_INHERIT);
     struct sdb_pipe *closed = open_pipe(0);
@@ -508,9 +483,8 @@ START_TEST(only_ends_that_are_to_be_inherited_survive_exec)
     sdb_pipe_close(kept);
     sdb_pipe_close(closed);
 }
-END_TEST
 
-START_TEST(closing_twice_does_not_close_what_came_after)
+TEST(closing_twice_does_not_close_what_came_after)
 {
     struct sdb_pipe *pipe = open_pipe(0);
     const int read_fd = sdb_pipe_read_fd(pipe);
@@ -532,9 +506,8 @@ START_TEST(closing_twice_does_not_close_what_came_after)
     ck_assert_int_eq(close(write_fd), 0);
     close(null_fd);
 }
-END_TEST
 
-START_TEST(a_released_end_is_the_callers)
+LOOP_TEST(a_released_end_is_the_callers, 0, 2)
 {
     struct sdb_pipe *pipe = open_pipe(_i == 0 ? 0 : SDB_PIPE_INHERIT);
     const int expected = _i == 0 ? FD_CLOEXEC : 0;
@@ -555,9 +528,8 @@ START_TEST(a_released_end_is_the_callers)
     close(read_fd);
     close(write_fd);
 }
-END_TEST
 
-START_TEST(a_pipe_closes_what_is_left_of_it)
+LOOP_TEST(a_pipe_closes_what_is_left_of_it, 0, 3)
 {
     struct sdb_pipe *pipe = open_pipe(0);
     const int read_fd = sdb_pipe_read_fd(pipe);
@@ -571,7 +543,6 @@ START_TEST(a_pipe_closes_what_is_left_of_it)
     ck_assert_int_eq(fcntl(read_fd, F_GETFD), -1);
     ck_assert_int_eq(fcntl(write_fd, F_GETFD), -1);
 }
-END_TEST
 
 #define LIMIT 40
 
@@ -606,10 +577,10 @@ static void limit_descriptors(rlim_t soft)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-START_TEST(without_room_for_descriptors_nothing_is_left)
+LOOP_TEST(without_room_for_descriptors_nothing_is_left, 0, ROOMS)
 {
-    struct sdb_pipe *const untouched = (struct sdb_pipe *)&before;
-    struct sdb_pipe *pipe = untouched;
+    struct sdb_pipe *pipe = (struct sdb_pipe *)&pipe;
+    struct sdb_pipe *const untouched = pipe;
     int opened[LIMIT];
     int open_count = 0;
     unsigned closed = 0;
@@ -651,7 +622,6 @@ START_TEST(without_room_for_descriptors_nothing_is_left)
     for (int i = 0; i < open_count; i++)
         close(opened[i]);
 }
-END_TEST
 
 static void open_and_close(int times)
 {
@@ -664,7 +634,7 @@ static void open_and_close(int times)
     }
 }
 
-START_TEST(opening_and_closing_leaves_no_memory)
+TEST(opening_and_closing_leaves_no_memory)
 {
     size_t used;
 
@@ -673,7 +643,6 @@ START_TEST(opening_and_closing_leaves_no_memory)
     open_and_close(10000);
     ck_assert_uint_eq(mallinfo2().uordblks, used);
 }
-END_TEST
 
 /* ---- forks of a program with threads ---- */
 
@@ -692,7 +661,7 @@ static void *hammer_malloc(void *data)
 }
 
 /* A child that is forked while a thread holds a lock of the C library must not need that lock. */
-START_TEST(a_forked_child_of_a_program_with_threads_can_use_it)
+TEST(a_forked_child_of_a_program_with_threads_can_use_it)
 {
     pthread_t threads[HAMMERS];
 
@@ -729,45 +698,8 @@ START_TEST(a_forked_child_of_a_program_with_threads_can_use_it)
     for (int i = 0; i < HAMMERS; i++)
         pthread_join(threads[i], NULL);
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("pipe_host");
-    TCase *tests = tcase_create("pipe_host");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, begin, finish);
-    tcase_set_timeout(tests, 60);
-
-    tcase_add_loop_test(tests, sending_to_nobody_does_not_kill_the_host, 0, WAYS);
-    tcase_add_loop_test(tests, sending_to_nobody_runs_no_handler_of_the_host, 0, WAYS);
-    tcase_add_loop_test(tests, sending_to_nobody_leaves_an_ignored_sigpipe_ignored, 0, WAYS);
-    tcase_add_loop_test(tests, sending_to_nobody_leaves_nothing_pending, 0, WAYS);
-    tcase_add_loop_test(tests, a_sigpipe_that_is_pending_for_the_thread_stays_and_is_one, 0, WAYS);
-    tcase_add_loop_test(tests, a_sigpipe_that_is_pending_for_the_process_stays_and_is_one, 0, WAYS);
-    tcase_add_loop_test(tests, no_sigpipe_of_the_hosts_own_is_lost_or_doubled, 0, 2 * WAYS);
-    tcase_add_loop_test(tests, a_deadline_is_kept_under_signals, 0, 2);
-    tcase_add_loop_test(tests, a_wait_goes_on_after_signals, 0, 2);
-    tcase_add_loop_test(tests, a_blocked_sender_goes_on_after_signals, 0, WAYS);
-    tcase_add_loop_test(tests, records_pass_whole_through_a_storm_of_signals, 0, WAYS);
-    tcase_add_loop_test(tests, a_pipe_that_somebody_made_non_blocking_blocks_all_the_same, 0, WAYS);
-    tcase_add_loop_test(tests, the_ends_are_never_standard_descriptors, 0, 16);
-    tcase_add_test(tests, only_ends_that_are_to_be_inherited_survive_exec);
-    tcase_add_test(tests, closing_twice_does_not_close_what_came_after);
-    tcase_add_loop_test(tests, a_released_end_is_the_callers, 0, 2);
-    tcase_add_loop_test(tests, a_pipe_closes_what_is_left_of_it, 0, 3);
-    tcase_add_loop_test(tests, without_room_for_descriptors_nothing_is_left, 0, ROOMS);
-    tcase_add_test(tests, opening_and_closing_leaves_no_memory);
-    tcase_add_test(tests, a_forked_child_of_a_program_with_threads_can_use_it);
-    suite_add_tcase(suite, tests);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite("pipe_host");
 }

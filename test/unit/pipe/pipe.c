@@ -27,12 +27,11 @@
 #define PATIENCE_MS 20000
 #define HEADER_SIZE 4 /* what a record takes in the pipe beyond its bytes */
 
-static struct leftovers before;
 static struct sdb_pipe *channel;
 
 static void begin(void)
 {
-    leftovers_note(&before);
+    leftovers_take_stock();
     channel = NULL;
     ck_assert_int_eq(sdb_pipe_open(0, &channel), 0);
 }
@@ -40,8 +39,10 @@ static void begin(void)
 static void finish(void)
 {
     sdb_pipe_close(channel);
-    leftovers_check(&before);
+    leftovers_check_stock();
 }
+
+static const struct suite_kind pipe_case = {.set_up = begin, .tear_down = finish};
 
 /* Fork a child that ends with its parent. */
 static pid_t fork_child(void)
@@ -122,9 +123,9 @@ static void write_foreign(const void *bytes, size_t len)
     ck_assert_int_eq(write(sdb_pipe_write_fd(channel), bytes, len), (ssize_t)len);
 }
 
-/* ---- notify and wait ---- */
+SUITE_CASE(pipe, pipe_case);
 
-START_TEST(a_child_notifies_its_parent)
+LOOP_TEST(a_child_notifies_its_parent, 0, 3)
 {
     const int timeouts_ms[] = {-1, PATIENCE_MS, INT_MAX};
     pid_t pid = fork_child();
@@ -137,9 +138,8 @@ START_TEST(a_child_notifies_its_parent)
     ck_assert_int_eq(sdb_pipe_wait(channel, timeouts_ms[_i]), 0);
     reap(pid);
 }
-END_TEST
 
-START_TEST(a_parent_notifies_its_child)
+LOOP_TEST(a_parent_notifies_its_child, 0, 2)
 {
     pid_t pid = fork_child();
 
@@ -155,9 +155,8 @@ START_TEST(a_parent_notifies_its_child)
     sdb_pipe_close_write(channel);
     reap(pid);
 }
-END_TEST
 
-START_TEST(a_blocked_wait_ends_with_the_notification)
+LOOP_TEST(a_blocked_wait_ends_with_the_notification, 0, 2)
 {
     const pid_t host = getpid();
     pid_t pid = fork_child();
@@ -175,9 +174,8 @@ START_TEST(a_blocked_wait_ends_with_the_notification)
     ck_assert_int_lt(host_now_ms() - begun, PATIENCE_MS / 2);
     reap(pid);
 }
-END_TEST
 
-START_TEST(each_notification_is_taken_once)
+TEST(each_notification_is_taken_once)
 {
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(sdb_pipe_notify(channel), 0);
@@ -185,9 +183,8 @@ START_TEST(each_notification_is_taken_once)
         ck_assert_int_eq(sdb_pipe_wait(channel, i == 0 ? -1 : 0), 0);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
 }
-END_TEST
 
-START_TEST(a_wait_of_no_time_only_looks)
+TEST(a_wait_of_no_time_only_looks)
 {
     char byte;
 
@@ -196,9 +193,8 @@ START_TEST(a_wait_of_no_time_only_looks)
     ck_assert_int_eq(sdb_pipe_notify(channel), 0);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
 }
-END_TEST
 
-START_TEST(a_deadline_is_not_early)
+LOOP_TEST(a_deadline_is_not_early, 0, 5)
 {
     const int timeouts_ms[] = {1, 2, 7, 30, 100};
     const int timeout_ms = timeouts_ms[_i];
@@ -213,7 +209,6 @@ START_TEST(a_deadline_is_not_early)
     ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, timeout_ms), -ETIMEDOUT);
     ck_assert_int_ge(host_now_ms() - begun, 2 * timeout_ms - 1);
 }
-END_TEST
 
 /* @return how long a wait of 40 ms takes that begins just before a second does */
 static int64_t wait_across_a_second(void)
@@ -231,7 +226,7 @@ static int64_t wait_across_a_second(void)
     return host_now_ms() - begun;
 }
 
-START_TEST(a_deadline_in_the_next_second_is_neither_early_nor_a_second_late)
+TEST(a_deadline_in_the_next_second_is_neither_early_nor_a_second_late)
 {
     int64_t shortest_ms = INT64_MAX;
 
@@ -245,13 +240,12 @@ START_TEST(a_deadline_in_the_next_second_is_neither_early_nor_a_second_late)
     }
     ck_assert_int_lt(shortest_ms, 500);
 }
-END_TEST
 
 /* ---- the end of the other side ---- */
 
 enum child_end { EXITS, IS_KILLED, EXECUTES, ENDINGS };
 
-START_TEST(an_end_without_notification_is_told_from_one)
+LOOP_TEST(an_end_without_notification_is_told_from_one, 0, ENDINGS)
 {
     const enum child_end how = (enum child_end)_i;
     pid_t pid = fork_child();
@@ -277,9 +271,8 @@ START_TEST(an_end_without_notification_is_told_from_one)
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, how == EXITS ? 0 : SIGKILL);
 }
-END_TEST
 
-START_TEST(a_notification_outlives_its_sender)
+TEST(a_notification_outlives_its_sender)
 {
     pid_t pid = fork_child();
 
@@ -290,9 +283,8 @@ START_TEST(a_notification_outlives_its_sender)
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
 }
-END_TEST
 
-START_TEST(the_own_write_end_counts_as_a_sender)
+TEST(the_own_write_end_counts_as_a_sender)
 {
     pid_t pid = fork_child();
 
@@ -303,9 +295,8 @@ START_TEST(the_own_write_end_counts_as_a_sender)
     sdb_pipe_close_write(channel);
     ck_assert_int_eq(sdb_pipe_wait(channel, 20), -EPIPE);
 }
-END_TEST
 
-START_TEST(a_wait_ends_when_the_last_sender_does)
+TEST(a_wait_ends_when_the_last_sender_does)
 {
     pid_t pid = fork_child();
     pid_t waiter;
@@ -326,7 +317,6 @@ START_TEST(a_wait_ends_when_the_last_sender_does)
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
     reap(waiter);
 }
-END_TEST
 
 /* ---- records ---- */
 
@@ -334,7 +324,7 @@ static const size_t record_sizes[] = {
     0, 1, 2, 3, 4, 5, 100, 255, 256, 1023, 2048, 4091, SDB_PIPE_RECORD_MAX};
 #define RECORD_SIZES (sizeof(record_sizes) / sizeof(record_sizes[0]))
 
-START_TEST(a_record_arrives_as_it_was_sent)
+LOOP_TEST(a_record_arrives_as_it_was_sent, 0, RECORD_SIZES)
 {
     const size_t len = record_sizes[_i];
     unsigned char bytes[SDB_PIPE_RECORD_MAX + 8];
@@ -347,9 +337,8 @@ START_TEST(a_record_arrives_as_it_was_sent)
         ck_assert_uint_eq(bytes[i], 0xee);
     ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -ETIMEDOUT);
 }
-END_TEST
 
-START_TEST(a_buffer_of_just_the_size_is_enough)
+LOOP_TEST(a_buffer_of_just_the_size_is_enough, 0, RECORD_SIZES)
 {
     const size_t len = record_sizes[_i];
     unsigned char *bytes = malloc(len ? len : 1); /* so that a sanitizer sees what is past it */
@@ -360,9 +349,8 @@ START_TEST(a_buffer_of_just_the_size_is_enough)
     ck_assert(is_filled(bytes, len, 6));
     free(bytes);
 }
-END_TEST
 
-START_TEST(a_longer_record_is_refused_and_nothing_sent)
+TEST(a_longer_record_is_refused_and_nothing_sent)
 {
     static const unsigned char bytes[SDB_PIPE_RECORD_MAX + 1];
 
@@ -371,18 +359,16 @@ START_TEST(a_longer_record_is_refused_and_nothing_sent)
     ck_assert_int_eq(sdb_pipe_send(channel, bytes, (size_t)INT_MAX + 1), -EMSGSIZE);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
 }
-END_TEST
 
-START_TEST(records_keep_their_order_and_borders)
+TEST(records_keep_their_order_and_borders)
 {
     for (unsigned i = 0; i < RECORD_SIZES; i++)
         send_filled(record_sizes[i], i);
     for (unsigned i = 0; i < RECORD_SIZES; i++)
         expect_filled(record_sizes[i], i);
 }
-END_TEST
 
-START_TEST(too_small_a_buffer_keeps_the_record)
+LOOP_TEST(too_small_a_buffer_keeps_the_record, 0, RECORD_SIZES)
 {
     const size_t len = record_sizes[_i];
     unsigned char bytes[SDB_PIPE_RECORD_MAX];
@@ -400,9 +386,8 @@ START_TEST(too_small_a_buffer_keeps_the_record)
     expect_filled(len, 7);
     expect_filled(10, 8);
 }
-END_TEST
 
-START_TEST(a_wait_leaves_a_record_with_bytes)
+TEST(a_wait_leaves_a_record_with_bytes)
 {
     send_filled(10, 1);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
@@ -410,9 +395,8 @@ START_TEST(a_wait_leaves_a_record_with_bytes)
     expect_filled(10, 1);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
 }
-END_TEST
 
-START_TEST(a_notification_behind_a_record_waits_its_turn)
+TEST(a_notification_behind_a_record_waits_its_turn)
 {
     send_filled(10, 1);
     ck_assert_int_eq(sdb_pipe_notify(channel), 0);
@@ -423,9 +407,8 @@ START_TEST(a_notification_behind_a_record_waits_its_turn)
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
     expect_filled(20, 2);
 }
-END_TEST
 
-START_TEST(a_record_of_no_bytes_is_a_notification)
+TEST(a_record_of_no_bytes_is_a_notification)
 {
     char byte = 'x';
 
@@ -435,9 +418,8 @@ START_TEST(a_record_of_no_bytes_is_a_notification)
     ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, 0), 0);
     ck_assert_int_eq(byte, 'x');
 }
-END_TEST
 
-START_TEST(a_kept_record_is_still_there_after_its_sender)
+TEST(a_kept_record_is_still_there_after_its_sender)
 {
     struct pollfd polled = {.fd = sdb_pipe_read_fd(channel), .events = POLLIN};
 
@@ -449,9 +431,8 @@ START_TEST(a_kept_record_is_still_there_after_its_sender)
     expect_filled(100, 3);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
 }
-END_TEST
 
-START_TEST(poll_tells_when_something_can_be_taken)
+TEST(poll_tells_when_something_can_be_taken)
 {
     struct pollfd polled = {.fd = sdb_pipe_read_fd(channel), .events = POLLIN};
 
@@ -461,14 +442,13 @@ START_TEST(poll_tells_when_something_can_be_taken)
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
     ck_assert_int_eq(poll(&polled, 1, 0), 0);
 }
-END_TEST
 
 /* ---- bytes that are not ours ---- */
 
 /*
  * Fewer bytes than a header once made the reader wait for the rest of it, past any deadline.
  */
-START_TEST(foreign_bytes_are_refused_without_waiting_for_more)
+LOOP_TEST(foreign_bytes_are_refused_without_waiting_for_more, 1, 10)
 {
     static const char text[] = "Segmentation fault\n";
     char bytes[64];
@@ -476,9 +456,8 @@ START_TEST(foreign_bytes_are_refused_without_waiting_for_more)
     write_foreign(text, (size_t)_i);
     ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), _i % 2 ? -1 : 0), -EPROTO);
 }
-END_TEST
 
-START_TEST(foreign_bytes_before_the_end_are_refused)
+LOOP_TEST(foreign_bytes_before_the_end_are_refused, 1, 10)
 {
     static const char text[] = "Segmentation fault\n";
 
@@ -486,7 +465,6 @@ START_TEST(foreign_bytes_before_the_end_are_refused)
     sdb_pipe_close_write(channel);
     ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EPROTO);
 }
-END_TEST
 
 /* Take what a record is sent as out of the pipe. */
 static void read_raw(size_t len, unsigned char *raw)
@@ -496,7 +474,7 @@ static void read_raw(size_t len, unsigned char *raw)
                      (ssize_t)(HEADER_SIZE + len));
 }
 
-START_TEST(a_header_without_all_its_bytes_is_refused_without_waiting)
+LOOP_TEST(a_header_without_all_its_bytes_is_refused_without_waiting, 0, 4)
 {
     const bool closed = _i & 1;
     const size_t bytes_there = _i & 2 ? 40 : 0;
@@ -509,9 +487,8 @@ START_TEST(a_header_without_all_its_bytes_is_refused_without_waiting)
         sdb_pipe_close_write(channel);
     ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), -1), -EPROTO);
 }
-END_TEST
 
-START_TEST(a_header_of_more_than_a_record_is_refused)
+TEST(a_header_of_more_than_a_record_is_refused)
 {
     unsigned char raw[HEADER_SIZE + SDB_PIPE_RECORD_MAX];
     unsigned char bytes[SDB_PIPE_RECORD_MAX + 1] = {0};
@@ -524,10 +501,9 @@ START_TEST(a_header_of_more_than_a_record_is_refused)
     write_foreign(bytes, sizeof(bytes));
     ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -EPROTO);
 }
-END_TEST
 
 /* Numbers that somebody writes in binary look like lengths. */
-START_TEST(a_length_alone_is_no_header)
+TEST(a_length_alone_is_no_header)
 {
     const uint32_t lengths[] = {0, 1, 2, 100};
     unsigned char bytes[100] = {0};
@@ -537,14 +513,13 @@ START_TEST(a_length_alone_is_no_header)
         ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -EPROTO);
     }
 }
-END_TEST
 
 /* ---- errors ---- */
 
-START_TEST(open_refuses_what_cannot_be_right)
+TEST(open_refuses_what_cannot_be_right)
 {
-    struct sdb_pipe *const untouched = (struct sdb_pipe *)&before;
-    struct sdb_pipe *pipe = untouched;
+    struct sdb_pipe *pipe = (struct sdb_pipe *)&pipe;
+    struct sdb_pipe *const untouched = pipe;
 
     ck_assert_int_eq(sdb_pipe_open(0, NULL), -EINVAL);
     ck_assert_int_eq(sdb_pipe_open(SDB_PIPE_INHERIT, NULL), -EINVAL);
@@ -554,9 +529,8 @@ START_TEST(open_refuses_what_cannot_be_right)
     }
     ck_assert_ptr_eq(pipe, untouched);
 }
-END_TEST
 
-START_TEST(no_pipe_is_an_invalid_argument)
+TEST(no_pipe_is_an_invalid_argument)
 {
     char byte = 0;
 
@@ -572,9 +546,8 @@ START_TEST(no_pipe_is_an_invalid_argument)
     sdb_pipe_close_write(NULL);
     sdb_pipe_close(NULL);
 }
-END_TEST
 
-START_TEST(bytes_from_or_to_nowhere_are_an_invalid_argument)
+TEST(bytes_from_or_to_nowhere_are_an_invalid_argument)
 {
     send_filled(1, 0);
     ck_assert_int_eq(sdb_pipe_send(channel, NULL, 1), -EINVAL);
@@ -582,9 +555,8 @@ START_TEST(bytes_from_or_to_nowhere_are_an_invalid_argument)
     expect_filled(1, 0);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
 }
-END_TEST
 
-START_TEST(a_closed_read_end_is_a_bad_descriptor)
+LOOP_TEST(a_closed_read_end_is_a_bad_descriptor, 0, 2)
 {
     char byte;
 
@@ -598,9 +570,8 @@ START_TEST(a_closed_read_end_is_a_bad_descriptor)
     ck_assert_int_eq(sdb_pipe_release_read(channel), -EBADF);
     ck_assert_int_ge(sdb_pipe_write_fd(channel), 3);
 }
-END_TEST
 
-START_TEST(a_closed_write_end_is_a_bad_descriptor)
+LOOP_TEST(a_closed_write_end_is_a_bad_descriptor, 0, 2)
 {
     if (_i == 0)
         sdb_pipe_close_write(channel);
@@ -612,27 +583,24 @@ START_TEST(a_closed_write_end_is_a_bad_descriptor)
     ck_assert_int_eq(sdb_pipe_release_write(channel), -EBADF);
     ck_assert_int_ge(sdb_pipe_read_fd(channel), 3);
 }
-END_TEST
 
-START_TEST(a_kept_record_does_not_outlive_the_read_end)
+TEST(a_kept_record_does_not_outlive_the_read_end)
 {
     send_filled(10, 0);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
     sdb_pipe_close_read(channel);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADF);
 }
-END_TEST
 
-START_TEST(sending_to_nobody_is_told)
+TEST(sending_to_nobody_is_told)
 {
     sdb_pipe_close_read(channel);
     ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
     ck_assert_int_eq(sdb_pipe_send(channel, "x", 1), -EPIPE);
     ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
 }
-END_TEST
 
-START_TEST(sending_goes_on_while_another_process_can_receive)
+TEST(sending_goes_on_while_another_process_can_receive)
 {
     pid_t pid = fork_child();
 
@@ -646,11 +614,10 @@ START_TEST(sending_goes_on_while_another_process_can_receive)
     reap(pid);
     ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
 }
-END_TEST
 
 /* ---- errno ---- */
 
-START_TEST(success_leaves_errno_alone)
+LOOP_TEST(success_leaves_errno_alone, 0, 2)
 {
     struct sdb_pipe *pipe = NULL;
     char byte = 'b';
@@ -675,9 +642,8 @@ START_TEST(success_leaves_errno_alone)
     KEEPS_ERRNO((sdb_pipe_close(pipe), 0));
 #undef KEEPS_ERRNO
 }
-END_TEST
 
-START_TEST(failures_leave_errno_alone_too)
+TEST(failures_leave_errno_alone_too)
 {
     char byte;
 
@@ -688,7 +654,6 @@ START_TEST(failures_leave_errno_alone_too)
     ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
     ck_assert_int_eq(errno, ENOTTY);
 }
-END_TEST
 
 /* ---- a full pipe, and many writers ---- */
 
@@ -699,7 +664,7 @@ static bool has_room(void)
     return poll(&polled, 1, 0) == 1 && (polled.revents & POLLOUT);
 }
 
-START_TEST(a_full_pipe_blocks_the_sender_until_something_is_received)
+LOOP_TEST(a_full_pipe_blocks_the_sender_until_something_is_received, 0, 2)
 {
     const size_t len = _i == 0 ? 0 : SDB_PIPE_RECORD_MAX;
     volatile int *sent =
@@ -745,9 +710,8 @@ START_TEST(a_full_pipe_blocks_the_sender_until_something_is_received)
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
     munmap((void *)(uintptr_t)sent, sizeof(*sent));
 }
-END_TEST
 
-START_TEST(a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more)
+TEST(a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more)
 {
     pid_t pid;
 
@@ -763,7 +727,6 @@ START_TEST(a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more)
     sdb_pipe_close_read(channel);
     reap(pid);
 }
-END_TEST
 
 #define WRITERS 8
 #define RECORDS 1000
@@ -797,7 +760,7 @@ static _Noreturn void write_numbered(uint32_t writer)
     _exit(0);
 }
 
-START_TEST(records_of_many_writers_stay_whole)
+TEST(records_of_many_writers_stay_whole)
 {
     unsigned char bytes[SDB_PIPE_RECORD_MAX];
     uint32_t next[WRITERS] = {0};
@@ -826,64 +789,8 @@ START_TEST(records_of_many_writers_stay_whole)
     for (int i = 0; i < WRITERS; i++)
         reap(writers[i]);
 }
-END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("pipe");
-    TCase *tests = tcase_create("pipe");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, begin, finish);
-    tcase_set_timeout(tests, 60);
-
-    tcase_add_loop_test(tests, a_child_notifies_its_parent, 0, 3);
-    tcase_add_loop_test(tests, a_parent_notifies_its_child, 0, 2);
-    tcase_add_loop_test(tests, a_blocked_wait_ends_with_the_notification, 0, 2);
-    tcase_add_test(tests, each_notification_is_taken_once);
-    tcase_add_test(tests, a_wait_of_no_time_only_looks);
-    tcase_add_loop_test(tests, a_deadline_is_not_early, 0, 5);
-    tcase_add_test(tests, a_deadline_in_the_next_second_is_neither_early_nor_a_second_late);
-    tcase_add_loop_test(tests, an_end_without_notification_is_told_from_one, 0, ENDINGS);
-    tcase_add_test(tests, a_notification_outlives_its_sender);
-    tcase_add_test(tests, the_own_write_end_counts_as_a_sender);
-    tcase_add_test(tests, a_wait_ends_when_the_last_sender_does);
-    tcase_add_loop_test(tests, a_record_arrives_as_it_was_sent, 0, RECORD_SIZES);
-    tcase_add_loop_test(tests, a_buffer_of_just_the_size_is_enough, 0, RECORD_SIZES);
-    tcase_add_test(tests, a_longer_record_is_refused_and_nothing_sent);
-    tcase_add_test(tests, records_keep_their_order_and_borders);
-    tcase_add_loop_test(tests, too_small_a_buffer_keeps_the_record, 0, RECORD_SIZES);
-    tcase_add_test(tests, a_wait_leaves_a_record_with_bytes);
-    tcase_add_test(tests, a_notification_behind_a_record_waits_its_turn);
-    tcase_add_test(tests, a_record_of_no_bytes_is_a_notification);
-    tcase_add_test(tests, a_kept_record_is_still_there_after_its_sender);
-    tcase_add_test(tests, poll_tells_when_something_can_be_taken);
-    tcase_add_loop_test(tests, foreign_bytes_are_refused_without_waiting_for_more, 1, 10);
-    tcase_add_loop_test(tests, foreign_bytes_before_the_end_are_refused, 1, 10);
-    tcase_add_loop_test(tests, a_header_without_all_its_bytes_is_refused_without_waiting, 0, 4);
-    tcase_add_test(tests, a_header_of_more_than_a_record_is_refused);
-    tcase_add_test(tests, a_length_alone_is_no_header);
-    tcase_add_test(tests, open_refuses_what_cannot_be_right);
-    tcase_add_test(tests, no_pipe_is_an_invalid_argument);
-    tcase_add_test(tests, bytes_from_or_to_nowhere_are_an_invalid_argument);
-    tcase_add_loop_test(tests, a_closed_read_end_is_a_bad_descriptor, 0, 2);
-    tcase_add_loop_test(tests, a_closed_write_end_is_a_bad_descriptor, 0, 2);
-    tcase_add_test(tests, a_kept_record_does_not_outlive_the_read_end);
-    tcase_add_test(tests, sending_to_nobody_is_told);
-    tcase_add_test(tests, sending_goes_on_while_another_process_can_receive);
-    tcase_add_loop_test(tests, success_leaves_errno_alone, 0, 2);
-    tcase_add_test(tests, failures_leave_errno_alone_too);
-    tcase_add_loop_test(tests, a_full_pipe_blocks_the_sender_until_something_is_received, 0, 2);
-    tcase_add_test(tests, a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more);
-    tcase_add_test(tests, records_of_many_writers_stay_whole);
-    suite_add_tcase(suite, tests);
-
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    if (srunner_ntests_run(runner) == 0)
-        failed = 1;
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite("pipe");
 }

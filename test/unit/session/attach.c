@@ -25,9 +25,9 @@ static void detach(struct sdb_process *process)
     ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
 }
 
-/* ---- many threads ---- */
+HOLDING_CASE(many_threads);
 
-START_TEST(all_threads_of_a_process_are_held)
+TEST(all_threads_of_a_process_are_held)
 {
     struct target busy = start_busy("idle", "200", NULL);
     int tids[512];
@@ -54,9 +54,8 @@ START_TEST(all_threads_of_a_process_are_held)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
-START_TEST(two_hundred_times_attached_held_and_let_go)
+TEST(two_hundred_times_attached_held_and_let_go)
 {
     struct target busy = start_busy("idle", "8", NULL);
 
@@ -81,9 +80,8 @@ START_TEST(two_hundred_times_attached_held_and_let_go)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
-START_TEST(a_held_process_of_many_threads_can_be_killed_with_its_release)
+TEST(a_held_process_of_many_threads_can_be_killed_with_its_release)
 {
     struct target busy = start_busy("churn", "3", NULL);
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -101,9 +99,8 @@ START_TEST(a_held_process_of_many_threads_can_be_killed_with_its_release)
     close_target(&busy);
     finish();
 }
-END_TEST
 
-/* ---- stopped ---- */
+HOLDING_CASE(stopped);
 
 static void expect_stopped(int pid)
 {
@@ -114,7 +111,7 @@ static void expect_stopped(int pid)
         await_state(tids[i], 'T');
 }
 
-START_TEST(a_stopped_process_of_many_threads_stays_stopped)
+TEST(a_stopped_process_of_many_threads_stays_stopped)
 {
     struct target busy = start_busy("idle", "10", NULL);
 
@@ -137,9 +134,8 @@ START_TEST(a_stopped_process_of_many_threads_stays_stopped)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
-START_TEST(a_sigcont_while_a_stopped_process_is_held_counts)
+TEST(a_sigcont_while_a_stopped_process_is_held_counts)
 {
     struct target busy = start_busy("idle", "4", NULL);
 
@@ -159,9 +155,8 @@ START_TEST(a_sigcont_while_a_stopped_process_is_held_counts)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
-START_TEST(a_process_can_be_left_stopped_with_all_its_threads)
+TEST(a_process_can_be_left_stopped_with_all_its_threads)
 {
     struct target busy = start_busy("idle", "4", NULL);
 
@@ -179,9 +174,8 @@ START_TEST(a_process_can_be_left_stopped_with_all_its_threads)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
-/* ---- asleep ---- */
+HOLDING_CASE(asleep);
 
 /* @return whether it was late, which a busy machine may be the reason of */
 static bool disturb_sleeps(int release_in_between)
@@ -207,7 +201,7 @@ static bool disturb_sleeps(int release_in_between)
     return is_late;
 }
 
-START_TEST(sleeps_go_on_and_end_on_time)
+TEST(sleeps_go_on_and_end_on_time)
 {
     begin(_i);
     for (int resumed = 0; resumed < 2; resumed++) {
@@ -219,9 +213,8 @@ START_TEST(sleeps_go_on_and_end_on_time)
     }
     finish();
 }
-END_TEST
 
-/* ---- in vfork ---- */
+HOLDING_CASE(in_vfork);
 
 static const char *const linger_ways[] = {"exit", "exec"};
 
@@ -245,7 +238,7 @@ static void expect_end_of_released(struct target *busy)
     close_target(busy);
 }
 
-START_TEST(a_process_in_vfork_can_be_attached_to_and_let_go)
+TEST(a_process_in_vfork_can_be_attached_to_and_let_go)
 {
     begin(_i);
     for (int round = 0; round < rounds(20); round++) {
@@ -262,9 +255,8 @@ START_TEST(a_process_in_vfork_can_be_attached_to_and_let_go)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_process_in_vfork_is_held_once_it_has_left_it)
+TEST(a_process_in_vfork_is_held_once_it_has_left_it)
 {
     begin(_i);
     for (int round = 0; round < rounds(20); round++) {
@@ -296,9 +288,8 @@ START_TEST(a_process_in_vfork_is_held_once_it_has_left_it)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_session_can_end_while_a_process_waits_in_vfork)
+TEST(a_session_can_end_while_a_process_waits_in_vfork)
 {
     for (int round = 0; round < 4; round++) {
         struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -316,11 +307,10 @@ START_TEST(a_session_can_end_while_a_process_waits_in_vfork)
         close_target(&busy);
     }
 }
-END_TEST
 
-/* ---- without a first thread ---- */
+HOLDING_CASE(without_first_thread);
 
-START_TEST(a_process_whose_first_thread_has_ended_can_be_held_and_let_go)
+TEST(a_process_whose_first_thread_has_ended_can_be_held_and_let_go)
 {
     struct target busy = start_busy("zombie", "3", NULL);
 
@@ -345,9 +335,8 @@ START_TEST(a_process_whose_first_thread_has_ended_can_be_held_and_let_go)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
-START_TEST(the_end_of_a_process_whose_first_thread_had_ended_is_told)
+TEST(the_end_of_a_process_whose_first_thread_had_ended_is_told)
 {
     struct target busy = start_busy("zombie", "3", NULL);
     struct sdb_event event = SDB_EVENT_INIT;
@@ -370,11 +359,10 @@ START_TEST(the_end_of_a_process_whose_first_thread_had_ended_is_told)
     close_target(&busy);
     finish();
 }
-END_TEST
 
-/* ---- in other surroundings ---- */
+HOLDING_CASE(surroundings);
 
-START_TEST(a_strict_filter_in_a_process_is_no_hindrance)
+TEST(a_strict_filter_in_a_process_is_no_hindrance)
 {
     struct target busy = start_busy("strict", NULL, NULL);
 
@@ -394,7 +382,6 @@ START_TEST(a_strict_filter_in_a_process_is_no_hindrance)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
 /* Make a pid namespace with the program in it.  @return its pid as we see it */
 static pid_t start_in_namespace(const char *what, int input, int output, pid_t *keeper)
@@ -427,7 +414,7 @@ static pid_t start_in_namespace(const char *what, int input, int output, pid_t *
     return pid;
 }
 
-START_TEST(a_process_in_another_pid_namespace_is_held_with_its_children)
+TEST(a_process_in_another_pid_namespace_is_held_with_its_children)
 {
     struct target busy = {.input = -1, .output = -1};
     struct sdb_event event = SDB_EVENT_INIT;
@@ -473,33 +460,8 @@ START_TEST(a_process_in_another_pid_namespace_is_held_with_its_children)
     close_target(&busy);
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const many_threads[] = {
-        all_threads_of_a_process_are_held, two_hundred_times_attached_held_and_let_go,
-        a_held_process_of_many_threads_can_be_killed_with_its_release};
-    const TTest *const stopped[] = {a_stopped_process_of_many_threads_stays_stopped,
-                                    a_sigcont_while_a_stopped_process_is_held_counts,
-                                    a_process_can_be_left_stopped_with_all_its_threads};
-    const TTest *const asleep[] = {sleeps_go_on_and_end_on_time};
-    const TTest *const in_vfork[] = {a_process_in_vfork_can_be_attached_to_and_let_go,
-                                     a_process_in_vfork_is_held_once_it_has_left_it,
-                                     a_session_can_end_while_a_process_waits_in_vfork};
-    const TTest *const without_first_thread[] = {
-        a_process_whose_first_thread_has_ended_can_be_held_and_let_go,
-        the_end_of_a_process_whose_first_thread_had_ended_is_told};
-    const TTest *const surroundings[] = {
-        a_strict_filter_in_a_process_is_no_hindrance,
-        a_process_in_another_pid_namespace_is_held_with_its_children};
-    Suite *suite = suite_create("session_attach");
-
-    HOLDING_CASE(suite, many_threads);
-    HOLDING_CASE(suite, stopped);
-    HOLDING_CASE(suite, asleep);
-    HOLDING_CASE(suite, in_vfork);
-    HOLDING_CASE(suite, without_first_thread);
-    HOLDING_CASE(suite, surroundings);
-    return holding_run_suite(suite);
+    return run_suite("session_attach");
 }

@@ -18,9 +18,9 @@
 
 #include "holding.h"
 
-/* ---- attaching ---- */
+HOLDING_CASE(attaching);
 
-START_TEST(attach_stops_and_detach_lets_run)
+TEST(attach_stops_and_detach_lets_run)
 {
     struct sdb_child *child = (void *)&session;
     struct sdb_process *process;
@@ -40,9 +40,8 @@ START_TEST(attach_stops_and_detach_lets_run)
     finish();
     end_child(pid);
 }
-END_TEST
 
-START_TEST(a_stopped_process_stays_stopped_through_attach_and_detach)
+TEST(a_stopped_process_stays_stopped_through_attach_and_detach)
 {
     struct sdb_process *process;
     struct sdb_event event = SDB_EVENT_INIT;
@@ -66,9 +65,8 @@ START_TEST(a_stopped_process_stays_stopped_through_attach_and_detach)
     finish();
     end_child(pid);
 }
-END_TEST
 
-START_TEST(an_attached_process_that_is_killed_is_told)
+TEST(an_attached_process_that_is_killed_is_told)
 {
     struct sdb_process *process;
     pid_t pid = fork_waiting();
@@ -87,9 +85,8 @@ START_TEST(an_attached_process_that_is_killed_is_told)
     /* Its tracer was its parent too, so it has been reaped. */
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1);
 }
-END_TEST
 
-START_TEST(signals_reach_a_process_that_is_being_attached_to)
+TEST(signals_reach_a_process_that_is_being_attached_to)
 {
     struct target target;
     struct sdb_child *child = NULL;
@@ -129,9 +126,8 @@ START_TEST(signals_reach_a_process_that_is_being_attached_to)
     }
     finish();
 }
-END_TEST
 
-/* ---- refusals ---- */
+HOLDING_CASE(refusals);
 
 static int refused(pid_t pid, struct sdb_error *error)
 {
@@ -151,7 +147,7 @@ static void *wait_for_release(void *end)
     return NULL;
 }
 
-START_TEST(attach_refusals_are_told_apart)
+TEST(attach_refusals_are_told_apart)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     siginfo_t info;
@@ -175,9 +171,8 @@ START_TEST(attach_refusals_are_told_apart)
     ck_assert_int_eq(refused(2, &error), -EPERM); /* kthreadd, on a plain system */
     finish();
 }
-END_TEST
 
-START_TEST(attach_names_the_tracer_in_the_way)
+TEST(attach_names_the_tracer_in_the_way)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     pid_t target = fork_waiting();
@@ -203,9 +198,8 @@ START_TEST(attach_names_the_tracer_in_the_way)
     close(ready[0]);
     close(ready[1]);
 }
-END_TEST
 
-START_TEST(attach_refuses_a_thread_of_a_process)
+TEST(attach_refuses_a_thread_of_a_process)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     int release[2];
@@ -241,9 +235,8 @@ START_TEST(attach_refuses_a_thread_of_a_process)
     close(tids[0]);
     close(tids[1]);
 }
-END_TEST
 
-START_TEST(attach_without_permission_says_so)
+TEST(attach_without_permission_says_so)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     pid_t target = fork_waiting();
@@ -266,11 +259,10 @@ START_TEST(attach_without_permission_says_so)
     ck_assert_int_eq(WEXITSTATUS(status), 0);
     end_child(target);
 }
-END_TEST
 
-/* ---- detaching ---- */
+HOLDING_CASE(detaching);
 
-START_TEST(a_launched_process_that_is_let_go_becomes_a_child)
+TEST(a_launched_process_that_is_let_go_becomes_a_child)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
@@ -287,9 +279,8 @@ START_TEST(a_launched_process_that_is_let_go_becomes_a_child)
     sdb_child_close(child);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_running_process_can_be_let_go)
+TEST(a_running_process_can_be_let_go)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
@@ -305,9 +296,8 @@ START_TEST(a_running_process_can_be_let_go)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
+TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
@@ -324,9 +314,8 @@ START_TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_process_can_be_left_stopped)
+TEST(a_process_can_be_left_stopped)
 {
     struct sdb_child *child = NULL;
     struct target target;
@@ -342,9 +331,8 @@ START_TEST(a_process_can_be_left_stopped)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(detaching_what_was_just_killed_tells_its_end)
+TEST(detaching_what_was_just_killed_tells_its_end)
 {
     struct sdb_process *process;
     pid_t pid = fork_waiting();
@@ -358,33 +346,8 @@ START_TEST(detaching_what_was_just_killed_tells_its_end)
     finish();
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1); /* reaped, and not left to nobody */
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const attaching[] = {
-        attach_stops_and_detach_lets_run,
-        a_stopped_process_stays_stopped_through_attach_and_detach,
-        an_attached_process_that_is_killed_is_told,
-        signals_reach_a_process_that_is_being_attached_to,
-    };
-    const TTest *const refusals[] = {
-        attach_refusals_are_told_apart,
-        attach_names_the_tracer_in_the_way,
-        attach_refuses_a_thread_of_a_process,
-        attach_without_permission_says_so,
-    };
-    const TTest *const detaching[] = {
-        a_launched_process_that_is_let_go_becomes_a_child,
-        a_running_process_can_be_let_go,
-        a_signal_that_was_coming_reaches_a_process_that_is_let_go,
-        a_process_can_be_left_stopped,
-        detaching_what_was_just_killed_tells_its_end,
-    };
-    Suite *suite = suite_create("session_attach_detach");
-
-    HOLDING_CASE(suite, attaching);
-    HOLDING_CASE(suite, refusals);
-    HOLDING_CASE(suite, detaching);
-    return holding_run_suite(suite);
+    return run_suite("session_attach_detach");
 }

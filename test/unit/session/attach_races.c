@@ -82,7 +82,7 @@ static void hold_once(const struct target *busy, unsigned count, bool all_stop)
         ck_assert_int_eq(sdb_session_wait(session, PATIENCE_MS, &event), -ECHILD);
 }
 
-/* ---- births ---- */
+HOLDING_CASE(births);
 
 static void attach_in_a_storm(int way, const char *what, bool all_stop)
 {
@@ -100,31 +100,27 @@ static void attach_in_a_storm(int way, const char *what, bool all_stop)
     finish();
 }
 
-START_TEST(attach_in_a_storm_of_threads)
+TEST(attach_in_a_storm_of_threads)
 {
     attach_in_a_storm(_i, "churn", true);
 }
-END_TEST
 
-START_TEST(attach_in_a_storm_of_forks)
+TEST(attach_in_a_storm_of_forks)
 {
     attach_in_a_storm(_i, "forks", true);
 }
-END_TEST
 
-START_TEST(attach_in_a_storm_of_vforks)
+TEST(attach_in_a_storm_of_vforks)
 {
     attach_in_a_storm(_i, "vforks", false);
 }
-END_TEST
 
-START_TEST(attach_in_a_storm_of_programs)
+TEST(attach_in_a_storm_of_programs)
 {
     attach_in_a_storm(_i, "spawns", false);
 }
-END_TEST
 
-/* ---- exec ---- */
+HOLDING_CASE(execs);
 
 static long exec_count(int pid)
 {
@@ -175,32 +171,28 @@ static void attach_to_executing(int way, const char *what)
     finish();
 }
 
-START_TEST(attach_while_the_first_thread_executes_programs)
+TEST(attach_while_the_first_thread_executes_programs)
 {
     attach_to_executing(_i, "leader");
 }
-END_TEST
 
-START_TEST(attach_while_other_threads_execute_programs)
+TEST(attach_while_other_threads_execute_programs)
 {
     attach_to_executing(_i, "thread");
 }
-END_TEST
 
-START_TEST(attach_while_one_and_the_other_execute_programs)
+TEST(attach_while_one_and_the_other_execute_programs)
 {
     attach_to_executing(_i, "either");
 }
-END_TEST
 
 /* Its exec is over only when each of the others has been reaped, by whoever has seized it. */
-START_TEST(attach_while_one_of_many_threads_executes_programs)
+TEST(attach_while_one_of_many_threads_executes_programs)
 {
     attach_to_executing(_i, "crowd");
 }
-END_TEST
 
-/* ---- ends ---- */
+HOLDING_CASE(ends);
 
 static const char *const lives[] = {"exit",   "threads", "forks", "vforks",
                                     "leader", "thread",  "all"};
@@ -259,7 +251,7 @@ static void await_life(struct sdb_child *child, const char *what)
     }
 }
 
-START_TEST(attach_to_processes_that_end_soon)
+TEST(attach_to_processes_that_end_soon)
 {
     chance = chance_of(3);
     begin(_i);
@@ -294,9 +286,8 @@ START_TEST(attach_to_processes_that_end_soon)
     }
     finish();
 }
-END_TEST
 
-/* ---- signals ---- */
+HOLDING_CASE(signals);
 
 #define FLOOD 10000
 #define WAVE  200 /* are sent for each time that the target is held */
@@ -362,7 +353,7 @@ static void send_values(pid_t target)
     }
 }
 
-START_TEST(each_queued_signal_comes_once_through_attaches_and_releases)
+TEST(each_queued_signal_comes_once_through_attaches_and_releases)
 {
     struct target busy = start_busy("count", "10000", "3");
     pid_t sender = fork_sender(send_values, busy.pid);
@@ -381,7 +372,6 @@ START_TEST(each_queued_signal_comes_once_through_attaches_and_releases)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
 static void stop_and_continue(pid_t target)
 {
@@ -434,35 +424,17 @@ static void attach_through_stops(int way, bool runs)
     finish();
 }
 
-START_TEST(stops_and_continues_never_leave_it_stopped)
+TEST(stops_and_continues_never_leave_it_stopped)
 {
     attach_through_stops(_i, true);
 }
-END_TEST
 
-START_TEST(stops_and_continues_never_leave_it_running)
+TEST(stops_and_continues_never_leave_it_running)
 {
     attach_through_stops(_i, false);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const births[] = {attach_in_a_storm_of_threads, attach_in_a_storm_of_forks,
-                                   attach_in_a_storm_of_vforks, attach_in_a_storm_of_programs};
-    const TTest *const execs[] = {attach_while_the_first_thread_executes_programs,
-                                  attach_while_other_threads_execute_programs,
-                                  attach_while_one_and_the_other_execute_programs,
-                                  attach_while_one_of_many_threads_executes_programs};
-    const TTest *const ends[] = {attach_to_processes_that_end_soon};
-    const TTest *const signals[] = {each_queued_signal_comes_once_through_attaches_and_releases,
-                                    stops_and_continues_never_leave_it_stopped,
-                                    stops_and_continues_never_leave_it_running};
-    Suite *suite = suite_create("session_attach_races");
-
-    HOLDING_CASE(suite, births);
-    HOLDING_CASE(suite, execs);
-    HOLDING_CASE(suite, ends);
-    HOLDING_CASE(suite, signals);
-    return holding_run_suite(suite);
+    return run_suite("session_attach_races");
 }

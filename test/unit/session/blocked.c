@@ -75,7 +75,9 @@ static void end_untraced(struct target *blocked)
     close_target(blocked);
 }
 
-START_TEST(blocked_calls_go_on_after_an_attach)
+HOLDING_CASE(calls);
+
+TEST(blocked_calls_go_on_after_an_attach)
 {
     struct target blocked = start_blocked();
 
@@ -93,9 +95,8 @@ START_TEST(blocked_calls_go_on_after_an_attach)
     finish();
     end_untraced(&blocked);
 }
-END_TEST
 
-START_TEST(blocked_calls_go_on_after_a_stop_by_sigstop_and_an_attach)
+TEST(blocked_calls_go_on_after_a_stop_by_sigstop_and_an_attach)
 {
     struct target blocked = start_blocked();
 
@@ -113,10 +114,9 @@ START_TEST(blocked_calls_go_on_after_a_stop_by_sigstop_and_an_attach)
     finish();
     end_untraced(&blocked);
 }
-END_TEST
 
 /* Each thread by itself, and all at once; and it comes to its end while it is held. */
-START_TEST(blocked_calls_go_on_after_interrupts)
+TEST(blocked_calls_go_on_after_interrupts)
 {
     struct target blocked = start_blocked();
     struct sdb_event event = SDB_EVENT_INIT;
@@ -146,15 +146,8 @@ START_TEST(blocked_calls_go_on_after_interrupts)
     expect_all_right(&blocked);
     close_target(&blocked);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const calls[] = {blocked_calls_go_on_after_an_attach,
-                                  blocked_calls_go_on_after_a_stop_by_sigstop_and_an_attach,
-                                  blocked_calls_go_on_after_interrupts};
-    Suite *suite = suite_create("session_blocked");
-
-    HOLDING_CASE(suite, calls);
-    return holding_run_suite(suite);
+    return run_suite("session_blocked");
 }

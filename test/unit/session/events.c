@@ -15,9 +15,9 @@
 
 #define STATIC_TARGET SDB_TRACEE_DIR "/target_static"
 
-/* ---- signals ---- */
+HOLDING_CASE(signals);
 
-START_TEST(a_signal_is_reported_and_reaches_the_program)
+TEST(a_signal_is_reported_and_reaches_the_program)
 {
     struct target target;
     struct sdb_event event;
@@ -37,9 +37,8 @@ START_TEST(a_signal_is_reported_and_reaches_the_program)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_signal_can_be_dropped)
+TEST(a_signal_can_be_dropped)
 {
     struct target target;
     struct sdb_event event;
@@ -52,9 +51,8 @@ START_TEST(a_signal_can_be_dropped)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_signal_can_be_replaced)
+TEST(a_signal_can_be_replaced)
 {
     struct target target;
     struct sdb_event event;
@@ -69,9 +67,8 @@ START_TEST(a_signal_can_be_replaced)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_signal_cannot_be_given_where_none_was_coming)
+TEST(a_signal_cannot_be_given_where_none_was_coming)
 {
     struct target target;
 
@@ -85,9 +82,8 @@ START_TEST(a_signal_cannot_be_given_where_none_was_coming)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(death_by_signal_is_told)
+TEST(death_by_signal_is_told)
 {
     struct target target;
 
@@ -98,9 +94,8 @@ START_TEST(death_by_signal_is_told)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
+TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
 {
     struct target target;
 
@@ -113,11 +108,10 @@ START_TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
     close_target(&target);
     finish();
 }
-END_TEST
 
-/* ---- group-stops ---- */
+HOLDING_CASE(group_stops);
 
-START_TEST(a_group_stop_is_kept_until_sigcont)
+TEST(a_group_stop_is_kept_until_sigcont)
 {
     struct target target;
     struct sdb_event event;
@@ -143,9 +137,8 @@ START_TEST(a_group_stop_is_kept_until_sigcont)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
+TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 {
     struct target target;
     struct sdb_event event;
@@ -164,11 +157,10 @@ START_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
     close_target(&target);
     finish();
 }
-END_TEST
 
-/* ---- other events ---- */
+HOLDING_CASE(others);
 
-START_TEST(an_exec_is_told_once)
+TEST(an_exec_is_told_once)
 {
     struct target target;
     struct sdb_event event;
@@ -182,9 +174,8 @@ START_TEST(an_exec_is_told_once)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(an_interrupt_stops_a_running_thread_once)
+TEST(an_interrupt_stops_a_running_thread_once)
 {
     static const char *const doing[] = {"wait", "spin"};
     struct sdb_event event;
@@ -208,10 +199,9 @@ START_TEST(an_interrupt_stops_a_running_thread_once)
     }
     finish();
 }
-END_TEST
 
 /* The kernel keeps an interrupt that came too late, and it would fire after the next resume. */
-START_TEST(an_interrupt_that_another_event_came_before_is_not_told_later)
+TEST(an_interrupt_that_another_event_came_before_is_not_told_later)
 {
 
     begin(_i);
@@ -230,9 +220,8 @@ START_TEST(an_interrupt_that_another_event_came_before_is_not_told_later)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_sleep_goes_on_after_an_interrupt)
+TEST(a_sleep_goes_on_after_an_interrupt)
 {
     struct target target;
 
@@ -245,9 +234,8 @@ START_TEST(a_sleep_goes_on_after_an_interrupt)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(steps_move_by_one_instruction)
+TEST(steps_move_by_one_instruction)
 {
     const char *argv[] = {STATIC_TARGET, "exit", "0", NULL};
     struct target target;
@@ -273,11 +261,10 @@ START_TEST(steps_move_by_one_instruction)
     close_target(&target);
     finish();
 }
-END_TEST
 
-/* ---- what the caller has not been told yet ---- */
+HOLDING_CASE(untold);
 
-START_TEST(a_stop_counts_once_it_is_told)
+TEST(a_stop_counts_once_it_is_told)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -307,9 +294,8 @@ START_TEST(a_stop_counts_once_it_is_told)
     finish();
     end_child(other);
 }
-END_TEST
 
-START_TEST(waiting_for_a_child_takes_no_stop_from_the_session)
+TEST(waiting_for_a_child_takes_no_stop_from_the_session)
 {
     struct target target = start_target("catch", "10", "7");
 
@@ -324,38 +310,8 @@ START_TEST(waiting_for_a_child_takes_no_stop_from_the_session)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const signals[] = {
-        a_signal_is_reported_and_reaches_the_program,
-        a_signal_can_be_dropped,
-        a_signal_can_be_replaced,
-        a_signal_cannot_be_given_where_none_was_coming,
-        death_by_signal_is_told,
-        a_sigcont_to_a_running_process_is_a_signal_and_nothing_else,
-    };
-    const TTest *const group_stops[] = {
-        a_group_stop_is_kept_until_sigcont,
-        a_sigcont_while_the_group_stop_is_looked_at_is_not_lost,
-    };
-    const TTest *const others[] = {
-        an_exec_is_told_once,
-        an_interrupt_stops_a_running_thread_once,
-        an_interrupt_that_another_event_came_before_is_not_told_later,
-        a_sleep_goes_on_after_an_interrupt,
-        steps_move_by_one_instruction,
-    };
-    const TTest *const untold[] = {
-        a_stop_counts_once_it_is_told,
-        waiting_for_a_child_takes_no_stop_from_the_session,
-    };
-    Suite *suite = suite_create("session_events");
-
-    HOLDING_CASE(suite, signals);
-    HOLDING_CASE(suite, group_stops);
-    HOLDING_CASE(suite, others);
-    HOLDING_CASE(suite, untold);
-    return holding_run_suite(suite);
+    return run_suite("session_events");
 }

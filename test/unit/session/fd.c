@@ -80,9 +80,9 @@ static void end_counter(struct target *counter)
     end_held_busy(counter);
 }
 
-/* ---- what makes it readable ---- */
+HOLDING_CASE(readable);
 
-START_TEST(the_descriptor_is_one_that_is_not_passed_on)
+TEST(the_descriptor_is_one_that_is_not_passed_on)
 {
     int fd;
 
@@ -95,9 +95,8 @@ START_TEST(the_descriptor_is_one_that_is_not_passed_on)
     finish();
     ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 }
-END_TEST
 
-START_TEST(an_event_makes_it_readable_and_quiet_makes_it_calm)
+TEST(an_event_makes_it_readable_and_quiet_makes_it_calm)
 {
     struct sdb_event event;
     struct target counter;
@@ -118,9 +117,8 @@ START_TEST(an_event_makes_it_readable_and_quiet_makes_it_calm)
     end_counter(&counter);
     finish();
 }
-END_TEST
 
-START_TEST(what_happened_before_is_readable_too)
+TEST(what_happened_before_is_readable_too)
 {
     struct sdb_event event;
     struct target counter;
@@ -138,9 +136,8 @@ START_TEST(what_happened_before_is_readable_too)
     end_counter(&counter);
     finish();
 }
-END_TEST
 
-START_TEST(an_end_makes_it_readable_and_the_session_can_go_on)
+TEST(an_end_makes_it_readable_and_the_session_can_go_on)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     int fd;
@@ -160,7 +157,6 @@ START_TEST(an_end_makes_it_readable_and_the_session_can_go_on)
     }
     finish();
 }
-END_TEST
 
 static void *interrupt(void *of)
 {
@@ -168,7 +164,7 @@ static void *interrupt(void *of)
     return NULL;
 }
 
-START_TEST(an_interrupt_makes_it_readable)
+TEST(an_interrupt_makes_it_readable)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target counter;
@@ -191,7 +187,6 @@ START_TEST(an_interrupt_makes_it_readable)
     end_counter(&counter);
     finish();
 }
-END_TEST
 
 static void interrupt_in_handler(int signal)
 {
@@ -199,7 +194,7 @@ static void interrupt_in_handler(int signal)
     (void)sdb_session_interrupt(session);
 }
 
-START_TEST(an_interrupt_from_a_signal_handler_makes_it_readable)
+TEST(an_interrupt_from_a_signal_handler_makes_it_readable)
 {
     struct sigaction action = {.sa_handler = interrupt_in_handler};
     struct sdb_event event = SDB_EVENT_INIT;
@@ -222,10 +217,9 @@ START_TEST(an_interrupt_from_a_signal_handler_makes_it_readable)
     finish();
     sigaction(SIGUSR2, &before, NULL);
 }
-END_TEST
 
 /* Other calls take from the kernel what is there, and keep it to be told. */
-START_TEST(what_other_calls_have_found_makes_it_readable)
+TEST(what_other_calls_have_found_makes_it_readable)
 {
     struct sdb_event event;
     struct target first;
@@ -264,9 +258,8 @@ START_TEST(what_other_calls_have_found_makes_it_readable)
     end_counter(&second);
     finish();
 }
-END_TEST
 
-/* ---- loops ---- */
+HOLDING_CASE(loops);
 
 #define EVENTS 10000
 
@@ -341,14 +334,13 @@ static void take_all(wait_function *wait, int loop, bool pauses)
     end_counter(&counter);
 }
 
-START_TEST(no_wake_up_is_lost_in_poll)
+TEST(no_wake_up_is_lost_in_poll)
 {
     begin(_i);
     for (int round = 0; round < rounds(1); round++)
         take_all(wait_in_poll, sdb_session_fd(session), true);
     finish();
 }
-END_TEST
 
 static void take_all_in_epoll(uint32_t flags)
 {
@@ -360,26 +352,24 @@ static void take_all_in_epoll(uint32_t flags)
     close(epoll_fd);
 }
 
-START_TEST(no_wake_up_is_lost_in_epoll)
+TEST(no_wake_up_is_lost_in_epoll)
 {
     begin(_i);
     for (int round = 0; round < rounds(1); round++)
         take_all_in_epoll(0);
     finish();
 }
-END_TEST
 
-START_TEST(no_wake_up_is_lost_in_edge_triggered_epoll)
+TEST(no_wake_up_is_lost_in_edge_triggered_epoll)
 {
     begin(_i);
     for (int round = 0; round < rounds(1); round++)
         take_all_in_epoll(EPOLLET);
     finish();
 }
-END_TEST
 
 /* A loop in which everything is born and ends all the time. */
-START_TEST(a_loop_sees_whole_families)
+TEST(a_loop_sees_whole_families)
 {
     static const char *const lives[] = {"threads", "forks", "vforks", "all"};
     int fd;
@@ -413,10 +403,9 @@ START_TEST(a_loop_sees_whole_families)
     }
     finish();
 }
-END_TEST
 
 /* Somebody who waits in the ordinary way now and then loses nothing either. */
-START_TEST(waits_and_looks_can_be_mixed)
+TEST(waits_and_looks_can_be_mixed)
 {
     struct chance chance = chance_of(10);
     struct sdb_event event = SDB_EVENT_INIT;
@@ -444,29 +433,8 @@ START_TEST(waits_and_looks_can_be_mixed)
     end_counter(&counter);
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const readable[] = {
-        the_descriptor_is_one_that_is_not_passed_on,
-        an_event_makes_it_readable_and_quiet_makes_it_calm,
-        what_happened_before_is_readable_too,
-        an_end_makes_it_readable_and_the_session_can_go_on,
-        an_interrupt_makes_it_readable,
-        an_interrupt_from_a_signal_handler_makes_it_readable,
-        what_other_calls_have_found_makes_it_readable,
-    };
-    const TTest *const loops[] = {
-        no_wake_up_is_lost_in_poll,
-        no_wake_up_is_lost_in_epoll,
-        no_wake_up_is_lost_in_edge_triggered_epoll,
-        a_loop_sees_whole_families,
-        waits_and_looks_can_be_mixed,
-    };
-    Suite *suite = suite_create("session_fd");
-
-    HOLDING_CASE(suite, readable);
-    HOLDING_CASE(suite, loops);
-    return holding_run_suite(suite);
+    return run_suite("session_fd");
 }

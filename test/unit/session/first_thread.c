@@ -20,7 +20,9 @@ static struct target zombie_leader(int others)
     return target;
 }
 
-START_TEST(threads_live_on_without_the_first)
+HOLDING_CASE(first_thread);
+
+TEST(threads_live_on_without_the_first)
 {
     struct target target;
     struct sdb_event event;
@@ -54,9 +56,8 @@ START_TEST(threads_live_on_without_the_first)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(without_its_first_thread_a_process_ends_with_its_last)
+TEST(without_its_first_thread_a_process_ends_with_its_last)
 {
     struct target target;
     struct sdb_thread *first;
@@ -75,9 +76,8 @@ START_TEST(without_its_first_thread_a_process_ends_with_its_last)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_process_without_its_first_thread_can_be_killed)
+TEST(a_process_without_its_first_thread_can_be_killed)
 {
     struct target target;
     struct sdb_event event;
@@ -93,9 +93,8 @@ START_TEST(a_process_without_its_first_thread_can_be_killed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_process_without_its_first_thread_can_be_attached_to_and_let_go)
+TEST(a_process_without_its_first_thread_can_be_attached_to_and_let_go)
 {
     struct target target = start_threads("crew", "3", NULL);
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -122,9 +121,8 @@ START_TEST(a_process_without_its_first_thread_can_be_attached_to_and_let_go)
     ck_assert_int_eq(status.code, 1);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_launched_process_without_its_first_thread_is_no_child_yet)
+TEST(a_launched_process_without_its_first_thread_is_no_child_yet)
 {
     struct target target;
     struct sdb_child *child = (void *)&target;
@@ -144,19 +142,8 @@ START_TEST(a_launched_process_without_its_first_thread_is_no_child_yet)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const first_thread[] = {
-        threads_live_on_without_the_first,
-        without_its_first_thread_a_process_ends_with_its_last,
-        a_process_without_its_first_thread_can_be_killed,
-        a_process_without_its_first_thread_can_be_attached_to_and_let_go,
-        a_launched_process_without_its_first_thread_is_no_child_yet,
-    };
-    Suite *suite = suite_create("session_first_thread");
-
-    HOLDING_CASE(suite, first_thread);
-    return holding_run_suite(suite);
+    return run_suite("session_first_thread");
 }

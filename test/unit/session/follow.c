@@ -46,7 +46,7 @@ static struct sdb_event expect_newborn(uint32_t kind, const struct target *targe
     return event;
 }
 
-/* ---- let go ---- */
+HOLDING_CASE(let_go);
 
 /* The newborn of this order is not held, and nothing is told of it. */
 static void newborn_is_let_go(char how, int result)
@@ -76,7 +76,7 @@ static void newborn_is_let_go(char how, int result)
     close_target(&target);
 }
 
-START_TEST(newborns_that_are_not_followed_are_untraced)
+TEST(newborns_that_are_not_followed_are_untraced)
 {
     const struct {
         char how;
@@ -88,9 +88,8 @@ START_TEST(newborns_that_are_not_followed_are_untraced)
         newborn_is_let_go(ways[i].how, ways[i].result);
     finish();
 }
-END_TEST
 
-START_TEST(processes_are_not_followed_unless_asked_for)
+TEST(processes_are_not_followed_unless_asked_for)
 {
     struct target target;
 
@@ -110,9 +109,8 @@ START_TEST(processes_are_not_followed_unless_asked_for)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(threads_that_are_not_followed_are_untraced)
+TEST(threads_that_are_not_followed_are_untraced)
 {
     struct target target;
     int tids[8];
@@ -136,9 +134,8 @@ START_TEST(threads_that_are_not_followed_are_untraced)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_newborn_let_go_is_clean_of_what_was_done_to_its_parent)
+TEST(a_newborn_let_go_is_clean_of_what_was_done_to_its_parent)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -165,11 +162,10 @@ START_TEST(a_newborn_let_go_is_clean_of_what_was_done_to_its_parent)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- held ---- */
+HOLDING_CASE(newborns_held);
 
-START_TEST(a_fork_is_told_before_the_newborn_begins)
+TEST(a_fork_is_told_before_the_newborn_begins)
 {
     struct target target;
     struct sdb_event birth;
@@ -198,9 +194,8 @@ START_TEST(a_fork_is_told_before_the_newborn_begins)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_clone_may_make_a_process)
+TEST(a_clone_may_make_a_process)
 {
     const struct {
         char how;
@@ -233,9 +228,8 @@ START_TEST(a_clone_may_make_a_process)
     }
     finish();
 }
-END_TEST
 
-/* ---- descendants ---- */
+HOLDING_CASE(descendants);
 
 /* Run all of it; @return the end of the first */
 static struct sdb_exit_status run_family(const struct target *target, int *births, int *starts,
@@ -261,7 +255,7 @@ static struct sdb_exit_status run_family(const struct target *target, int *birth
     return first;
 }
 
-START_TEST(descendants_are_followed_as_their_parents_are)
+TEST(descendants_are_followed_as_their_parents_are)
 {
     struct target target;
     struct sdb_exit_status status;
@@ -281,9 +275,8 @@ START_TEST(descendants_are_followed_as_their_parents_are)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_newborn_can_have_a_policy_of_its_own)
+TEST(a_newborn_can_have_a_policy_of_its_own)
 {
     struct target target;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -310,7 +303,6 @@ START_TEST(a_newborn_can_have_a_policy_of_its_own)
     finish();
     close_target(&target);
 }
-END_TEST
 
 #define PIPELINE                                                                                   \
     "exec 3>&1; echo $$ >&3;"                                                                      \
@@ -335,7 +327,7 @@ static bool is_told(char *told, int pid)
     return false;
 }
 
-START_TEST(a_pipeline_of_a_shell_is_followed_whole)
+TEST(a_pipeline_of_a_shell_is_followed_whole)
 {
     const char *argv[] = {"/bin/sh", "-c", PIPELINE, NULL};
     struct sdb_event event = SDB_EVENT_INIT;
@@ -372,9 +364,8 @@ START_TEST(a_pipeline_of_a_shell_is_followed_whole)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_policy_survives_an_exec)
+TEST(a_policy_survives_an_exec)
 {
     const char *argv[] = {"/bin/sh", "-c", "exec sh -c '(exit 7); exit $?'", NULL};
     struct target target;
@@ -395,11 +386,10 @@ START_TEST(a_policy_survives_an_exec)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- setting it ---- */
+HOLDING_CASE(setting);
 
-START_TEST(a_policy_is_set_while_all_threads_stand)
+TEST(a_policy_is_set_while_all_threads_stand)
 {
     struct target target;
 
@@ -420,9 +410,8 @@ START_TEST(a_policy_is_set_while_all_threads_stand)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(threads_born_later_follow_as_their_process_does)
+TEST(threads_born_later_follow_as_their_process_does)
 {
     struct target target;
 
@@ -435,35 +424,8 @@ START_TEST(threads_born_later_follow_as_their_process_does)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const let_go[] = {
-        newborns_that_are_not_followed_are_untraced,
-        processes_are_not_followed_unless_asked_for,
-        threads_that_are_not_followed_are_untraced,
-        a_newborn_let_go_is_clean_of_what_was_done_to_its_parent,
-    };
-    const TTest *const newborns_held[] = {
-        a_fork_is_told_before_the_newborn_begins,
-        a_clone_may_make_a_process,
-    };
-    const TTest *const descendants[] = {
-        descendants_are_followed_as_their_parents_are,
-        a_newborn_can_have_a_policy_of_its_own,
-        a_pipeline_of_a_shell_is_followed_whole,
-        a_policy_survives_an_exec,
-    };
-    const TTest *const setting[] = {
-        a_policy_is_set_while_all_threads_stand,
-        threads_born_later_follow_as_their_process_does,
-    };
-    Suite *suite = suite_create("session_follow");
-
-    HOLDING_CASE(suite, let_go);
-    HOLDING_CASE(suite, newborns_held);
-    HOLDING_CASE(suite, descendants);
-    HOLDING_CASE(suite, setting);
-    return holding_run_suite(suite);
+    return run_suite("session_follow");
 }

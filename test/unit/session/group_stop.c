@@ -94,7 +94,9 @@ static void continue_group(const struct target *target, bool reported)
     expect_group_continues(target, reported);
 }
 
-START_TEST(every_thread_tells_a_group_stop_and_its_end)
+HOLDING_CASE(group_stops);
+
+TEST(every_thread_tells_a_group_stop_and_its_end)
 {
     struct target target;
 
@@ -107,9 +109,8 @@ START_TEST(every_thread_tells_a_group_stop_and_its_end)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
+TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
 {
     struct target target;
 
@@ -122,9 +123,8 @@ START_TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
+TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
 {
     struct target target;
 
@@ -144,9 +144,8 @@ START_TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_group_stop_is_kept_through_an_interrupt)
+TEST(a_group_stop_is_kept_through_an_interrupt)
 {
     struct target target;
     struct sdb_event event;
@@ -165,9 +164,8 @@ START_TEST(a_group_stop_is_kept_through_an_interrupt)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_group_stop_is_kept_in_all_stop)
+TEST(a_group_stop_is_kept_in_all_stop)
 {
     struct target target;
     struct sdb_event event;
@@ -197,9 +195,8 @@ START_TEST(a_group_stop_is_kept_in_all_stop)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
+TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 {
     struct target target;
     struct sdb_event stops[CREW + 1];
@@ -220,9 +217,8 @@ START_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_sigcont_while_all_are_stopped_is_not_lost)
+TEST(a_sigcont_while_all_are_stopped_is_not_lost)
 {
     struct target target;
 
@@ -243,10 +239,9 @@ START_TEST(a_sigcont_while_all_are_stopped_is_not_lost)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* Whatever is told in between: after the last SIGCONT it runs. */
-START_TEST(stops_and_continues_in_a_row_leave_it_running)
+TEST(stops_and_continues_in_a_row_leave_it_running)
 {
     struct target target;
     struct sdb_event event = SDB_EVENT_INIT;
@@ -269,9 +264,8 @@ START_TEST(stops_and_continues_in_a_row_leave_it_running)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_thread_can_run_against_the_group_stop)
+TEST(a_thread_can_run_against_the_group_stop)
 {
     struct target target;
 
@@ -286,9 +280,8 @@ START_TEST(a_thread_can_run_against_the_group_stop)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_stopped_process_can_be_killed)
+TEST(a_stopped_process_can_be_killed)
 {
     struct target target;
 
@@ -302,9 +295,8 @@ START_TEST(a_stopped_process_can_be_killed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_stopped_process_that_is_let_go_stays_stopped)
+TEST(a_stopped_process_that_is_let_go_stays_stopped)
 {
     struct target target;
     struct sdb_child *child = NULL;
@@ -325,25 +317,8 @@ START_TEST(a_stopped_process_that_is_let_go_stays_stopped)
     sdb_child_close(child);
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const group_stops[] = {
-        every_thread_tells_a_group_stop_and_its_end,
-        a_stop_signal_that_is_passed_still_tells_the_group_stop,
-        a_group_stop_is_kept_when_all_are_stopped_and_resumed,
-        a_group_stop_is_kept_through_an_interrupt,
-        a_group_stop_is_kept_in_all_stop,
-        a_sigcont_while_the_group_stop_is_looked_at_is_not_lost,
-        a_sigcont_while_all_are_stopped_is_not_lost,
-        stops_and_continues_in_a_row_leave_it_running,
-        a_thread_can_run_against_the_group_stop,
-        a_stopped_process_can_be_killed,
-        a_stopped_process_that_is_let_go_stays_stopped,
-    };
-    Suite *suite = suite_create("session_group_stop");
-
-    HOLDING_CASE(suite, group_stops);
-    return holding_run_suite(suite);
+    return run_suite("session_group_stop");
 }

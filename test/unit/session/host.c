@@ -70,7 +70,7 @@ static void see_life(struct sdb_session *in, const char *what, void (*meanwhile)
 
 static const char *const lives[] = {"threads", "forks", "vforks", "all"};
 
-/* ---- the host's children ---- */
+HOLDING_CASE(children);
 
 /* A child that ends at once, or soon. */
 static pid_t fork_child(int code)
@@ -122,7 +122,7 @@ static void *make_children(void *unused)
     return unused;
 }
 
-START_TEST(children_of_both_threads_keep_their_statuses)
+TEST(children_of_both_threads_keep_their_statuses)
 {
     pthread_t other;
 
@@ -137,11 +137,10 @@ START_TEST(children_of_both_threads_keep_their_statuses)
     end_children();
     finish();
 }
-END_TEST
 
-/* ---- SIGCHLD ---- */
+HOLDING_CASE(sigchld);
 
-START_TEST(a_host_that_ignores_sigchld_gets_all_events)
+TEST(a_host_that_ignores_sigchld_gets_all_events)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct sigaction no_zombies = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
@@ -156,7 +155,6 @@ START_TEST(a_host_that_ignores_sigchld_gets_all_events)
         sigaction(SIGCHLD, &before, NULL);
     }
 }
-END_TEST
 
 static volatile pid_t handled_children[OWN_CHILDREN];
 static volatile sig_atomic_t handled;
@@ -200,7 +198,7 @@ static void give_handler_work(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-START_TEST(a_sigchld_handler_that_waits_by_pid_takes_nothing_away)
+TEST(a_sigchld_handler_that_waits_by_pid_takes_nothing_away)
 {
     struct sigaction action = {.sa_handler = reap_by_pid};
     struct sigaction before;
@@ -221,9 +219,8 @@ START_TEST(a_sigchld_handler_that_waits_by_pid_takes_nothing_away)
     ck_assert_int_eq(handled, own_turn);
     ck_assert_int_eq(handled_wrongly, 0);
 }
-END_TEST
 
-/* ---- stolen ---- */
+HOLDING_CASE(stolen);
 
 static void *steal_once(void *status)
 {
@@ -266,7 +263,7 @@ static void expect_stolen(void)
     ck_assert_int_lt(host_now_ms() - begin_ms, 10000); /* two seconds, and a busy machine */
 }
 
-START_TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
+TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
 {
     struct sdb_event event;
     struct target target;
@@ -284,9 +281,8 @@ START_TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
+TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
 {
     struct sdb_event event;
     struct target target;
@@ -311,7 +307,6 @@ START_TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
     close_target(&target);
     finish();
 }
-END_TEST
 
 static void *steal_some(void *count)
 {
@@ -322,8 +317,10 @@ static void *steal_some(void *count)
     return NULL;
 }
 
+HOLDING_CASE(stolen_anywhere);
+
 /* Whatever is stolen of whatever: no hang, and each process ends once. */
-START_TEST(what_is_stolen_hangs_nothing)
+TEST(what_is_stolen_hangs_nothing)
 {
     static const char *const programs[] = {"forks", "threads", "thread", "stop"};
 
@@ -353,9 +350,8 @@ START_TEST(what_is_stolen_hangs_nothing)
     }
     finish();
 }
-END_TEST
 
-/* ---- two sessions ---- */
+HOLDING_CASE(several);
 
 static void *live_in_own_session(void *way)
 {
@@ -367,7 +363,7 @@ static void *live_in_own_session(void *way)
     return NULL;
 }
 
-START_TEST(sessions_in_several_threads_do_not_see_each_other)
+TEST(sessions_in_several_threads_do_not_see_each_other)
 {
     int ways[] = {_i, 1 - _i, _i};
     pthread_t threads[3];
@@ -381,9 +377,8 @@ START_TEST(sessions_in_several_threads_do_not_see_each_other)
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
 }
-END_TEST
 
-/* ---- without io_uring ---- */
+HOLDING_CASE(sandboxes);
 
 static void live_without_uring(int error)
 {
@@ -394,13 +389,12 @@ static void live_without_uring(int error)
     finish();
 }
 
-START_TEST(where_io_uring_is_forbidden_it_is_done_without)
+TEST(where_io_uring_is_forbidden_it_is_done_without)
 {
     live_without_uring(_i == 0 ? EPERM : ENOSYS);
 }
-END_TEST
 
-/* ---- deadlines ---- */
+HOLDING_CASE(deadlines);
 
 static void *interrupt_soon(void *of)
 {
@@ -409,7 +403,7 @@ static void *interrupt_soon(void *of)
     return NULL;
 }
 
-START_TEST(deadlines_of_nothing_a_millisecond_and_for_ever)
+TEST(deadlines_of_nothing_a_millisecond_and_for_ever)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     int64_t shortest = INT64_MAX;
@@ -446,27 +440,8 @@ START_TEST(deadlines_of_nothing_a_millisecond_and_for_ever)
     close_target(&target);
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const children[] = {children_of_both_threads_keep_their_statuses};
-    const TTest *const sigchld[] = {a_host_that_ignores_sigchld_gets_all_events,
-                                    a_sigchld_handler_that_waits_by_pid_takes_nothing_away};
-    const TTest *const stolen[] = {a_stolen_stop_is_told_as_such_and_then_as_itself,
-                                   a_stolen_end_is_told_as_such_and_then_as_an_end};
-    const TTest *const stolen_anywhere[] = {what_is_stolen_hangs_nothing};
-    const TTest *const several[] = {sessions_in_several_threads_do_not_see_each_other};
-    const TTest *const sandboxes[] = {where_io_uring_is_forbidden_it_is_done_without};
-    const TTest *const deadlines[] = {deadlines_of_nothing_a_millisecond_and_for_ever};
-    Suite *suite = suite_create("session_host");
-
-    HOLDING_CASE(suite, children);
-    HOLDING_CASE(suite, sigchld);
-    HOLDING_CASE(suite, stolen);
-    HOLDING_CASE(suite, stolen_anywhere);
-    HOLDING_CASE(suite, several);
-    HOLDING_CASE(suite, sandboxes);
-    HOLDING_CASE(suite, deadlines);
-    return holding_run_suite(suite);
+    return run_suite("session_host");
 }

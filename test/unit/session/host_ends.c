@@ -73,7 +73,7 @@ static void close_host(const struct host *host)
     close(host->tell[1]);
 }
 
-/* ---- the tracer thread ends ---- */
+HOLDING_CASE(tracer_thread);
 
 static void *hold_two_and_leave(void *host)
 {
@@ -102,7 +102,7 @@ static void end_the_tracer_thread(void *argument)
     }
 }
 
-START_TEST(when_the_tracer_thread_ends_launched_die_and_attached_run)
+TEST(when_the_tracer_thread_ends_launched_die_and_attached_run)
 {
     struct target busy = start_busy("idle", "3", NULL);
     struct host host = new_host(_i, &busy);
@@ -112,9 +112,8 @@ START_TEST(when_the_tracer_thread_ends_launched_die_and_attached_run)
     end_busy(&busy);
     close_host(&host);
 }
-END_TEST
 
-START_TEST(when_the_tracer_thread_ends_what_shall_run_runs)
+TEST(when_the_tracer_thread_ends_what_shall_run_runs)
 {
     struct target busy = start_busy("idle", "3", NULL);
     struct host host = new_host(_i, &busy);
@@ -125,9 +124,8 @@ START_TEST(when_the_tracer_thread_ends_what_shall_run_runs)
     end_busy(&busy);
     close_host(&host);
 }
-END_TEST
 
-/* ---- the host is killed, or executes something ---- */
+HOLDING_CASE(host);
 
 static pid_t fork_host(struct host *host, void (*then)(void))
 {
@@ -154,7 +152,7 @@ static void wait_for_ever(void)
         (void)sdb_session_wait(session, -1, &event);
 }
 
-START_TEST(when_the_host_is_killed_launched_die_and_attached_run)
+TEST(when_the_host_is_killed_launched_die_and_attached_run)
 {
     struct target busy = start_busy("idle", "3", NULL);
     struct host host = new_host(_i, &busy);
@@ -168,7 +166,6 @@ START_TEST(when_the_host_is_killed_launched_die_and_attached_run)
     end_busy(&busy);
     close_host(&host);
 }
-END_TEST
 
 static void execute_target(void)
 {
@@ -262,19 +259,17 @@ static void execute_in_host(int way, void (*execute)(void))
     close_host(&host);
 }
 
-START_TEST(a_host_that_executes_a_program_leaves_nothing_in_it)
+TEST(a_host_that_executes_a_program_leaves_nothing_in_it)
 {
     execute_in_host(_i, execute_target);
 }
-END_TEST
 
-START_TEST(a_host_with_a_descriptor_that_executes_a_program_leaves_nothing_in_it)
+TEST(a_host_with_a_descriptor_that_executes_a_program_leaves_nothing_in_it)
 {
     execute_in_host(_i, execute_target_after_a_descriptor);
 }
-END_TEST
 
-/* ---- the host forks ---- */
+HOLDING_CASE(forks);
 
 /* What the forked child has of its parent's. */
 struct inherited {
@@ -361,7 +356,7 @@ static void *fork_elsewhere(void *inherited)
     return NULL;
 }
 
-START_TEST(a_forked_child_and_another_thread_are_refused_everything)
+TEST(a_forked_child_and_another_thread_are_refused_everything)
 {
     struct target other = start_busy("idle", "1", NULL);
     struct target busy;
@@ -391,21 +386,8 @@ START_TEST(a_forked_child_and_another_thread_are_refused_everything)
     finish();
     end_busy(&other);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const tracer_thread[] = {when_the_tracer_thread_ends_launched_die_and_attached_run,
-                                          when_the_tracer_thread_ends_what_shall_run_runs};
-    const TTest *const host[] = {
-        when_the_host_is_killed_launched_die_and_attached_run,
-        a_host_that_executes_a_program_leaves_nothing_in_it,
-        a_host_with_a_descriptor_that_executes_a_program_leaves_nothing_in_it};
-    const TTest *const forks[] = {a_forked_child_and_another_thread_are_refused_everything};
-    Suite *suite = suite_create("session_host_ends");
-
-    HOLDING_CASE(suite, tracer_thread);
-    HOLDING_CASE(suite, host);
-    HOLDING_CASE(suite, forks);
-    return holding_run_suite(suite);
+    return run_suite("session_host_ends");
 }

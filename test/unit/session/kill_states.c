@@ -15,7 +15,7 @@
 
 #define CREW 4
 
-/* ---- at each kind of event ---- */
+HOLDING_CASE(events);
 
 static const struct {
     uint32_t kind;
@@ -123,7 +123,7 @@ static bool kill_at(size_t instant, bool all_stop)
     return killed != 0;
 }
 
-START_TEST(a_process_can_be_killed_at_every_event)
+TEST(a_process_can_be_killed_at_every_event)
 {
     begin(_i);
     for (int round = 0; round < rounds(4); round++) {
@@ -137,9 +137,8 @@ START_TEST(a_process_can_be_killed_at_every_event)
     }
     finish();
 }
-END_TEST
 
-/* ---- in a vfork ---- */
+HOLDING_CASE(vforks);
 
 /* A crew whose place 1 is in a vfork, and stays there until the gate is open. */
 static struct target vforking_crew(uint32_t follow, int *child)
@@ -164,7 +163,7 @@ static void expect_crew_killed(const struct target *target)
     ck_assert_ptr_eq(event.process, target->process);
 }
 
-START_TEST(a_process_in_vfork_can_be_killed)
+TEST(a_process_in_vfork_can_be_killed)
 {
     begin(_i);
     for (int round = 0; round < rounds(10); round++) {
@@ -183,9 +182,8 @@ START_TEST(a_process_in_vfork_can_be_killed)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_process_in_vfork_can_be_released_by_killing)
+TEST(a_process_in_vfork_can_be_released_by_killing)
 {
     begin(_i);
     for (int round = 0; round < rounds(10); round++) {
@@ -202,9 +200,8 @@ START_TEST(a_process_in_vfork_can_be_released_by_killing)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_vfork_child_that_is_held_outlives_its_parent)
+TEST(a_vfork_child_that_is_held_outlives_its_parent)
 {
     begin(_i);
     for (int round = 0; round < rounds(10); round++) {
@@ -223,9 +220,8 @@ START_TEST(a_vfork_child_that_is_held_outlives_its_parent)
     }
     finish();
 }
-END_TEST
 
-/* ---- while it dies ---- */
+HOLDING_CASE(ends);
 
 /* A kill is right as long as there is something of it, and its end is told once. */
 static void expect_kill(struct sdb_process *process)
@@ -235,7 +231,7 @@ static void expect_kill(struct sdb_process *process)
     ck_assert_msg(rc == 0 || rc == -ESRCH, "kill: %s", sdb_error_describe(rc));
 }
 
-START_TEST(a_dying_process_can_be_killed_again)
+TEST(a_dying_process_can_be_killed_again)
 {
     begin(_i);
     for (int round = 0; round < rounds(40); round++) {
@@ -264,10 +260,9 @@ START_TEST(a_dying_process_can_be_killed_again)
     }
     finish();
 }
-END_TEST
 
 /* One that ends by itself, with a code that nobody sees if the kill comes first. */
-START_TEST(an_ending_process_can_be_killed)
+TEST(an_ending_process_can_be_killed)
 {
     begin(_i);
     for (int round = 0; round < rounds(60); round++) {
@@ -290,20 +285,8 @@ START_TEST(an_ending_process_can_be_killed)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const events[] = {a_process_can_be_killed_at_every_event};
-    const TTest *const vforks[] = {a_process_in_vfork_can_be_killed,
-                                   a_process_in_vfork_can_be_released_by_killing,
-                                   a_vfork_child_that_is_held_outlives_its_parent};
-    const TTest *const ends[] = {a_dying_process_can_be_killed_again,
-                                 an_ending_process_can_be_killed};
-    Suite *suite = suite_create("session_kill_states");
-
-    HOLDING_CASE(suite, events);
-    HOLDING_CASE(suite, vforks);
-    HOLDING_CASE(suite, ends);
-    return holding_run_suite(suite);
+    return run_suite("session_kill_states");
 }

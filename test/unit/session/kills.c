@@ -176,7 +176,7 @@ static void handle(struct life *life, const struct sdb_event *event)
     maybe_kill(life, event->process);
 }
 
-/* ---- a life ---- */
+HOLDING_CASE(kills);
 
 static bool is_right_end(const struct sdb_exit_status *status)
 {
@@ -274,7 +274,7 @@ static unsigned long live_once(unsigned seed)
     return life.witness.killed;
 }
 
-START_TEST(a_kill_at_any_instant_is_told_once_and_hangs_nothing)
+TEST(a_kill_at_any_instant_is_told_once_and_hangs_nothing)
 {
     const char *first = getenv("SDB_TEST_SEED");
     const unsigned seed = first ? (unsigned)atoi(first) : 1;
@@ -289,13 +289,8 @@ START_TEST(a_kill_at_any_instant_is_told_once_and_hangs_nothing)
     ck_assert(count < 100 || killed > 0);
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const kills[] = {a_kill_at_any_instant_is_told_once_and_hangs_nothing};
-    Suite *suite = suite_create("session_kills");
-
-    HOLDING_CASE(suite, kills);
-    return holding_run_suite(suite);
+    return run_suite("session_kills");
 }

@@ -21,7 +21,7 @@
 
 #define STATIC_TARGET SDB_TRACEE_DIR "/target_static"
 
-/* ---- launched ---- */
+HOLDING_CASE(launched);
 
 static uint64_t entry_of(const char *path)
 {
@@ -33,7 +33,7 @@ static uint64_t entry_of(const char *path)
     return header.e_entry;
 }
 
-START_TEST(launched_stands_before_its_first_instruction)
+TEST(launched_stands_before_its_first_instruction)
 {
     const char *argv[] = {STATIC_TARGET, "exit", "0", NULL};
     const uint64_t flags[] = {0, SDB_LAUNCH_PORTABLE};
@@ -53,9 +53,8 @@ START_TEST(launched_stands_before_its_first_instruction)
     }
     finish();
 }
-END_TEST
 
-START_TEST(exit_code_and_usage_are_told)
+TEST(exit_code_and_usage_are_told)
 {
     struct target target;
     struct sdb_event event;
@@ -73,11 +72,10 @@ START_TEST(exit_code_and_usage_are_told)
     close_target(&target);
     finish();
 }
-END_TEST
 
-/* ---- failed ---- */
+HOLDING_CASE(failed);
 
-START_TEST(an_exec_that_hangs_ends_at_the_deadline)
+TEST(an_exec_that_hangs_ends_at_the_deadline)
 {
     char directory[] = "/tmp/sdb-test-XXXXXX";
     char fifo[64];
@@ -111,7 +109,6 @@ START_TEST(an_exec_that_hangs_ends_at_the_deadline)
     unlink(fifo);
     rmdir(directory);
 }
-END_TEST
 
 /* An ELF file that the kernel accepts, and cannot map: its segment lies beyond the address space.
  */
@@ -145,7 +142,7 @@ static void write_unmappable(const char *path)
     close(fd);
 }
 
-START_TEST(a_program_that_dies_in_its_exec_is_told_from_one_that_starts)
+TEST(a_program_that_dies_in_its_exec_is_told_from_one_that_starts)
 {
     char path[] = "/tmp/sdb-test-XXXXXX";
     const uint64_t flags[] = {0, SDB_LAUNCH_PORTABLE};
@@ -169,9 +166,8 @@ START_TEST(a_program_that_dies_in_its_exec_is_told_from_one_that_starts)
     finish();
     unlink(path);
 }
-END_TEST
 
-START_TEST(a_launch_that_fails_leaves_the_session_as_it_was)
+TEST(a_launch_that_fails_leaves_the_session_as_it_was)
 {
     const uint64_t flags[] = {0, SDB_LAUNCH_PORTABLE};
     struct target target;
@@ -193,7 +189,6 @@ START_TEST(a_launch_that_fails_leaves_the_session_as_it_was)
     close_target(&target);
     finish();
 }
-END_TEST
 
 /* The host may not seize its own child: it has no privileges, and its memory is not dumpable. */
 static int launch_undumpable(int way)
@@ -221,7 +216,7 @@ static int launch_undumpable(int way)
     return 0;
 }
 
-START_TEST(a_host_that_may_not_trace_is_told_so)
+TEST(a_host_that_may_not_trace_is_told_so)
 {
     int status;
     pid_t host;
@@ -235,23 +230,8 @@ START_TEST(a_host_that_may_not_trace_is_told_so)
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 0);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const launched[] = {
-        launched_stands_before_its_first_instruction,
-        exit_code_and_usage_are_told,
-    };
-    const TTest *const failed[] = {
-        an_exec_that_hangs_ends_at_the_deadline,
-        a_program_that_dies_in_its_exec_is_told_from_one_that_starts,
-        a_launch_that_fails_leaves_the_session_as_it_was,
-        a_host_that_may_not_trace_is_told_so,
-    };
-    Suite *suite = suite_create("session_launch");
-
-    HOLDING_CASE(suite, launched);
-    HOLDING_CASE(suite, failed);
-    return holding_run_suite(suite);
+    return run_suite("session_launch");
 }

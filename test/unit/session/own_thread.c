@@ -98,7 +98,7 @@ static int call(struct own *own, int (*function)(struct sdb_session *in, void *d
     return result;
 }
 
-/* ---- events ---- */
+HOLDING_CASE(events);
 
 static int launch_life(struct sdb_session *in, void *data)
 {
@@ -117,7 +117,7 @@ static int launch_life(struct sdb_session *in, void *data)
     return sdb_process_pid(own->process);
 }
 
-START_TEST(the_handler_gets_all_events)
+TEST(the_handler_gets_all_events)
 {
     static const char *const lives[] = {"exit", "threads", "forks", "vforks", "thread", "all"};
     struct own own;
@@ -131,9 +131,8 @@ START_TEST(the_handler_gets_all_events)
     ck_assert_int_ne(own.thread, own_tid());
     destroy_own(&own);
 }
-END_TEST
 
-/* ---- calls ---- */
+HOLDING_CASE(calls);
 
 #define CALLERS 8
 #define CALLS   500
@@ -196,7 +195,7 @@ static void call_from_many(struct own *own)
     ck_assert_uint_eq(own->calls, CALLERS * CALLS);
 }
 
-START_TEST(functions_of_many_threads_run_one_after_the_other)
+TEST(functions_of_many_threads_run_one_after_the_other)
 {
     struct own own;
 
@@ -204,10 +203,9 @@ START_TEST(functions_of_many_threads_run_one_after_the_other)
     call_from_many(&own);
     destroy_own(&own);
 }
-END_TEST
 
 /* Between the events of a program that has many. */
-START_TEST(functions_run_between_events)
+TEST(functions_run_between_events)
 {
     struct own own;
 
@@ -220,7 +218,6 @@ START_TEST(functions_run_between_events)
     }
     destroy_own(&own);
 }
-END_TEST
 
 struct in_line {
     struct own *own;
@@ -273,7 +270,7 @@ static void *call_at_gate(void *own)
  * next one comes.  Each wakes those before it; once they sleep again, it cannot sleep for want of what
  * they had locked.
  */
-START_TEST(functions_run_in_the_order_in_which_they_came)
+TEST(functions_run_in_the_order_in_which_they_came)
 {
     struct in_line line[6];
     atomic_int tids[6] = {0};
@@ -305,7 +302,6 @@ START_TEST(functions_run_in_the_order_in_which_they_came)
     sem_destroy(&reached);
     destroy_own(&own);
 }
-END_TEST
 
 static int call_within(struct sdb_session *in, void *data)
 {
@@ -329,7 +325,7 @@ static void call_in_handler(struct sdb_session *in, int code, const struct sdb_e
         ck_assert_int_gt(call(own, launch_life, own), 0);
 }
 
-START_TEST(a_function_can_be_called_in_a_function_and_in_the_handler)
+TEST(a_function_can_be_called_in_a_function_and_in_the_handler)
 {
     struct own own;
 
@@ -340,9 +336,8 @@ START_TEST(a_function_can_be_called_in_a_function_and_in_the_handler)
     await(&own.ended);
     destroy_own(&own);
 }
-END_TEST
 
-/* ---- ends ---- */
+HOLDING_CASE(ends);
 
 static int destroy_in_own_thread(struct sdb_session *in, void *data)
 {
@@ -363,7 +358,7 @@ static void *destroy_elsewhere(void *own)
     return NULL;
 }
 
-START_TEST(it_is_ended_from_any_thread_but_its_own)
+TEST(it_is_ended_from_any_thread_but_its_own)
 {
     pthread_t other;
     struct own own;
@@ -376,7 +371,6 @@ START_TEST(it_is_ended_from_any_thread_but_its_own)
     ck_assert_int_eq(pthread_create(&other, NULL, destroy_elsewhere, &own), 0);
     pthread_join(other, NULL);
 }
-END_TEST
 
 struct holder {
     struct own *own;
@@ -398,7 +392,7 @@ static int hold_two(struct sdb_session *in, void *data)
     return 0;
 }
 
-START_TEST(at_its_end_launched_die_and_attached_run)
+TEST(at_its_end_launched_die_and_attached_run)
 {
     struct target busy = start_busy("idle", "4", NULL);
     struct holder holder = {.attach_to = &busy};
@@ -412,7 +406,6 @@ START_TEST(at_its_end_launched_die_and_attached_run)
     ask(&busy);
     end_busy(&busy);
 }
-END_TEST
 
 static void *create_and_leave(void *own)
 {
@@ -420,7 +413,7 @@ static void *create_and_leave(void *own)
     return NULL;
 }
 
-START_TEST(it_outlives_the_thread_that_created_it)
+TEST(it_outlives_the_thread_that_created_it)
 {
     pthread_t creator;
     struct own own = {.busy = _i};
@@ -432,9 +425,8 @@ START_TEST(it_outlives_the_thread_that_created_it)
     await(&own.ended);
     destroy_own(&own);
 }
-END_TEST
 
-/* ---- without a handler ---- */
+HOLDING_CASE(without_handler);
 
 static int wait_for_end(struct sdb_session *in, void *data)
 {
@@ -465,7 +457,7 @@ static void *interrupt(void *of)
     return NULL;
 }
 
-START_TEST(without_a_handler_a_function_waits)
+TEST(without_a_handler_a_function_waits)
 {
     struct holder holder = {0};
     struct target busy = start_busy("idle", "1", NULL);
@@ -490,9 +482,8 @@ START_TEST(without_a_handler_a_function_waits)
     ask(&busy);
     end_busy(&busy);
 }
-END_TEST
 
-START_TEST(interrupts_do_not_disturb_a_handler)
+TEST(interrupts_do_not_disturb_a_handler)
 {
     struct own own;
 
@@ -504,9 +495,8 @@ START_TEST(interrupts_do_not_disturb_a_handler)
     await(&own.ended);
     destroy_own(&own);
 }
-END_TEST
 
-/* ---- who may not ---- */
+HOLDING_CASE(refusals);
 
 static int do_nothing(struct sdb_session *in, void *data)
 {
@@ -526,7 +516,7 @@ static void call_in_fork(void *data)
     ck_assert_int_eq(sdb_session_destroy(own->session), 0);
 }
 
-START_TEST(other_threads_and_forks_are_refused)
+TEST(other_threads_and_forks_are_refused)
 {
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
     struct sdb_session_options wrong = SDB_SESSION_OPTIONS_INIT;
@@ -565,27 +555,8 @@ START_TEST(other_threads_and_forks_are_refused)
     await(&own.ended);
     destroy_own(&own);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const events[] = {the_handler_gets_all_events};
-    const TTest *const calls[] = {functions_of_many_threads_run_one_after_the_other,
-                                  functions_run_between_events,
-                                  functions_run_in_the_order_in_which_they_came,
-                                  a_function_can_be_called_in_a_function_and_in_the_handler};
-    const TTest *const ends[] = {it_is_ended_from_any_thread_but_its_own,
-                                 at_its_end_launched_die_and_attached_run,
-                                 it_outlives_the_thread_that_created_it};
-    const TTest *const without_handler[] = {without_a_handler_a_function_waits,
-                                            interrupts_do_not_disturb_a_handler};
-    const TTest *const refusals[] = {other_threads_and_forks_are_refused};
-    Suite *suite = suite_create("session_own_thread");
-
-    HOLDING_CASE(suite, events);
-    HOLDING_CASE(suite, calls);
-    HOLDING_CASE(suite, ends);
-    HOLDING_CASE(suite, without_handler);
-    HOLDING_CASE(suite, refusals);
-    return holding_run_suite(suite);
+    return run_suite("session_own_thread");
 }

@@ -37,7 +37,9 @@ static void reap(pid_t pid)
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
-START_TEST(a_pidfd_is_as_good_as_a_pid)
+HOLDING_CASE(by_pidfd);
+
+TEST(a_pidfd_is_as_good_as_a_pid)
 {
     struct target busy = start_busy("churn", "2", NULL);
     struct sdb_process *process;
@@ -60,9 +62,8 @@ START_TEST(a_pidfd_is_as_good_as_a_pid)
     close(pidfd);
     finish();
 }
-END_TEST
 
-START_TEST(descriptors_that_are_no_pidfds_are_refused)
+TEST(descriptors_that_are_no_pidfds_are_refused)
 {
     struct sdb_process *process = untouched;
     pid_t target = fork_waiting();
@@ -89,9 +90,8 @@ START_TEST(descriptors_that_are_no_pidfds_are_refused)
     finish();
     end_child(target);
 }
-END_TEST
 
-START_TEST(a_pidfd_of_what_has_ended_is_refused)
+TEST(a_pidfd_of_what_has_ended_is_refused)
 {
     pid_t pid = fork_zombie();
     int pidfd = open_pidfd(pid);
@@ -103,9 +103,8 @@ START_TEST(a_pidfd_of_what_has_ended_is_refused)
     close(pidfd);
     finish();
 }
-END_TEST
 
-START_TEST(a_pidfd_of_a_thread_is_refused)
+TEST(a_pidfd_of_a_thread_is_refused)
 {
     struct target busy = start_busy("idle", "1", NULL);
     int tids[4];
@@ -121,7 +120,6 @@ START_TEST(a_pidfd_of_a_thread_is_refused)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
 /* Make a child that has this pid.  @return whether it worked */
 static bool fork_as(pid_t pid)
@@ -141,7 +139,7 @@ static bool fork_as(pid_t pid)
     return false;
 }
 
-START_TEST(a_pidfd_never_stands_for_the_next_process_with_its_number)
+TEST(a_pidfd_never_stands_for_the_next_process_with_its_number)
 {
     bool reused = false;
 
@@ -161,19 +159,8 @@ START_TEST(a_pidfd_never_stands_for_the_next_process_with_its_number)
         (void)printf("no pid could be had again: not much was tested\n");
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const by_pidfd[] = {
-        a_pidfd_is_as_good_as_a_pid,
-        descriptors_that_are_no_pidfds_are_refused,
-        a_pidfd_of_what_has_ended_is_refused,
-        a_pidfd_of_a_thread_is_refused,
-        a_pidfd_never_stands_for_the_next_process_with_its_number,
-    };
-    Suite *suite = suite_create("session_pidfd");
-
-    HOLDING_CASE(suite, by_pidfd);
-    return holding_run_suite(suite);
+    return run_suite("session_pidfd");
 }

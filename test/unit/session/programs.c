@@ -34,6 +34,15 @@ struct program {
     const char *over; /* a file that tells it to come to its end; NULL: the end of its input does */
 };
 
+/* Each program has a directory of its own. */
+static const struct suite_kind program_case = {
+    .rounds = HOLDING_WAYS,
+    .enter = trial_enter_directory,
+    .leave = trial_leave_directory,
+    .set_up = holding_take_stock,
+    .tear_down = holding_check_stock,
+};
+
 static int most_rounds(void)
 {
     return rounds(getenv("CI") ? 40 : 200);
@@ -227,7 +236,7 @@ static void attach_often(int way, const struct program *program)
     sdb_child_close(child);
 }
 
-/* ---- python3 ---- */
+SUITE_CASE(python_with_threads_and_subprocesses_is_held_whole, program_case);
 
 static const char python_text[] =
     "import hashlib, subprocess, sys, threading\n"
@@ -266,24 +275,24 @@ static const struct program python = {
     .output = "wrong: []\n",
 };
 
-START_TEST(python_with_threads_and_subprocesses_is_held_whole)
+TEST(python_with_threads_and_subprocesses_is_held_whole)
 {
     if (!is_installed("python3"))
         return;
     follow(_i, &python, false);
     follow(_i, &python, true);
 }
-END_TEST
 
-START_TEST(python_with_threads_and_subprocesses_is_attached_to)
+SUITE_CASE(python_with_threads_and_subprocesses_is_attached_to, program_case);
+
+TEST(python_with_threads_and_subprocesses_is_attached_to)
 {
     if (!is_installed("python3"))
         return;
     attach_often(_i, &python);
 }
-END_TEST
 
-/* ---- bash ---- */
+SUITE_CASE(bash_pipelines_are_held_whole, program_case);
 
 static const struct program bash_pipelines = {
     .argv = {"bash", "-c",
@@ -310,24 +319,24 @@ static const struct program bash_at_work = {
     .output = "wrong:\n",
 };
 
-START_TEST(bash_pipelines_are_held_whole)
+TEST(bash_pipelines_are_held_whole)
 {
     if (!is_installed("bash"))
         return;
     follow(_i, &bash_pipelines, false);
     follow(_i, &bash_pipelines, true);
 }
-END_TEST
 
-START_TEST(bash_pipelines_are_attached_to)
+SUITE_CASE(bash_pipelines_are_attached_to, program_case);
+
+TEST(bash_pipelines_are_attached_to)
 {
     if (!is_installed("bash"))
         return;
     attach_often(_i, &bash_at_work);
 }
-END_TEST
 
-/* ---- make ---- */
+SUITE_CASE(make_with_two_jobs_is_held_whole, program_case);
 
 /* A project of eight parts, generated and compiled, and a program that is made of them and run. */
 static const char makefile_text[] = "PARTS := part1 part2 part3 part4 part5 part6 part7 part8\n"
@@ -350,7 +359,7 @@ static const char main_text[] =
     "                  part7() + part8()) < 0;\n"
     "}\n";
 
-START_TEST(make_with_two_jobs_is_held_whole)
+TEST(make_with_two_jobs_is_held_whole)
 {
     const struct program make = {
         .argv = {"make", "-s", "-j2", NULL},
@@ -367,7 +376,6 @@ START_TEST(make_with_two_jobs_is_held_whole)
     }
     ck_assert_int_eq(system("rm -f part* main.* whole Makefile"), 0);
 }
-END_TEST
 
 /*
  * It makes eight files by four jobs, compares them with what they should be, and begins anew: it
@@ -391,7 +399,9 @@ static const char endless_makefile_text[] =
     "\t@expr $$((1 << $*)) | cat >$@\n"
     "again:\n";
 
-START_TEST(make_with_four_jobs_is_attached_to)
+SUITE_CASE(make_with_four_jobs_is_attached_to, program_case);
+
+TEST(make_with_four_jobs_is_attached_to)
 {
     const struct program make = {
         .argv = {"make", "-s", "-j4", NULL},
@@ -407,9 +417,8 @@ START_TEST(make_with_four_jobs_is_attached_to)
     attach_often(_i, &make);
     ck_assert_int_eq(system("rm -f part* turn.mk over wrong Makefile"), 0);
 }
-END_TEST
 
-/* ---- java ---- */
+SUITE_CASE(java_is_held_whole, program_case);
 
 static const char java_text[] =
     "import java.util.*;\n"
@@ -454,23 +463,23 @@ static bool compile_java(void)
     return system("javac Work.java") == 0;
 }
 
-START_TEST(java_is_held_whole)
+TEST(java_is_held_whole)
 {
     if (compile_java())
         follow(_i, &java, false);
     ck_assert_int_eq(system("rm -f Work*"), 0);
 }
-END_TEST
 
-START_TEST(java_is_attached_to)
+SUITE_CASE(java_is_attached_to, program_case);
+
+TEST(java_is_attached_to)
 {
     if (compile_java())
         attach_often(_i, &java);
     ck_assert_int_eq(system("rm -f Work*"), 0);
 }
-END_TEST
 
-/* ---- redis ---- */
+SUITE_CASE(redis_is_attached_to_while_it_serves, program_case);
 
 /* The shell asks for it over and over again; what it counts must be what was asked. */
 static const struct program redis_client = {
@@ -502,7 +511,7 @@ static struct sdb_child *start(const char *const *argv, const char *output)
     return child;
 }
 
-START_TEST(redis_is_attached_to_while_it_serves)
+TEST(redis_is_attached_to_while_it_serves)
 {
     const char *const argv[] = {"redis-server", "--port", "0", "--unixsocket",
                                 "redis.sock",   "--save", "",  NULL};
@@ -530,30 +539,8 @@ START_TEST(redis_is_attached_to_while_it_serves)
     sdb_child_close(server);
     ck_assert_int_eq(system("rm -f log output redis.sock"), 0);
 }
-END_TEST
 
 int main(void)
 {
-    static const TTest *const *const programs[] = {
-        &python_with_threads_and_subprocesses_is_held_whole,
-        &python_with_threads_and_subprocesses_is_attached_to,
-        &bash_pipelines_are_held_whole,
-        &bash_pipelines_are_attached_to,
-        &make_with_two_jobs_is_held_whole,
-        &make_with_four_jobs_is_attached_to,
-        &java_is_held_whole,
-        &java_is_attached_to,
-        &redis_is_attached_to_while_it_serves,
-    };
-    Suite *suite = suite_create("session_programs");
-
-    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-        TCase *tcase = tcase_create((*programs[i])->name);
-
-        tcase_add_unchecked_fixture(tcase, trial_enter_directory, trial_leave_directory);
-        tcase_add_checked_fixture(tcase, holding_take_stock, holding_check_stock);
-        tcase_add_loop_test(tcase, *programs[i], 0, HOLDING_WAYS);
-        suite_add_tcase(suite, tcase);
-    }
-    return holding_run_suite(suite);
+    return run_suite("session_programs");
 }

@@ -21,7 +21,7 @@
 #include "racing.h"
 #include "witness.h"
 
-/* ---- newborns ---- */
+HOLDING_CASE(newborns);
 
 static struct target launch_lives(const char *what)
 {
@@ -57,7 +57,7 @@ static void await_calm(const struct witness *witness)
  * The tracer looks only when nothing moves any more: so the newborn's first stop and its parent's
  * event are both there, and the kernel tells them in whichever order it likes.
  */
-START_TEST(a_newborn_comes_after_its_parents_event_for_a_slow_tracer_too)
+TEST(a_newborn_comes_after_its_parents_event_for_a_slow_tracer_too)
 {
     static const char *const what[] = {"forks", "threads", "vforks", "all"};
 
@@ -86,10 +86,9 @@ START_TEST(a_newborn_comes_after_its_parents_event_for_a_slow_tracer_too)
     }
     finish();
 }
-END_TEST
 
 /* The parent is killed when it stands in its fork, and nobody has looked yet. */
-START_TEST(a_newborn_whose_parent_is_killed_in_its_fork_begins_with_its_start)
+TEST(a_newborn_whose_parent_is_killed_in_its_fork_begins_with_its_start)
 {
     unsigned long unannounced = 0;
 
@@ -117,9 +116,8 @@ START_TEST(a_newborn_whose_parent_is_killed_in_its_fork_begins_with_its_start)
     ck_assert_uint_gt(unannounced, 0);
     finish();
 }
-END_TEST
 
-START_TEST(a_killed_vfork_child_ends_its_parents_wait)
+TEST(a_killed_vfork_child_ends_its_parents_wait)
 {
     begin(_i);
     for (int round = 0; round < rounds(20); round++) {
@@ -153,13 +151,12 @@ START_TEST(a_killed_vfork_child_ends_its_parents_wait)
     }
     finish();
 }
-END_TEST
 
-/* ---- many ---- */
+HOLDING_CASE(many);
 
 #define PROCESSES 100
 
-START_TEST(a_hundred_processes_of_ten_threads)
+TEST(a_hundred_processes_of_ten_threads)
 {
     static struct target busy[PROCESSES];
     struct sdb_event event = SDB_EVENT_INIT;
@@ -206,9 +203,8 @@ START_TEST(a_hundred_processes_of_ten_threads)
     for (int i = 0; i < PROCESSES; i++)
         close_target(&busy[i]);
 }
-END_TEST
 
-/* ---- stops of others against ours ---- */
+HOLDING_CASE(stops);
 
 static atomic_bool calm_down;
 
@@ -292,19 +288,17 @@ static void interrupt_through_stops(int way, const char *what, bool all_stop)
     finish();
 }
 
-START_TEST(interrupts_come_through_stops_and_continues)
+TEST(interrupts_come_through_stops_and_continues)
 {
     interrupt_through_stops(_i, "idle", false);
 }
-END_TEST
 
-START_TEST(interrupts_come_through_stops_and_continues_in_all_stop)
+TEST(interrupts_come_through_stops_and_continues_in_all_stop)
 {
     interrupt_through_stops(_i, "idle", true);
 }
-END_TEST
 
-/* ---- an end while something is asked ---- */
+HOLDING_CASE(ends);
 
 /* Every request to a process that was killed while it stood still.  None hangs, or says nonsense. */
 static void ask_the_dead(struct sdb_process *process, struct sdb_thread *thread, int turn)
@@ -355,7 +349,7 @@ static void ask_the_dead(struct sdb_process *process, struct sdb_thread *thread,
     }
 }
 
-START_TEST(requests_to_what_was_killed_say_so)
+TEST(requests_to_what_was_killed_say_so)
 {
     begin(_i);
     for (int round = 0; round < rounds(90); round++) {
@@ -381,10 +375,9 @@ START_TEST(requests_to_what_was_killed_say_so)
     }
     finish();
 }
-END_TEST
 
 /* Another thread ends the process while one stands in a stop that was told. */
-START_TEST(a_thread_that_stands_still_ends_with_its_process)
+TEST(a_thread_that_stands_still_ends_with_its_process)
 {
     begin(_i);
     for (int round = 0; round < rounds(40); round++) {
@@ -410,24 +403,8 @@ START_TEST(a_thread_that_stands_still_ends_with_its_process)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const newborns[] = {
-        a_newborn_comes_after_its_parents_event_for_a_slow_tracer_too,
-        a_newborn_whose_parent_is_killed_in_its_fork_begins_with_its_start,
-        a_killed_vfork_child_ends_its_parents_wait};
-    const TTest *const many[] = {a_hundred_processes_of_ten_threads};
-    const TTest *const stops[] = {interrupts_come_through_stops_and_continues,
-                                  interrupts_come_through_stops_and_continues_in_all_stop};
-    const TTest *const ends[] = {requests_to_what_was_killed_say_so,
-                                 a_thread_that_stands_still_ends_with_its_process};
-    Suite *suite = suite_create("session_races");
-
-    HOLDING_CASE(suite, newborns);
-    HOLDING_CASE(suite, many);
-    HOLDING_CASE(suite, stops);
-    HOLDING_CASE(suite, ends);
-    return holding_run_suite(suite);
+    return run_suite("session_races");
 }

@@ -55,9 +55,9 @@ static void reap(pid_t pid)
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
-/* ---- by pid ---- */
+HOLDING_CASE(by_pid);
 
-START_TEST(arguments_that_cannot_be_right_are_refused)
+TEST(arguments_that_cannot_be_right_are_refused)
 {
     struct sdb_process *process = untouched;
 
@@ -71,9 +71,8 @@ START_TEST(arguments_that_cannot_be_right_are_refused)
     ck_assert_ptr_eq(process, untouched);
     finish();
 }
-END_TEST
 
-START_TEST(what_has_ended_is_refused)
+TEST(what_has_ended_is_refused)
 {
     pid_t pid = fork_zombie();
 
@@ -83,9 +82,8 @@ START_TEST(what_has_ended_is_refused)
     ck_assert_int_eq(expect_refused(pid, -ESRCH, SDB_REASON_GONE, "").stage, SDB_STAGE_FIND);
     finish();
 }
-END_TEST
 
-START_TEST(a_thread_of_a_process_is_refused)
+TEST(a_thread_of_a_process_is_refused)
 {
     struct target busy = start_busy("idle", "1", NULL);
     int tids[4];
@@ -97,7 +95,6 @@ START_TEST(a_thread_of_a_process_is_refused)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
 struct sitter {
     pthread_t thread;
@@ -142,7 +139,7 @@ static void end_sitter(const struct sitter *sitter)
     }
 }
 
-START_TEST(the_host_itself_is_refused)
+TEST(the_host_itself_is_refused)
 {
     struct sitter sitter;
     int pidfd = open_pidfd(getpid());
@@ -160,9 +157,8 @@ START_TEST(the_host_itself_is_refused)
     close(pidfd);
     finish();
 }
-END_TEST
 
-START_TEST(what_is_traced_already_is_refused_and_its_tracer_named)
+TEST(what_is_traced_already_is_refused_and_its_tracer_named)
 {
     pid_t target = fork_waiting();
     struct sitter sitter;
@@ -176,9 +172,8 @@ START_TEST(what_is_traced_already_is_refused_and_its_tracer_named)
     finish();
     end_child(target);
 }
-END_TEST
 
-START_TEST(what_is_traced_by_another_process_is_refused)
+TEST(what_is_traced_by_another_process_is_refused)
 {
     struct target busy = start_busy("idle", "3", NULL);
     const pid_t parent = getpid();
@@ -213,10 +208,9 @@ START_TEST(what_is_traced_by_another_process_is_refused)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
 /* Only a thread that is not the first one is traced by another: all or nothing. */
-START_TEST(a_process_of_which_another_holds_a_thread_is_refused_and_runs_on)
+TEST(a_process_of_which_another_holds_a_thread_is_refused_and_runs_on)
 {
     struct target busy = start_busy("idle", "6", NULL);
     struct sitter sitter;
@@ -235,9 +229,8 @@ START_TEST(a_process_of_which_another_holds_a_thread_is_refused_and_runs_on)
     end_busy(&busy);
     finish();
 }
-END_TEST
 
-START_TEST(what_the_session_holds_is_refused_a_second_time)
+TEST(what_the_session_holds_is_refused_a_second_time)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     struct sdb_process *process = untouched;
@@ -255,7 +248,6 @@ START_TEST(what_the_session_holds_is_refused_a_second_time)
     finish();
     end_child(target);
 }
-END_TEST
 
 static pid_t find_kernel_thread(void)
 {
@@ -267,7 +259,7 @@ static pid_t find_kernel_thread(void)
     return 0;
 }
 
-START_TEST(a_kernel_thread_is_refused)
+TEST(a_kernel_thread_is_refused)
 {
     pid_t pid = find_kernel_thread();
 
@@ -279,9 +271,8 @@ START_TEST(a_kernel_thread_is_refused)
     expect_refused(pid, -EPERM, SDB_REASON_KERNEL_THREAD, "kernel");
     finish();
 }
-END_TEST
 
-/* ---- by permission: in a child of the test that becomes somebody else ---- */
+HOLDING_CASE(by_permission);
 
 struct stranger {
     int way;
@@ -376,7 +367,7 @@ static bool is_root(void)
     return false;
 }
 
-START_TEST(another_users_process_is_refused)
+TEST(another_users_process_is_refused)
 {
     struct stranger stranger = {.way = _i, .reason = SDB_REASON_OTHER_USER, .words = "user"};
 
@@ -386,9 +377,8 @@ START_TEST(another_users_process_is_refused)
     try_as_nobody(&stranger);
     end_child(stranger.target);
 }
-END_TEST
 
-START_TEST(an_undumpable_process_is_refused)
+TEST(an_undumpable_process_is_refused)
 {
     struct stranger stranger = {.way = _i, .reason = SDB_REASON_NOT_DUMPABLE, .words = "dump"};
 
@@ -402,9 +392,8 @@ START_TEST(an_undumpable_process_is_refused)
     finish();
     end_child(stranger.target);
 }
-END_TEST
 
-START_TEST(a_sandbox_without_ptrace_is_told_as_such)
+TEST(a_sandbox_without_ptrace_is_told_as_such)
 {
     struct stranger stranger = {
         .way = _i, .refuses_ptrace = true, .reason = SDB_REASON_SECURITY, .words = ""};
@@ -415,7 +404,6 @@ START_TEST(a_sandbox_without_ptrace_is_told_as_such)
     try_as_nobody(&stranger);
     end_child(stranger.target);
 }
-END_TEST
 
 static int write_yama(int scope)
 {
@@ -430,7 +418,7 @@ static int write_yama(int scope)
     return rc;
 }
 
-START_TEST(yama_is_named_where_it_forbids)
+TEST(yama_is_named_where_it_forbids)
 {
     struct stranger stranger = {.way = _i, .reason = SDB_REASON_YAMA, .words = "Yama"};
     FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
@@ -453,10 +441,9 @@ START_TEST(yama_is_named_where_it_forbids)
     if (scope == 0)
         ck_assert_int_eq(write_yama(0), 0);
 }
-END_TEST
 
 /* The kernels of most machines that build this have no Yama; so the refusal is a sandbox's. */
-START_TEST(yama_is_named_where_its_setting_says_so)
+TEST(yama_is_named_where_its_setting_says_so)
 {
     struct stranger stranger = {.way = _i,
                                 .refuses_ptrace = true,
@@ -470,29 +457,8 @@ START_TEST(yama_is_named_where_its_setting_says_so)
     try_as_nobody(&stranger);
     end_child(stranger.target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const by_pid[] = {
-        arguments_that_cannot_be_right_are_refused,
-        what_has_ended_is_refused,
-        a_thread_of_a_process_is_refused,
-        the_host_itself_is_refused,
-        what_is_traced_already_is_refused_and_its_tracer_named,
-        what_is_traced_by_another_process_is_refused,
-        a_process_of_which_another_holds_a_thread_is_refused_and_runs_on,
-        what_the_session_holds_is_refused_a_second_time,
-        a_kernel_thread_is_refused,
-    };
-    const TTest *const by_permission[] = {
-        another_users_process_is_refused,         an_undumpable_process_is_refused,
-        a_sandbox_without_ptrace_is_told_as_such, yama_is_named_where_it_forbids,
-        yama_is_named_where_its_setting_says_so,
-    };
-    Suite *suite = suite_create("session_refusals");
-
-    HOLDING_CASE(suite, by_pid);
-    HOLDING_CASE(suite, by_permission);
-    return holding_run_suite(suite);
+    return run_suite("session_refusals");
 }

@@ -46,7 +46,7 @@ static void expect_wait_status(int pid, int status)
     ck_assert_int_eq(found, status);
 }
 
-/* ---- at an exec ---- */
+HOLDING_CASE(at_exec);
 
 static void launched_is_let_go_at_exec(int place)
 {
@@ -88,21 +88,19 @@ static void launched_is_let_go_at_exec(int place)
     close_target(&target);
 }
 
-START_TEST(a_launched_process_that_is_let_go_at_its_exec_is_a_child)
+TEST(a_launched_process_that_is_let_go_at_its_exec_is_a_child)
 {
     begin(_i);
     launched_is_let_go_at_exec(0);
 }
-END_TEST
 
-START_TEST(an_exec_of_any_thread_lets_it_go)
+TEST(an_exec_of_any_thread_lets_it_go)
 {
     begin(_i);
     launched_is_let_go_at_exec(2);
 }
-END_TEST
 
-START_TEST(an_attached_process_that_is_let_go_at_its_exec_is_no_child)
+TEST(an_attached_process_that_is_let_go_at_its_exec_is_no_child)
 {
     struct target target = start_threads("crew", "1", NULL);
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -126,9 +124,8 @@ START_TEST(an_attached_process_that_is_let_go_at_its_exec_is_no_child)
     ck_assert_int_eq(status.code, 9);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_newborn_that_is_let_go_at_its_exec_is_its_parents)
+TEST(a_newborn_that_is_let_go_at_its_exec_is_its_parents)
 {
     struct target target;
     struct sdb_event event;
@@ -147,9 +144,8 @@ START_TEST(a_newborn_that_is_let_go_at_its_exec_is_its_parents)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_vfork_child_that_is_let_go_at_its_exec_lets_its_parent_go_on)
+TEST(a_vfork_child_that_is_let_go_at_its_exec_lets_its_parent_go_on)
 {
     struct target target;
     int done = 0;
@@ -173,11 +169,10 @@ START_TEST(a_vfork_child_that_is_let_go_at_its_exec_lets_its_parent_go_on)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- at the session's end ---- */
+HOLDING_CASE(at_end);
 
-START_TEST(what_becomes_of_a_process_is_set_while_it_stands)
+TEST(what_becomes_of_a_process_is_set_while_it_stands)
 {
     struct target target;
 
@@ -193,9 +188,8 @@ START_TEST(what_becomes_of_a_process_is_set_while_it_stands)
     await_death(target.pid);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_launched_process_may_run_on)
+TEST(a_launched_process_may_run_on)
 {
     struct target target;
 
@@ -213,9 +207,8 @@ START_TEST(a_launched_process_may_run_on)
     expect_wait_status(target.pid, 2 << 8);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_launched_process_may_stay_stopped)
+TEST(a_launched_process_may_stay_stopped)
 {
     struct target target;
     uint64_t turns;
@@ -241,9 +234,8 @@ START_TEST(a_launched_process_may_stay_stopped)
     expect_wait_status(target.pid, 0);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_attached_process_may_be_killed)
+TEST(an_attached_process_may_be_killed)
 {
     struct target target = start_threads("crew", "2", NULL);
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
@@ -261,9 +253,8 @@ START_TEST(an_attached_process_may_be_killed)
         ck_assert_int_eq(status.code, SIGKILL);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(newborns_end_as_their_parents_do)
+TEST(newborns_end_as_their_parents_do)
 {
     struct target target;
     struct sdb_thread *newborn = NULL;
@@ -297,9 +288,8 @@ START_TEST(newborns_end_as_their_parents_do)
     expect_wait_status(target.pid, 0);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_newborn_can_end_otherwise_than_its_parent)
+TEST(a_newborn_can_end_otherwise_than_its_parent)
 {
     struct target target;
     struct sdb_thread *newborn = NULL;
@@ -321,9 +311,8 @@ START_TEST(a_newborn_can_end_otherwise_than_its_parent)
     expect_wait_status(target.pid, 0);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_newborn_that_is_detached_is_its_parents)
+TEST(a_newborn_that_is_detached_is_its_parents)
 {
     struct target target;
     struct sdb_child *child = (void *)&target;
@@ -344,9 +333,8 @@ START_TEST(a_newborn_that_is_detached_is_its_parents)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- at the tracer's death ---- */
+HOLDING_CASE(at_death);
 
 struct family {
     int pid;
@@ -414,7 +402,7 @@ static void adopt_no_more(const struct family *family)
     ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
-START_TEST(all_that_was_launched_or_born_dies_with_the_tracer)
+TEST(all_that_was_launched_or_born_dies_with_the_tracer)
 {
     struct family family = kill_tracer(_i, false);
 
@@ -422,9 +410,8 @@ START_TEST(all_that_was_launched_or_born_dies_with_the_tracer)
     await_death(family.newborn); /* its parent may have reaped it */
     adopt_no_more(&family);
 }
-END_TEST
 
-START_TEST(what_may_run_on_outlives_the_tracer)
+TEST(what_may_run_on_outlives_the_tracer)
 {
     struct family family = kill_tracer(_i, true);
 
@@ -438,34 +425,8 @@ START_TEST(what_may_run_on_outlives_the_tracer)
     expect_wait_status(family.newborn, SIGTERM);
     adopt_no_more(&family);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const at_exec[] = {
-        a_launched_process_that_is_let_go_at_its_exec_is_a_child,
-        an_exec_of_any_thread_lets_it_go,
-        an_attached_process_that_is_let_go_at_its_exec_is_no_child,
-        a_newborn_that_is_let_go_at_its_exec_is_its_parents,
-        a_vfork_child_that_is_let_go_at_its_exec_lets_its_parent_go_on,
-    };
-    const TTest *const at_end[] = {
-        what_becomes_of_a_process_is_set_while_it_stands,
-        a_launched_process_may_run_on,
-        a_launched_process_may_stay_stopped,
-        an_attached_process_may_be_killed,
-        newborns_end_as_their_parents_do,
-        a_newborn_can_end_otherwise_than_its_parent,
-        a_newborn_that_is_detached_is_its_parents,
-    };
-    const TTest *const at_death[] = {
-        all_that_was_launched_or_born_dies_with_the_tracer,
-        what_may_run_on_outlives_the_tracer,
-    };
-    Suite *suite = suite_create("session_release");
-
-    HOLDING_CASE(suite, at_exec);
-    HOLDING_CASE(suite, at_end);
-    HOLDING_CASE(suite, at_death);
-    return holding_run_suite(suite);
+    return run_suite("session_release");
 }

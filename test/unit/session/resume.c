@@ -56,9 +56,9 @@ static void go_to_call(struct sdb_thread *thread, uint64_t wanted)
     }
 }
 
-/* ---- system calls ---- */
+HOLDING_CASE(system_calls);
 
-START_TEST(system_calls_are_told_at_both_ends_in_turn)
+TEST(system_calls_are_told_at_both_ends_in_turn)
 {
     struct target target;
     struct sdb_event event = SDB_EVENT_INIT;
@@ -88,9 +88,8 @@ START_TEST(system_calls_are_told_at_both_ends_in_turn)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_call_that_was_gone_through_is_not_told)
+TEST(a_call_that_was_gone_through_is_not_told)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -117,9 +116,8 @@ START_TEST(a_call_that_was_gone_through_is_not_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_sleep_that_was_interrupted_is_taken_up_again)
+TEST(a_sleep_that_was_interrupted_is_taken_up_again)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -146,9 +144,8 @@ START_TEST(a_sleep_that_was_interrupted_is_taken_up_again)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(calls_are_told_across_a_fork)
+TEST(calls_are_told_across_a_fork)
 {
     struct target target;
     struct sdb_thread *parent;
@@ -176,7 +173,6 @@ START_TEST(calls_are_told_across_a_fork)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* From the entry of a fork by one instruction; @return the newborn's thread if it is held */
 static struct sdb_thread *step_over_fork(const struct target *target, bool is_held)
@@ -197,7 +193,7 @@ static struct sdb_thread *step_over_fork(const struct target *target, bool is_he
     return newborn;
 }
 
-START_TEST(a_step_over_a_fork_is_its_parents_alone)
+TEST(a_step_over_a_fork_is_its_parents_alone)
 {
     begin(_i);
     for (int held = 0; held < 2; held++) {
@@ -220,9 +216,8 @@ START_TEST(a_step_over_a_fork_is_its_parents_alone)
     }
     finish();
 }
-END_TEST
 
-START_TEST(calls_are_told_across_an_exec)
+TEST(calls_are_told_across_an_exec)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -242,9 +237,8 @@ START_TEST(calls_are_told_across_an_exec)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_signal_between_calls_does_not_mix_up_their_ends)
+TEST(a_signal_between_calls_does_not_mix_up_their_ends)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -278,9 +272,8 @@ START_TEST(a_signal_between_calls_does_not_mix_up_their_ends)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- all of a process ---- */
+HOLDING_CASE(whole_process);
 
 static struct target launch_stopped_crew(char how)
 {
@@ -294,7 +287,7 @@ static struct target launch_stopped_crew(char how)
     return target;
 }
 
-START_TEST(all_threads_step_once)
+TEST(all_threads_step_once)
 {
     struct target target;
 
@@ -322,9 +315,8 @@ START_TEST(all_threads_step_once)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(all_threads_run_to_their_next_call)
+TEST(all_threads_run_to_their_next_call)
 {
     struct target target;
     uint64_t number = 0;
@@ -348,9 +340,8 @@ START_TEST(all_threads_run_to_their_next_call)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(how_to_go_on_must_be_known)
+TEST(how_to_go_on_must_be_known)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -370,9 +361,8 @@ START_TEST(how_to_go_on_must_be_known)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_signal_is_replaced_for_its_thread_only)
+TEST(a_signal_is_replaced_for_its_thread_only)
 {
     struct target target;
     struct sdb_event event;
@@ -393,25 +383,8 @@ START_TEST(a_signal_is_replaced_for_its_thread_only)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const system_calls[] = {
-        system_calls_are_told_at_both_ends_in_turn,        a_call_that_was_gone_through_is_not_told,
-        a_sleep_that_was_interrupted_is_taken_up_again,    calls_are_told_across_a_fork,
-        a_step_over_a_fork_is_its_parents_alone,           calls_are_told_across_an_exec,
-        a_signal_between_calls_does_not_mix_up_their_ends,
-    };
-    const TTest *const whole_process[] = {
-        all_threads_step_once,
-        all_threads_run_to_their_next_call,
-        how_to_go_on_must_be_known,
-        a_signal_is_replaced_for_its_thread_only,
-    };
-    Suite *suite = suite_create("session_resume");
-
-    HOLDING_CASE(suite, system_calls);
-    HOLDING_CASE(suite, whole_process);
-    return holding_run_suite(suite);
+    return run_suite("session_resume");
 }

@@ -17,9 +17,9 @@
 
 #include "holding.h"
 
-/* ---- creating ---- */
+HOLDING_CASE(creating);
 
-START_TEST(create_refuses_what_cannot_be_right)
+TEST(create_refuses_what_cannot_be_right)
 {
     struct sdb_session_options options = SDB_SESSION_OPTIONS_INIT;
     struct {
@@ -40,9 +40,8 @@ START_TEST(create_refuses_what_cannot_be_right)
     ck_assert_int_eq(sdb_session_create(&newer.known, &session), 0);
     finish();
 }
-END_TEST
 
-START_TEST(a_thread_has_one_session_at_a_time)
+TEST(a_thread_has_one_session_at_a_time)
 {
     struct sdb_session *second = NULL;
 
@@ -52,11 +51,10 @@ START_TEST(a_thread_has_one_session_at_a_time)
     begin(_i);
     finish();
 }
-END_TEST
 
-/* ---- killing ---- */
+HOLDING_CASE(killing);
 
-START_TEST(kill_ends_a_process_in_any_state)
+TEST(kill_ends_a_process_in_any_state)
 {
     struct target target;
     struct sdb_event event;
@@ -81,9 +79,8 @@ START_TEST(kill_ends_a_process_in_any_state)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(resuming_a_thread_that_is_being_killed_is_no_error)
+TEST(resuming_a_thread_that_is_being_killed_is_no_error)
 {
     begin(_i);
     for (int round = 0; round < 100; round++) {
@@ -97,7 +94,6 @@ START_TEST(resuming_a_thread_that_is_being_killed_is_no_error)
     }
     finish();
 }
-END_TEST
 
 /* Kill a target at random instants of its life in a session: there is always one end, and no hang.
  */
@@ -108,7 +104,7 @@ static void *kill_at_random(void *pid)
     return NULL;
 }
 
-START_TEST(a_kill_at_any_instant_is_told_once)
+TEST(a_kill_at_any_instant_is_told_once)
 {
     srand(1);
     begin(_i);
@@ -133,9 +129,8 @@ START_TEST(a_kill_at_any_instant_is_told_once)
     }
     finish();
 }
-END_TEST
 
-START_TEST(a_kill_while_attaching_or_detaching_never_hangs)
+TEST(a_kill_while_attaching_or_detaching_never_hangs)
 {
     srand(2);
     begin(_i);
@@ -166,11 +161,10 @@ START_TEST(a_kill_while_attaching_or_detaching_never_hangs)
     }
     finish();
 }
-END_TEST
 
-/* ---- ending ---- */
+HOLDING_CASE(ending);
 
-START_TEST(a_retained_handle_outlives_its_process)
+TEST(a_retained_handle_outlives_its_process)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -199,9 +193,8 @@ START_TEST(a_retained_handle_outlives_its_process)
     sdb_thread_close(thread);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(destroying_kills_the_launched_and_frees_the_attached)
+TEST(destroying_kills_the_launched_and_frees_the_attached)
 {
     struct target stopped;
     struct target running;
@@ -223,9 +216,8 @@ START_TEST(destroying_kills_the_launched_and_frees_the_attached)
     close_target(&stopped);
     close_target(&running);
 }
-END_TEST
 
-START_TEST(launched_processes_die_with_their_tracer)
+TEST(launched_processes_die_with_their_tracer)
 {
     int pids[2];
     int pid;
@@ -252,29 +244,8 @@ START_TEST(launched_processes_die_with_their_tracer)
     close(pids[0]);
     close(pids[1]);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const creating[] = {
-        create_refuses_what_cannot_be_right,
-        a_thread_has_one_session_at_a_time,
-    };
-    const TTest *const killing[] = {
-        kill_ends_a_process_in_any_state,
-        resuming_a_thread_that_is_being_killed_is_no_error,
-        a_kill_at_any_instant_is_told_once,
-        a_kill_while_attaching_or_detaching_never_hangs,
-    };
-    const TTest *const ending[] = {
-        a_retained_handle_outlives_its_process,
-        destroying_kills_the_launched_and_frees_the_attached,
-        launched_processes_die_with_their_tracer,
-    };
-    Suite *suite = suite_create("session");
-
-    HOLDING_CASE(suite, creating);
-    HOLDING_CASE(suite, killing);
-    HOLDING_CASE(suite, ending);
-    return holding_run_suite(suite);
+    return run_suite("session");
 }

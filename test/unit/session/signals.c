@@ -56,9 +56,9 @@ static void expect_all_still(const struct target *target)
         expect_standstill(target->board, i);
 }
 
-/* ---- policies ---- */
+HOLDING_CASE(policies);
 
-START_TEST(policies_that_cannot_be_are_refused)
+TEST(policies_that_cannot_be_are_refused)
 {
     begin(_i);
     ck_assert_int_eq(sdb_session_set_signal_policy(NULL, SIGUSR1, SDB_POLICY_DROP), -EINVAL);
@@ -72,9 +72,8 @@ START_TEST(policies_that_cannot_be_are_refused)
     ck_assert_int_eq(sdb_session_set_signal_policy(session, 1, SDB_POLICY_DROP), 0);
     finish();
 }
-END_TEST
 
-START_TEST(a_signal_is_told_with_its_sender)
+TEST(a_signal_is_told_with_its_sender)
 {
     struct target target;
     struct sdb_event event;
@@ -99,9 +98,8 @@ START_TEST(a_signal_is_told_with_its_sender)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
+TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
 {
     struct target target;
 
@@ -119,9 +117,8 @@ START_TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_signal_that_is_dropped_reaches_nobody)
+TEST(a_signal_that_is_dropped_reaches_nobody)
 {
     struct target target;
 
@@ -140,9 +137,8 @@ START_TEST(a_signal_that_is_dropped_reaches_nobody)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_policy_may_be_for_all_signals)
+TEST(a_policy_may_be_for_all_signals)
 {
     struct target target;
 
@@ -175,9 +171,8 @@ START_TEST(a_policy_may_be_for_all_signals)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_kill_is_never_dropped)
+TEST(a_kill_is_never_dropped)
 {
     struct target target;
 
@@ -189,9 +184,8 @@ START_TEST(a_kill_is_never_dropped)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_policy_holds_for_newborns_and_after_an_exec)
+TEST(a_policy_holds_for_newborns_and_after_an_exec)
 {
     struct target target;
     struct sdb_event event;
@@ -218,9 +212,8 @@ START_TEST(a_policy_holds_for_newborns_and_after_an_exec)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
+TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
 {
     struct target target;
 
@@ -253,10 +246,9 @@ START_TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* The window between a signal and its stop is narrow, so it is tried often. */
-START_TEST(an_interrupt_in_a_flood_of_passed_signals_is_told)
+TEST(an_interrupt_in_a_flood_of_passed_signals_is_told)
 {
     struct target target;
     struct sdb_thread *busy;
@@ -284,23 +276,8 @@ START_TEST(an_interrupt_in_a_flood_of_passed_signals_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const policies[] = {
-        policies_that_cannot_be_are_refused,
-        a_signal_is_told_with_its_sender,
-        a_signal_that_is_passed_reaches_the_program_without_a_word,
-        a_signal_that_is_dropped_reaches_nobody,
-        a_policy_may_be_for_all_signals,
-        a_kill_is_never_dropped,
-        a_policy_holds_for_newborns_and_after_an_exec,
-        a_signal_that_is_passed_does_not_use_an_interrupt_up,
-        an_interrupt_in_a_flood_of_passed_signals_is_told,
-    };
-    Suite *suite = suite_create("session_signals");
-
-    HOLDING_CASE(suite, policies);
-    return holding_run_suite(suite);
+    return run_suite("session_signals");
 }

@@ -53,9 +53,9 @@ static void stop_all(const struct target *target)
     ck_assert_int_eq(sdb_process_stop(target->process, PATIENCE_MS), 0);
 }
 
-/* ---- all-stop ---- */
+HOLDING_CASE(all_stop);
 
-START_TEST(all_stand_still_when_an_event_is_told)
+TEST(all_stand_still_when_an_event_is_told)
 {
     struct target target;
     struct sdb_event event;
@@ -78,9 +78,8 @@ START_TEST(all_stand_still_when_an_event_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
+TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
 {
     struct target target;
     struct sdb_event event;
@@ -105,9 +104,8 @@ START_TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_can_be_resumed_while_all_stand)
+TEST(one_can_be_resumed_while_all_stand)
 {
     struct target target;
     struct sdb_event event;
@@ -132,10 +130,9 @@ START_TEST(one_can_be_resumed_while_all_stand)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* Each thread's signals are numbered by its turns: each must be told, once. */
-START_TEST(events_of_others_are_told_later_and_not_lost)
+TEST(events_of_others_are_told_later_and_not_lost)
 {
     struct target target;
     int told[CREW + 1] = {0};
@@ -172,9 +169,8 @@ START_TEST(events_of_others_are_told_later_and_not_lost)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(other_processes_run_on)
+TEST(other_processes_run_on)
 {
     struct target target;
     struct target other;
@@ -191,9 +187,8 @@ START_TEST(other_processes_run_on)
     close_target(&target);
     close_target(&other);
 }
-END_TEST
 
-START_TEST(a_newborn_process_stops_as_its_parent_does)
+TEST(a_newborn_process_stops_as_its_parent_does)
 {
     struct target target;
     struct sdb_thread *newborn = NULL;
@@ -219,9 +214,8 @@ START_TEST(a_newborn_process_stops_as_its_parent_does)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_end_of_all_is_told_in_all_stop)
+TEST(an_end_of_all_is_told_in_all_stop)
 {
     struct target target;
     struct sdb_event event;
@@ -238,10 +232,9 @@ START_TEST(an_end_of_all_is_told_in_all_stop)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* On its way through the exec a thread waits for the others' ends, and cannot stop. */
-START_TEST(an_exec_is_told_in_all_stop)
+TEST(an_exec_is_told_in_all_stop)
 {
     begin(_i);
     for (int place = 0; place <= 2; place += 2) {
@@ -265,9 +258,8 @@ START_TEST(an_exec_is_told_in_all_stop)
     }
     finish();
 }
-END_TEST
 
-START_TEST(non_stop_can_be_had_again)
+TEST(non_stop_can_be_had_again)
 {
     struct target target;
 
@@ -283,11 +275,10 @@ START_TEST(non_stop_can_be_had_again)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- stopping all now ---- */
+HOLDING_CASE(stop_now);
 
-START_TEST(all_can_be_stopped_and_resumed_often)
+TEST(all_can_be_stopped_and_resumed_often)
 {
     struct target target;
 
@@ -306,9 +297,8 @@ START_TEST(all_can_be_stopped_and_resumed_often)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_stop_that_took_too_long_is_still_made)
+TEST(a_stop_that_took_too_long_is_still_made)
 {
     const int timeouts[] = {0, 1, -1};
     struct target target;
@@ -329,9 +319,8 @@ START_TEST(a_stop_that_took_too_long_is_still_made)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_stop_tells_nothing_but_what_was_to_be_told)
+TEST(a_stop_tells_nothing_but_what_was_to_be_told)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -361,9 +350,8 @@ START_TEST(a_stop_tells_nothing_but_what_was_to_be_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
+TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
 {
     struct target target;
     struct sdb_event event;
@@ -381,9 +369,8 @@ START_TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
+TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
 {
     struct target target;
 
@@ -399,9 +386,8 @@ START_TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_process_that_executes_a_program_can_be_stopped)
+TEST(a_process_that_executes_a_program_can_be_stopped)
 {
     begin(_i);
     for (int round = 0; round < 30; round++) {
@@ -432,9 +418,8 @@ START_TEST(a_process_that_executes_a_program_can_be_stopped)
     }
     finish();
 }
-END_TEST
 
-START_TEST(threads_that_are_being_made_are_stopped_too)
+TEST(threads_that_are_being_made_are_stopped_too)
 {
     struct target target;
     struct sdb_event event = SDB_EVENT_INIT;
@@ -461,33 +446,8 @@ START_TEST(threads_that_are_being_made_are_stopped_too)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const all_stop[] = {
-        all_stand_still_when_an_event_is_told,
-        all_stand_still_when_one_was_interrupted_or_has_ended,
-        one_can_be_resumed_while_all_stand,
-        events_of_others_are_told_later_and_not_lost,
-        other_processes_run_on,
-        a_newborn_process_stops_as_its_parent_does,
-        an_end_of_all_is_told_in_all_stop,
-        an_exec_is_told_in_all_stop,
-        non_stop_can_be_had_again,
-    };
-    const TTest *const stop_now[] = {
-        all_can_be_stopped_and_resumed_often,
-        a_stop_that_took_too_long_is_still_made,
-        a_stop_tells_nothing_but_what_was_to_be_told,
-        an_interrupt_that_was_asked_for_is_told_after_a_stop,
-        a_process_that_ended_meanwhile_cannot_be_stopped,
-        a_process_that_executes_a_program_can_be_stopped,
-        threads_that_are_being_made_are_stopped_too,
-    };
-    Suite *suite = suite_create("session_stop");
-
-    HOLDING_CASE(suite, all_stop);
-    HOLDING_CASE(suite, stop_now);
-    return holding_run_suite(suite);
+    return run_suite("session_stop");
 }

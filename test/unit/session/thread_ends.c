@@ -63,9 +63,9 @@ static void expect_all_ends(struct sdb_process *process, int threads, uint32_t h
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
 }
 
-/* ---- ends ---- */
+HOLDING_CASE(ends);
 
-START_TEST(threads_that_end_one_by_one_are_told_with_their_codes)
+TEST(threads_that_end_one_by_one_are_told_with_their_codes)
 {
     struct target target;
 
@@ -89,9 +89,8 @@ START_TEST(threads_that_end_one_by_one_are_told_with_their_codes)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(all_threads_end_before_their_process)
+TEST(all_threads_end_before_their_process)
 {
     struct target target;
 
@@ -102,9 +101,8 @@ START_TEST(all_threads_end_before_their_process)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_kill_ends_all_threads_running_or_not)
+TEST(a_kill_ends_all_threads_running_or_not)
 {
     struct target target;
 
@@ -117,9 +115,8 @@ START_TEST(a_kill_ends_all_threads_running_or_not)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_stop_that_was_not_told_is_not_told_after_a_kill)
+TEST(a_stop_that_was_not_told_is_not_told_after_a_kill)
 {
     struct target target;
 
@@ -133,11 +130,10 @@ START_TEST(a_stop_that_was_not_told_is_not_told_after_a_kill)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- handles ---- */
+HOLDING_CASE(handles);
 
-START_TEST(a_retained_thread_outlives_the_thread)
+TEST(a_retained_thread_outlives_the_thread)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -169,9 +165,8 @@ START_TEST(a_retained_thread_outlives_the_thread)
     sdb_thread_close(thread);
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_retained_thread_of_a_process_that_is_let_go_is_gone)
+TEST(a_retained_thread_of_a_process_that_is_let_go_is_gone)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -195,7 +190,6 @@ START_TEST(a_retained_thread_of_a_process_that_is_let_go_is_gone)
     finish();
     end_target(&target);
 }
-END_TEST
 
 /* Have the system give this id to the next task. @return whether it lets us ask for that */
 static bool choose_next_id(int tid)
@@ -210,7 +204,7 @@ static bool choose_next_id(int tid)
     return done;
 }
 
-START_TEST(a_retained_thread_never_speaks_of_another_with_its_id)
+TEST(a_retained_thread_never_speaks_of_another_with_its_id)
 {
     struct target target;
     struct sdb_thread *old = NULL;
@@ -247,9 +241,8 @@ START_TEST(a_retained_thread_never_speaks_of_another_with_its_id)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- exec ---- */
+HOLDING_CASE(exec);
 
 /* All others' ends, then the exec of this thread; @return the exec */
 static struct sdb_event expect_exec(const struct target *target, struct sdb_thread *thread,
@@ -288,7 +281,7 @@ static void run_after(struct target *target, const struct sdb_event *exec)
     expect_exit(SDB_EXITED, 9);
 }
 
-START_TEST(an_exec_of_another_thread_than_the_first_keeps_its_handle)
+TEST(an_exec_of_another_thread_than_the_first_keeps_its_handle)
 {
     struct target target;
     struct sdb_thread *first;
@@ -312,9 +305,8 @@ START_TEST(an_exec_of_another_thread_than_the_first_keeps_its_handle)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_exec_of_the_second_of_two_threads_is_told)
+TEST(an_exec_of_the_second_of_two_threads_is_told)
 {
     struct target target;
     struct sdb_event event;
@@ -327,9 +319,8 @@ START_TEST(an_exec_of_the_second_of_two_threads_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_exec_of_the_first_of_many_threads_is_told)
+TEST(an_exec_of_the_first_of_many_threads_is_told)
 {
     struct target target;
     struct sdb_event event;
@@ -343,9 +334,8 @@ START_TEST(an_exec_of_the_first_of_many_threads_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_exec_ends_threads_that_stand_still)
+TEST(an_exec_ends_threads_that_stand_still)
 {
     struct target target;
     struct sdb_event event;
@@ -363,9 +353,8 @@ START_TEST(an_exec_ends_threads_that_stand_still)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_stop_that_was_not_told_is_not_told_after_an_exec)
+TEST(a_stop_that_was_not_told_is_not_told_after_an_exec)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -385,9 +374,8 @@ START_TEST(a_stop_that_was_not_told_is_not_told_after_an_exec)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_exec_brings_the_first_thread_back)
+TEST(an_exec_brings_the_first_thread_back)
 {
     struct target target;
     struct sdb_event event;
@@ -402,33 +390,8 @@ START_TEST(an_exec_brings_the_first_thread_back)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const ends[] = {
-        threads_that_end_one_by_one_are_told_with_their_codes,
-        all_threads_end_before_their_process,
-        a_kill_ends_all_threads_running_or_not,
-        a_stop_that_was_not_told_is_not_told_after_a_kill,
-    };
-    const TTest *const handles[] = {
-        a_retained_thread_outlives_the_thread,
-        a_retained_thread_of_a_process_that_is_let_go_is_gone,
-        a_retained_thread_never_speaks_of_another_with_its_id,
-    };
-    const TTest *const exec[] = {
-        an_exec_of_another_thread_than_the_first_keeps_its_handle,
-        an_exec_of_the_second_of_two_threads_is_told,
-        an_exec_of_the_first_of_many_threads_is_told,
-        an_exec_ends_threads_that_stand_still,
-        a_stop_that_was_not_told_is_not_told_after_an_exec,
-        an_exec_brings_the_first_thread_back,
-    };
-    Suite *suite = suite_create("session_thread_ends");
-
-    HOLDING_CASE(suite, ends);
-    HOLDING_CASE(suite, handles);
-    HOLDING_CASE(suite, exec);
-    return holding_run_suite(suite);
+    return run_suite("session_thread_ends");
 }

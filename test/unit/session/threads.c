@@ -47,9 +47,9 @@ static void expect_others_still(const struct target *target, unsigned runs)
     }
 }
 
-/* ---- births ---- */
+HOLDING_CASE(births);
 
-START_TEST(a_newborn_is_announced_and_has_not_begun)
+TEST(a_newborn_is_announced_and_has_not_begun)
 {
     struct target target;
     struct sdb_event event;
@@ -92,9 +92,8 @@ START_TEST(a_newborn_is_announced_and_has_not_begun)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(every_thread_is_found_once)
+TEST(every_thread_is_found_once)
 {
     struct target target;
     int tids[BOARD_PLACES];
@@ -127,9 +126,8 @@ START_TEST(every_thread_is_found_once)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(nothing_is_what_null_has)
+TEST(nothing_is_what_null_has)
 {
     begin(_i);
     ck_assert_ptr_null(sdb_process_thread(NULL));
@@ -154,11 +152,10 @@ START_TEST(nothing_is_what_null_has)
     sdb_process_close(NULL);
     finish();
 }
-END_TEST
 
-/* ---- one among others ---- */
+HOLDING_CASE(one_among_others);
 
-START_TEST(one_thread_runs_while_the_others_stand)
+TEST(one_thread_runs_while_the_others_stand)
 {
     struct target target;
 
@@ -182,9 +179,8 @@ START_TEST(one_thread_runs_while_the_others_stand)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_thread_steps_while_the_others_stand)
+TEST(one_thread_steps_while_the_others_stand)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -214,9 +210,8 @@ START_TEST(one_thread_steps_while_the_others_stand)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(one_thread_is_interrupted_while_the_others_run)
+TEST(one_thread_is_interrupted_while_the_others_run)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -235,9 +230,8 @@ START_TEST(one_thread_is_interrupted_while_the_others_run)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(every_thread_that_is_interrupted_says_so_once)
+TEST(every_thread_that_is_interrupted_says_so_once)
 {
     struct target target;
     int told[CREW + 1] = {0};
@@ -263,9 +257,8 @@ START_TEST(every_thread_that_is_interrupted_says_so_once)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(threads_stop_and_run_on_their_own)
+TEST(threads_stop_and_run_on_their_own)
 {
     struct target target;
     struct sdb_event event;
@@ -288,9 +281,8 @@ START_TEST(threads_stop_and_run_on_their_own)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- fairness ---- */
+HOLDING_CASE(fairness);
 
 #define FLOODERS   4
 #define TOLD_EACH  200
@@ -348,23 +340,21 @@ static void flood_is_told_fairly(int cpus)
     close_target(&target);
 }
 
-START_TEST(busy_threads_are_told_in_turn_on_one_cpu)
+TEST(busy_threads_are_told_in_turn_on_one_cpu)
 {
     begin(_i);
     flood_is_told_fairly(1);
     finish();
 }
-END_TEST
 
-START_TEST(busy_threads_are_told_in_turn_on_all_cpus)
+TEST(busy_threads_are_told_in_turn_on_all_cpus)
 {
     begin(_i);
     flood_is_told_fairly(CPU_SETSIZE);
     finish();
 }
-END_TEST
 
-START_TEST(a_quiet_thread_is_heard_in_a_flood)
+TEST(a_quiet_thread_is_heard_in_a_flood)
 {
     struct target target;
     struct sdb_thread *first;
@@ -397,31 +387,8 @@ START_TEST(a_quiet_thread_is_heard_in_a_flood)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const births[] = {
-        a_newborn_is_announced_and_has_not_begun,
-        every_thread_is_found_once,
-        nothing_is_what_null_has,
-    };
-    const TTest *const one_among_others[] = {
-        one_thread_runs_while_the_others_stand,
-        one_thread_steps_while_the_others_stand,
-        one_thread_is_interrupted_while_the_others_run,
-        every_thread_that_is_interrupted_says_so_once,
-        threads_stop_and_run_on_their_own,
-    };
-    const TTest *const fairness[] = {
-        busy_threads_are_told_in_turn_on_one_cpu,
-        busy_threads_are_told_in_turn_on_all_cpus,
-        a_quiet_thread_is_heard_in_a_flood,
-    };
-    Suite *suite = suite_create("session_threads");
-
-    HOLDING_CASE(suite, births);
-    HOLDING_CASE(suite, one_among_others);
-    HOLDING_CASE(suite, fairness);
-    return holding_run_suite(suite);
+    return run_suite("session_threads");
 }

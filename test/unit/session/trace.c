@@ -24,7 +24,7 @@
 #include "host.h"
 #include "racing.h"
 
-/* ---- lines ---- */
+HOLDING_CASE(form);
 
 #define MOST_LINES 4096
 
@@ -79,7 +79,7 @@ static void exit_once(const char *code)
     close_target(&target);
 }
 
-START_TEST(lines_have_a_time_a_thread_and_words)
+TEST(lines_have_a_time_a_thread_and_words)
 {
     regex_t form;
     double last = 0;
@@ -105,9 +105,8 @@ START_TEST(lines_have_a_time_a_thread_and_words)
     regfree(&form);
     drop_lines();
 }
-END_TEST
 
-START_TEST(requests_statuses_and_events_are_all_there)
+TEST(requests_statuses_and_events_are_all_there)
 {
     struct sdb_event event;
     struct target target;
@@ -133,9 +132,8 @@ START_TEST(requests_statuses_and_events_are_all_there)
     finish();
     drop_lines();
 }
-END_TEST
 
-START_TEST(failed_requests_say_why)
+TEST(failed_requests_say_why)
 {
     struct sdb_process *process = NULL;
     struct target busy = start_busy("idle", "1", NULL);
@@ -153,9 +151,8 @@ START_TEST(failed_requests_say_why)
     finish();
     drop_lines();
 }
-END_TEST
 
-/* ---- who gets them ---- */
+HOLDING_CASE(writers);
 
 static atomic_ulong written[2];
 
@@ -165,7 +162,7 @@ static void count_line(const char *line, void *data)
     atomic_fetch_add((atomic_ulong *)data, 1);
 }
 
-START_TEST(another_writer_takes_over_and_none_ends_it)
+TEST(another_writer_takes_over_and_none_ends_it)
 {
     unsigned long before;
 
@@ -186,7 +183,6 @@ START_TEST(another_writer_takes_over_and_none_ends_it)
     ck_assert_uint_eq(written[0] + written[1], before);
     finish();
 }
-END_TEST
 
 static atomic_bool over;
 
@@ -202,7 +198,7 @@ static void *change_writers(void *unused)
     return unused;
 }
 
-START_TEST(writers_can_be_changed_at_any_time)
+TEST(writers_can_be_changed_at_any_time)
 {
     pthread_t changer;
 
@@ -215,9 +211,8 @@ START_TEST(writers_can_be_changed_at_any_time)
     over = true;
     pthread_join(changer, NULL);
 }
-END_TEST
 
-/* ---- SDB_TRACE ---- */
+HOLDING_CASE(environment);
 
 static void read_lines(int fd)
 {
@@ -259,7 +254,7 @@ static void expect_both_in_lines(void)
     drop_lines();
 }
 
-START_TEST(the_environment_names_a_file)
+TEST(the_environment_names_a_file)
 {
     char path[] = "/tmp/sdb-test-XXXXXX";
     struct traced traced = {.way = _i, .target = path};
@@ -274,9 +269,8 @@ START_TEST(the_environment_names_a_file)
     ck_assert_str_eq(lines.texts[0], "here before");
     expect_both_in_lines();
 }
-END_TEST
 
-START_TEST(the_environment_names_a_descriptor)
+TEST(the_environment_names_a_descriptor)
 {
     char number[16];
     struct traced traced = {.way = _i, .target = number};
@@ -289,7 +283,6 @@ START_TEST(the_environment_names_a_descriptor)
     read_lines(ends[0]);
     expect_both_in_lines();
 }
-END_TEST
 
 static void exit_with_writer(void *data)
 {
@@ -304,7 +297,7 @@ static void exit_with_writer(void *data)
     ck_assert_uint_eq(count_lines("exited with code 3"), 1);
 }
 
-START_TEST(a_writer_comes_before_the_environment)
+TEST(a_writer_comes_before_the_environment)
 {
     char number[16];
     struct traced traced = {.way = _i, .target = number};
@@ -317,10 +310,9 @@ START_TEST(a_writer_comes_before_the_environment)
     read_lines(ends[0]);
     ck_assert_uint_eq(lines.count, 0);
 }
-END_TEST
 
 /* What cannot be opened is no reason to do anything else. */
-START_TEST(an_environment_that_names_nothing_is_ignored)
+TEST(an_environment_that_names_nothing_is_ignored)
 {
     static const char *const targets[] = {"", "-1", "99999999999", "/nonexistent/file", "987"};
 
@@ -330,23 +322,9 @@ START_TEST(an_environment_that_names_nothing_is_ignored)
         trial_in_fork(exit_traced, &traced);
     }
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const form[] = {lines_have_a_time_a_thread_and_words,
-                                 requests_statuses_and_events_are_all_there,
-                                 failed_requests_say_why};
-    const TTest *const writers[] = {another_writer_takes_over_and_none_ends_it,
-                                    writers_can_be_changed_at_any_time};
-    const TTest *const environment[] = {
-        the_environment_names_a_file, the_environment_names_a_descriptor,
-        a_writer_comes_before_the_environment, an_environment_that_names_nothing_is_ignored};
-    Suite *suite = suite_create("session_trace");
-
     unsetenv("SDB_TRACE");
-    HOLDING_CASE(suite, form);
-    HOLDING_CASE(suite, writers);
-    HOLDING_CASE(suite, environment);
-    return holding_run_suite(suite);
+    return run_suite("session_trace");
 }

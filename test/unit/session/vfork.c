@@ -26,7 +26,7 @@ static void stop_all(const struct target *target)
     ck_assert_int_eq(sdb_process_stop(target->process, PATIENCE_MS), 0);
 }
 
-/* ---- events ---- */
+HOLDING_CASE(vforks);
 
 /* From the vfork to the end of the child, which has gone through these events. */
 static void vfork_is_told(char how, bool executes)
@@ -67,7 +67,7 @@ static void vfork_is_told(char how, bool executes)
     close_target(&target);
 }
 
-START_TEST(the_end_of_a_vfork_and_its_childs_are_told)
+TEST(the_end_of_a_vfork_and_its_childs_are_told)
 {
     begin(_i);
     for (int i = 0; i < 10; i++) {
@@ -76,7 +76,6 @@ START_TEST(the_end_of_a_vfork_and_its_childs_are_told)
     }
     finish();
 }
-END_TEST
 
 /* ---- the parent cannot stop ---- */
 
@@ -103,7 +102,7 @@ static void expect_others_still(const struct target *target)
     ck_assert_int_eq(sdb_thread_state(crew_thread(target, 1)), SDB_THREAD_RUNNING);
 }
 
-START_TEST(a_thread_in_vfork_is_not_waited_for)
+TEST(a_thread_in_vfork_is_not_waited_for)
 {
     struct target target;
     int64_t before;
@@ -125,9 +124,8 @@ START_TEST(a_thread_in_vfork_is_not_waited_for)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
+TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
 {
     struct target target;
 
@@ -140,9 +138,8 @@ START_TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_event_does_not_wait_for_a_thread_in_vfork)
+TEST(an_event_does_not_wait_for_a_thread_in_vfork)
 {
     struct target target;
     struct sdb_event event;
@@ -164,9 +161,8 @@ START_TEST(an_event_does_not_wait_for_a_thread_in_vfork)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_vfork_that_is_followed_holds_nobody_up)
+TEST(a_vfork_that_is_followed_holds_nobody_up)
 {
     struct target target;
     struct sdb_event done = SDB_EVENT_INIT;
@@ -194,9 +190,8 @@ START_TEST(a_vfork_that_is_followed_holds_nobody_up)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
+TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
 {
     struct target target;
     struct sdb_event event;
@@ -212,20 +207,8 @@ START_TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const vforks[] = {
-        the_end_of_a_vfork_and_its_childs_are_told,
-        a_thread_in_vfork_is_not_waited_for,
-        a_thread_in_vfork_goes_on_if_the_process_was_resumed,
-        an_event_does_not_wait_for_a_thread_in_vfork,
-        a_vfork_that_is_followed_holds_nobody_up,
-        an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over,
-    };
-    Suite *suite = suite_create("session_vfork");
-
-    HOLDING_CASE(suite, vforks);
-    return holding_run_suite(suite);
+    return run_suite("session_vfork");
 }

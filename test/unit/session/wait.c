@@ -19,9 +19,9 @@
 #include "holding.h"
 #include "host.h"
 
-/* ---- deadlines ---- */
+HOLDING_CASE(deadlines);
 
-START_TEST(deadlines_are_kept)
+TEST(deadlines_are_kept)
 {
     static const int timeouts_ms[] = {0, 1, 50, 200};
     struct sdb_event event = SDB_EVENT_INIT;
@@ -39,9 +39,8 @@ START_TEST(deadlines_are_kept)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(wait_says_when_there_is_nothing_to_wait_for)
+TEST(wait_says_when_there_is_nothing_to_wait_for)
 {
     struct sdb_event event = SDB_EVENT_INIT;
 
@@ -53,9 +52,8 @@ START_TEST(wait_says_when_there_is_nothing_to_wait_for)
     ck_assert_int_eq(sdb_session_wait(session, -1, &event), -EINVAL);
     finish();
 }
-END_TEST
 
-/* ---- interrupts ---- */
+HOLDING_CASE(interrupts);
 
 static void *interrupt_soon(void *pid)
 {
@@ -65,7 +63,7 @@ static void *interrupt_soon(void *pid)
     return NULL;
 }
 
-START_TEST(an_interrupt_from_another_thread_ends_a_wait)
+TEST(an_interrupt_from_another_thread_ends_a_wait)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target target;
@@ -83,9 +81,8 @@ START_TEST(an_interrupt_from_another_thread_ends_a_wait)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(interrupts_before_a_wait_end_it_once)
+TEST(interrupts_before_a_wait_end_it_once)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target target;
@@ -102,9 +99,8 @@ START_TEST(interrupts_before_a_wait_end_it_once)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(an_interrupt_during_a_launch_is_kept_for_the_wait)
+TEST(an_interrupt_during_a_launch_is_kept_for_the_wait)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target target;
@@ -116,9 +112,8 @@ START_TEST(an_interrupt_during_a_launch_is_kept_for_the_wait)
     close_target(&target);
     finish();
 }
-END_TEST
 
-/* ---- signals in the host ---- */
+HOLDING_CASE(signals);
 
 static volatile sig_atomic_t alarms;
 
@@ -147,7 +142,7 @@ static void alarm_every(long interval_us, void (*handler)(int))
     ck_assert_int_eq(timer_settime(timer, 0, &time, NULL), 0);
 }
 
-START_TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
+TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target target;
@@ -164,9 +159,8 @@ START_TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_signal_handler_can_interrupt_a_wait)
+TEST(a_signal_handler_can_interrupt_a_wait)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target target;
@@ -180,11 +174,10 @@ START_TEST(a_signal_handler_can_interrupt_a_wait)
     close_target(&target);
     finish();
 }
-END_TEST
 
-/* ---- whose events ---- */
+HOLDING_CASE(processes);
 
-START_TEST(children_of_the_host_are_left_to_it)
+TEST(children_of_the_host_are_left_to_it)
 {
     struct target target;
     siginfo_t info;
@@ -203,9 +196,8 @@ START_TEST(children_of_the_host_are_left_to_it)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(events_of_several_processes_are_all_told)
+TEST(events_of_several_processes_are_all_told)
 {
     enum { COUNT = 20 };
     struct target targets[COUNT];
@@ -231,32 +223,8 @@ START_TEST(events_of_several_processes_are_all_told)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const deadlines[] = {
-        deadlines_are_kept,
-        wait_says_when_there_is_nothing_to_wait_for,
-    };
-    const TTest *const interrupts[] = {
-        an_interrupt_from_another_thread_ends_a_wait,
-        interrupts_before_a_wait_end_it_once,
-        an_interrupt_during_a_launch_is_kept_for_the_wait,
-    };
-    const TTest *const signals[] = {
-        signals_in_the_host_neither_end_a_wait_nor_shorten_it,
-        a_signal_handler_can_interrupt_a_wait,
-    };
-    const TTest *const processes[] = {
-        children_of_the_host_are_left_to_it,
-        events_of_several_processes_are_all_told,
-    };
-    Suite *suite = suite_create("session_wait");
-
-    HOLDING_CASE(suite, deadlines);
-    HOLDING_CASE(suite, interrupts);
-    HOLDING_CASE(suite, signals);
-    HOLDING_CASE(suite, processes);
-    return holding_run_suite(suite);
+    return run_suite("session_wait");
 }

@@ -177,7 +177,7 @@ static void expect_untouched(const struct target *target, const struct subject *
     resume(&event);
 }
 
-/* ---- another thread ---- */
+HOLDING_CASE(strangers);
 
 struct stranger {
     const struct subject *subject;
@@ -195,7 +195,7 @@ static void *be_stranger(void *data)
     return NULL;
 }
 
-START_TEST(another_thread_is_refused)
+TEST(another_thread_is_refused)
 {
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
@@ -214,7 +214,6 @@ START_TEST(another_thread_is_refused)
     finish();
     close_target(&target);
 }
-END_TEST
 
 static void *be_stranger_with_session(void *data)
 {
@@ -226,7 +225,7 @@ static void *be_stranger_with_session(void *data)
     return NULL;
 }
 
-START_TEST(a_thread_with_a_session_of_its_own_is_refused)
+TEST(a_thread_with_a_session_of_its_own_is_refused)
 {
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
@@ -245,7 +244,6 @@ START_TEST(a_thread_with_a_session_of_its_own_is_refused)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* What any thread may do. */
 static void *be_friend(void *data)
@@ -263,7 +261,7 @@ static void *be_friend(void *data)
     return NULL;
 }
 
-START_TEST(any_thread_may_ask_who_it_is)
+TEST(any_thread_may_ask_who_it_is)
 {
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
@@ -282,9 +280,8 @@ START_TEST(any_thread_may_ask_who_it_is)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- a forked child ---- */
+HOLDING_CASE(copies);
 
 /* In the child; no assertion of it could be heard. */
 static int be_copy(const struct subject *subject)
@@ -305,7 +302,7 @@ static int be_copy(const struct subject *subject)
     return sdb_session_destroy(session) == 0 ? 0 : 3;
 }
 
-START_TEST(a_forked_child_is_refused_and_gives_its_copy_back)
+TEST(a_forked_child_is_refused_and_gives_its_copy_back)
 {
     struct subject subject;
     struct target target;
@@ -325,9 +322,8 @@ START_TEST(a_forked_child_is_refused_and_gives_its_copy_back)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_forked_child_can_have_a_session_of_its_own)
+TEST(a_forked_child_can_have_a_session_of_its_own)
 {
     struct subject subject;
     struct target target;
@@ -355,9 +351,8 @@ START_TEST(a_forked_child_can_have_a_session_of_its_own)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- with nothing but a program that stands ---- */
+HOLDING_CASE(standing);
 
 /* Every call that needs the tracer thread, from somewhere else. */
 static bool all_are_refused(struct sdb_process *process, struct sdb_thread *thread)
@@ -392,7 +387,7 @@ static void *try_from_elsewhere(void *held)
     return refused_all ? held : NULL;
 }
 
-START_TEST(other_threads_are_refused)
+TEST(other_threads_are_refused)
 {
     struct target target;
     pthread_t thread;
@@ -408,9 +403,8 @@ START_TEST(other_threads_are_refused)
     close_target(&target);
     finish();
 }
-END_TEST
 
-START_TEST(a_forked_host_is_refused_and_can_clean_up)
+TEST(a_forked_host_is_refused_and_can_clean_up)
 {
     struct target target;
     int status;
@@ -439,27 +433,8 @@ START_TEST(a_forked_host_is_refused_and_can_clean_up)
     close_target(&target);
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const strangers[] = {
-        another_thread_is_refused,
-        a_thread_with_a_session_of_its_own_is_refused,
-        any_thread_may_ask_who_it_is,
-    };
-    const TTest *const copies[] = {
-        a_forked_child_is_refused_and_gives_its_copy_back,
-        a_forked_child_can_have_a_session_of_its_own,
-    };
-    const TTest *const standing[] = {
-        other_threads_are_refused,
-        a_forked_host_is_refused_and_can_clean_up,
-    };
-    Suite *suite = suite_create("session_wrong_thread");
-
-    HOLDING_CASE(suite, strangers);
-    HOLDING_CASE(suite, copies);
-    HOLDING_CASE(suite, standing);
-    return holding_run_suite(suite);
+    return run_suite("session_wrong_thread");
 }

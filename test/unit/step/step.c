@@ -79,7 +79,9 @@ static void go_to(struct sdb_thread *thread, uint64_t address)
     ck_assert_uint_eq(get(thread, "rip"), address);
 }
 
-START_TEST(a_call_is_stepped_over_however_deep_it_calls_itself)
+HOLDING_CASE(steps);
+
+TEST(a_call_is_stepped_over_however_deep_it_calls_itself)
 {
     struct sdb_thread *thread = begin_stepping(_i);
     uint64_t stack_pointer;
@@ -96,9 +98,8 @@ START_TEST(a_call_is_stepped_over_however_deep_it_calls_itself)
     ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     finish_stepping();
 }
-END_TEST
 
-START_TEST(a_breakpoint_on_the_way_is_told_and_the_step_goes_on)
+TEST(a_breakpoint_on_the_way_is_told_and_the_step_goes_on)
 {
     struct sdb_thread *thread = begin_stepping(_i);
     struct sdb_breakpoint *breakpoint;
@@ -116,9 +117,8 @@ START_TEST(a_breakpoint_on_the_way_is_told_and_the_step_goes_on)
     ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     finish_stepping();
 }
-END_TEST
 
-START_TEST(a_function_is_left)
+TEST(a_function_is_left)
 {
     struct sdb_thread *thread = begin_stepping(_i);
     uint64_t stack_pointer;
@@ -134,9 +134,8 @@ START_TEST(a_function_is_left)
     ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     finish_stepping();
 }
-END_TEST
 
-START_TEST(an_address_is_run_to_and_around_to_again)
+TEST(an_address_is_run_to_and_around_to_again)
 {
     struct sdb_thread *thread = begin_stepping(_i);
 
@@ -148,9 +147,8 @@ START_TEST(an_address_is_run_to_and_around_to_again)
     ck_assert_int_eq(sdb_thread_run_to(thread, places.after_over), 0);
     finish_stepping();
 }
-END_TEST
 
-START_TEST(a_step_that_is_cancelled_does_not_arrive)
+TEST(a_step_that_is_cancelled_does_not_arrive)
 {
     struct sdb_thread *thread = begin_stepping(_i);
     struct sdb_event event;
@@ -163,9 +161,8 @@ START_TEST(a_step_that_is_cancelled_does_not_arrive)
     resume(&event);
     finish_stepping();
 }
-END_TEST
 
-START_TEST(a_signal_on_the_way_is_told)
+TEST(a_signal_on_the_way_is_told)
 {
     struct sdb_thread *thread = begin_stepping(_i);
     struct sdb_event event;
@@ -179,7 +176,6 @@ START_TEST(a_signal_on_the_way_is_told)
     ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
     finish_stepping();
 }
-END_TEST
 
 /* ---- one by one ---- */
 
@@ -200,7 +196,7 @@ static void step_through(struct sdb_thread *thread, uint64_t pcs[STEPS])
     }
 }
 
-START_TEST(steps_are_the_same_over_breakpoints)
+TEST(steps_are_the_same_over_breakpoints)
 {
     static uint64_t bare[STEPS];
     static uint64_t planted[STEPS];
@@ -236,11 +232,10 @@ START_TEST(steps_are_the_same_over_breakpoints)
         ck_assert_msg(bare[i] == planted[i], "step %d: %#llx, %#llx", i,
                       (unsigned long long)bare[i], (unsigned long long)planted[i]);
 }
-END_TEST
 
 /* ---- errors ---- */
 
-START_TEST(steps_need_a_thread_that_stands_still)
+TEST(steps_need_a_thread_that_stands_still)
 {
     struct sdb_thread *thread = begin_stepping(_i);
 
@@ -266,22 +261,8 @@ START_TEST(steps_need_a_thread_that_stands_still)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const steps[] = {
-        a_call_is_stepped_over_however_deep_it_calls_itself,
-        a_breakpoint_on_the_way_is_told_and_the_step_goes_on,
-        a_function_is_left,
-        an_address_is_run_to_and_around_to_again,
-        a_step_that_is_cancelled_does_not_arrive,
-        a_signal_on_the_way_is_told,
-        steps_are_the_same_over_breakpoints,
-        steps_need_a_thread_that_stands_still,
-    };
-    Suite *suite = suite_create("step");
-
-    HOLDING_CASE(suite, steps);
-    return holding_run_suite(suite);
+    return run_suite("step");
 }

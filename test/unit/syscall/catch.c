@@ -34,9 +34,9 @@ static struct target launch_catching(const char *const *steps, uint32_t flags,
     return target;
 }
 
-/* ---- which are told ---- */
+HOLDING_CASE(telling);
 
-START_TEST(one_among_many_is_told)
+TEST(one_among_many_is_told)
 {
     struct target target;
 
@@ -48,9 +48,8 @@ START_TEST(one_among_many_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(all_are_told_at_both_ends_in_turn)
+TEST(all_are_told_at_both_ends_in_turn)
 {
     struct target target;
     struct sdb_event event;
@@ -92,9 +91,8 @@ START_TEST(all_are_told_at_both_ends_in_turn)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(only_beginnings_are_told_where_that_is_wanted)
+TEST(only_beginnings_are_told_where_that_is_wanted)
 {
     struct target target;
     int count = 0;
@@ -112,9 +110,8 @@ START_TEST(only_beginnings_are_told_where_that_is_wanted)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(calls_of_i386_are_caught_by_their_name)
+TEST(calls_of_i386_are_caught_by_their_name)
 {
     struct target target;
     struct sdb_event event;
@@ -132,9 +129,8 @@ START_TEST(calls_of_i386_are_caught_by_their_name)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(numbers_that_nobody_knows_are_caught)
+TEST(numbers_that_nobody_knows_are_caught)
 {
     struct target target;
 
@@ -146,9 +142,8 @@ START_TEST(numbers_that_nobody_knows_are_caught)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(what_is_caught_can_be_changed_meanwhile)
+TEST(what_is_caught_can_be_changed_meanwhile)
 {
     struct target target;
     struct sdb_event event;
@@ -168,9 +163,8 @@ START_TEST(what_is_caught_can_be_changed_meanwhile)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(resuming_to_calls_means_what_it_meant)
+TEST(resuming_to_calls_means_what_it_meant)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -194,9 +188,8 @@ START_TEST(resuming_to_calls_means_what_it_meant)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- calls that are more than that ---- */
+HOLDING_CASE(special_calls);
 
 static const int32_t births_and_ends[] = {SYS_clone,  SYS_clone3, SYS_fork,       SYS_vfork,
                                           SYS_execve, SYS_exit,   SYS_exit_group, SYS_getpgid};
@@ -250,7 +243,7 @@ static void expect_stories(const char *maker, const char *first, const char *sec
     close_target(&target);
 }
 
-START_TEST(births_are_within_their_calls)
+TEST(births_are_within_their_calls)
 {
     begin(_i);
     expect_stories("fork", "eFxeE", "SexeE");
@@ -259,9 +252,8 @@ START_TEST(births_are_within_their_calls)
     expect_stories("exec", "eXxexeE", "");
     finish();
 }
-END_TEST
 
-START_TEST(call_that_ends_a_handler_has_both_ends)
+TEST(call_that_ends_a_handler_has_both_ends)
 {
     struct target target;
     struct sdb_event event;
@@ -277,7 +269,6 @@ START_TEST(call_that_ends_a_handler_has_both_ends)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* A caught sleep that a signal interrupts, as far as that signal's event. */
 static struct sdb_event interrupt_nap(struct target *target)
@@ -295,7 +286,7 @@ static struct sdb_event interrupt_nap(struct target *target)
     return expect_signal(SIGUSR1);
 }
 
-START_TEST(restart_of_a_caught_call_is_caught)
+TEST(restart_of_a_caught_call_is_caught)
 {
     struct target target;
     struct sdb_event event;
@@ -310,9 +301,8 @@ START_TEST(restart_of_a_caught_call_is_caught)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(handled_signal_leaves_no_restart)
+TEST(handled_signal_leaves_no_restart)
 {
     struct target target;
     struct sdb_event event;
@@ -326,9 +316,8 @@ START_TEST(handled_signal_leaves_no_restart)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(restart_of_another_call_is_not_told)
+TEST(restart_of_another_call_is_not_told)
 {
     struct target target;
     struct sdb_event event;
@@ -346,11 +335,10 @@ START_TEST(restart_of_another_call_is_not_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- beside other things ---- */
+HOLDING_CASE(beside_others);
 
-START_TEST(threads_storm_and_none_is_missed)
+TEST(threads_storm_and_none_is_missed)
 {
     struct target target;
     int ends[2] = {0};
@@ -370,9 +358,8 @@ START_TEST(threads_storm_and_none_is_missed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(all_threads_stop_for_a_caught_call)
+TEST(all_threads_stop_for_a_caught_call)
 {
     struct target target;
     int count = 0;
@@ -396,9 +383,8 @@ START_TEST(all_threads_stop_for_a_caught_call)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(interrupts_come_among_calls_that_pass)
+TEST(interrupts_come_among_calls_that_pass)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -423,7 +409,6 @@ START_TEST(interrupts_come_among_calls_that_pass)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* How many ends of calls each storming thread has told. */
 struct tellers {
@@ -470,7 +455,7 @@ static void expect_only(int64_t number)
     }
 }
 
-START_TEST(what_is_caught_can_be_changed_while_threads_run)
+TEST(what_is_caught_can_be_changed_while_threads_run)
 {
     struct target target;
 
@@ -498,9 +483,8 @@ START_TEST(what_is_caught_can_be_changed_while_threads_run)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_call_that_waits_goes_on_when_that_is_changed)
+TEST(a_call_that_waits_goes_on_when_that_is_changed)
 {
     struct target target;
 
@@ -518,9 +502,8 @@ START_TEST(a_call_that_waits_goes_on_when_that_is_changed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(stopped_process_stays_stopped)
+TEST(stopped_process_stays_stopped)
 {
     struct target target;
     struct sdb_event event;
@@ -546,9 +529,8 @@ START_TEST(stopped_process_stays_stopped)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(signals_pass_among_calls)
+TEST(signals_pass_among_calls)
 {
     struct target target;
     int count = 0;
@@ -568,9 +550,8 @@ START_TEST(signals_pass_among_calls)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(nothing_is_left_of_it_after_a_detach)
+TEST(nothing_is_left_of_it_after_a_detach)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child;
@@ -592,9 +573,8 @@ START_TEST(nothing_is_left_of_it_after_a_detach)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(attached_process_is_caught_too)
+TEST(attached_process_is_caught_too)
 {
     struct target target;
     struct sdb_event event;
@@ -618,9 +598,8 @@ START_TEST(attached_process_is_caught_too)
     finish();
     end_target(&target);
 }
-END_TEST
 
-START_TEST(wrong_wishes_are_refused)
+TEST(wrong_wishes_are_refused)
 {
     const int32_t numbers[] = {0, -1};
     const int32_t high = SDB_SYSCALL_HIGHEST + 1;
@@ -642,40 +621,8 @@ START_TEST(wrong_wishes_are_refused)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const telling[] = {
-        one_among_many_is_told,
-        all_are_told_at_both_ends_in_turn,
-        only_beginnings_are_told_where_that_is_wanted,
-        calls_of_i386_are_caught_by_their_name,
-        numbers_that_nobody_knows_are_caught,
-        what_is_caught_can_be_changed_meanwhile,
-        resuming_to_calls_means_what_it_meant,
-    };
-    const TTest *const special_calls[] = {
-        births_are_within_their_calls,       call_that_ends_a_handler_has_both_ends,
-        restart_of_a_caught_call_is_caught,  handled_signal_leaves_no_restart,
-        restart_of_another_call_is_not_told,
-    };
-    const TTest *const beside_others[] = {
-        threads_storm_and_none_is_missed,
-        all_threads_stop_for_a_caught_call,
-        interrupts_come_among_calls_that_pass,
-        what_is_caught_can_be_changed_while_threads_run,
-        a_call_that_waits_goes_on_when_that_is_changed,
-        stopped_process_stays_stopped,
-        signals_pass_among_calls,
-        nothing_is_left_of_it_after_a_detach,
-        attached_process_is_caught_too,
-        wrong_wishes_are_refused,
-    };
-    Suite *suite = suite_create("syscall_catch");
-
-    HOLDING_CASE(suite, telling);
-    HOLDING_CASE(suite, special_calls);
-    HOLDING_CASE(suite, beside_others);
-    return holding_run_suite(suite);
+    return run_suite("syscall_catch");
 }

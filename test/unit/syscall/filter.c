@@ -26,9 +26,9 @@ static struct target run_filtered(const char *const *steps)
     return target;
 }
 
-/* ---- which are told ---- */
+HOLDING_CASE(telling);
 
-START_TEST(one_among_a_million_is_told)
+TEST(one_among_a_million_is_told)
 {
     struct target target;
 
@@ -40,9 +40,8 @@ START_TEST(one_among_a_million_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(calls_that_are_not_picked_do_not_stop)
+TEST(calls_that_are_not_picked_do_not_stop)
 {
     struct target target;
     struct sdb_event event;
@@ -65,9 +64,8 @@ START_TEST(calls_that_are_not_picked_do_not_stop)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(only_beginnings_are_told_where_that_is_wanted)
+TEST(only_beginnings_are_told_where_that_is_wanted)
 {
     struct target target;
 
@@ -84,9 +82,8 @@ START_TEST(only_beginnings_are_told_where_that_is_wanted)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(less_than_the_filter_can_be_caught)
+TEST(less_than_the_filter_can_be_caught)
 {
     struct target target;
 
@@ -108,9 +105,8 @@ START_TEST(less_than_the_filter_can_be_caught)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(other_calls_than_the_filters_can_be_caught)
+TEST(other_calls_than_the_filters_can_be_caught)
 {
     struct target target;
 
@@ -124,7 +120,6 @@ START_TEST(other_calls_than_the_filters_can_be_caught)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* All calls are seen; each must be told once at each end, those of the filter too. */
 static void expect_turns_of_all(struct target *target, enum sdb_resume how)
@@ -149,7 +144,7 @@ static void expect_turns_of_all(struct target *target, enum sdb_resume how)
     ck_assert_int_eq(wanted, 2);
 }
 
-START_TEST(each_call_is_told_once)
+TEST(each_call_is_told_once)
 {
     struct target target;
 
@@ -165,9 +160,8 @@ START_TEST(each_call_is_told_once)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(ways_to_go_on_can_be_mixed)
+TEST(ways_to_go_on_can_be_mixed)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -198,9 +192,8 @@ START_TEST(ways_to_go_on_can_be_mixed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(calls_of_i386_are_picked_by_their_name)
+TEST(calls_of_i386_are_picked_by_their_name)
 {
     struct target target;
     struct sdb_event event;
@@ -218,9 +211,8 @@ START_TEST(calls_of_i386_are_picked_by_their_name)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(launch_itself_is_not_told)
+TEST(launch_itself_is_not_told)
 {
     int32_t all[SDB_SYSCALL_HIGHEST + 1];
     struct target target;
@@ -252,9 +244,8 @@ START_TEST(launch_itself_is_not_told)
     }
     finish();
 }
-END_TEST
 
-START_TEST(failed_launch_says_why)
+TEST(failed_launch_says_why)
 {
     int32_t all[SDB_SYSCALL_HIGHEST + 1];
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
@@ -276,11 +267,10 @@ START_TEST(failed_launch_says_why)
     }
     finish();
 }
-END_TEST
 
-/* ---- newborns ---- */
+HOLDING_CASE(newborns);
 
-START_TEST(newborns_have_the_filter_and_are_held)
+TEST(newborns_have_the_filter_and_are_held)
 {
     static const char *const makers[] = {"fork", "vfork", "thread", "exec"};
 
@@ -309,9 +299,8 @@ START_TEST(newborns_have_the_filter_and_are_held)
     }
     finish();
 }
-END_TEST
 
-START_TEST(births_that_are_picked_are_within_their_calls)
+TEST(births_that_are_picked_are_within_their_calls)
 {
     struct target target;
     struct sdb_event event;
@@ -333,9 +322,8 @@ START_TEST(births_that_are_picked_are_within_their_calls)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(threads_storm_and_none_is_missed)
+TEST(threads_storm_and_none_is_missed)
 {
     struct target target;
     int ends[2] = {0};
@@ -356,9 +344,8 @@ START_TEST(threads_storm_and_none_is_missed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(interrupts_come_at_caught_calls)
+TEST(interrupts_come_at_caught_calls)
 {
     struct target target;
     int count = 0;
@@ -381,9 +368,8 @@ START_TEST(interrupts_come_at_caught_calls)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(restart_of_a_caught_call_is_caught)
+TEST(restart_of_a_caught_call_is_caught)
 {
     struct target target;
     struct sdb_event event;
@@ -407,11 +393,10 @@ START_TEST(restart_of_a_caught_call_is_caught)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* ---- changing and refusing ---- */
 
-START_TEST(calls_are_changed_and_refused_at_the_filter)
+TEST(calls_are_changed_and_refused_at_the_filter)
 {
     const uint64_t own[6] = {0};
     struct target target;
@@ -450,9 +435,8 @@ START_TEST(calls_are_changed_and_refused_at_the_filter)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(registers_say_the_same)
+TEST(registers_say_the_same)
 {
     struct target target;
     struct sdb_event event;
@@ -479,34 +463,8 @@ START_TEST(registers_say_the_same)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const telling[] = {
-        one_among_a_million_is_told,
-        calls_that_are_not_picked_do_not_stop,
-        only_beginnings_are_told_where_that_is_wanted,
-        less_than_the_filter_can_be_caught,
-        other_calls_than_the_filters_can_be_caught,
-        each_call_is_told_once,
-        ways_to_go_on_can_be_mixed,
-        calls_of_i386_are_picked_by_their_name,
-        launch_itself_is_not_told,
-        failed_launch_says_why,
-    };
-    const TTest *const newborns[] = {
-        newborns_have_the_filter_and_are_held,
-        births_that_are_picked_are_within_their_calls,
-        threads_storm_and_none_is_missed,
-        interrupts_come_at_caught_calls,
-        restart_of_a_caught_call_is_caught,
-        calls_are_changed_and_refused_at_the_filter,
-        registers_say_the_same,
-    };
-    Suite *suite = suite_create("syscall_filter");
-
-    HOLDING_CASE(suite, telling);
-    HOLDING_CASE(suite, newborns);
-    return holding_run_suite(suite);
+    return run_suite("syscall_filter");
 }

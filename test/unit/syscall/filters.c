@@ -39,9 +39,9 @@ static struct target run_filtered(const char *const *steps)
     return target;
 }
 
-/* ---- filters of others ---- */
+HOLDING_CASE(filters);
 
-START_TEST(programs_own_filter_comes_first)
+TEST(programs_own_filter_comes_first)
 {
     struct target target;
     struct sdb_event event;
@@ -74,9 +74,8 @@ START_TEST(programs_own_filter_comes_first)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(programs_own_filter_is_left_alone_without_ours)
+TEST(programs_own_filter_is_left_alone_without_ours)
 {
     struct target target;
     struct sdb_event event;
@@ -113,9 +112,8 @@ START_TEST(programs_own_filter_is_left_alone_without_ours)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(callers_filter_goes_with_ours)
+TEST(callers_filter_goes_with_ours)
 {
     begin(_i);
     for (int portable = 0; portable < 2; portable++) {
@@ -138,11 +136,10 @@ START_TEST(callers_filter_goes_with_ours)
     }
     finish();
 }
-END_TEST
 
-/* ---- letting go ---- */
+HOLDING_CASE(letting_go);
 
-START_TEST(letting_go_is_refused)
+TEST(letting_go_is_refused)
 {
     struct target target;
     struct sdb_process *process;
@@ -169,9 +166,8 @@ START_TEST(letting_go_is_refused)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(letting_go_can_be_permitted)
+TEST(letting_go_can_be_permitted)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct target target;
@@ -195,9 +191,8 @@ START_TEST(letting_go_can_be_permitted)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(end_of_the_session_kills_all_that_have_the_filter)
+TEST(end_of_the_session_kills_all_that_have_the_filter)
 {
     struct target target;
     struct sdb_thread *begun;
@@ -213,11 +208,10 @@ START_TEST(end_of_the_session_kills_all_that_have_the_filter)
     ck_assert(state_of(newborn) == 0 || state_of(newborn) == 'Z');
     close_target(&target);
 }
-END_TEST
 
 /* ---- wrong wishes ---- */
 
-START_TEST(wrong_wishes_are_refused)
+TEST(wrong_wishes_are_refused)
 {
     const int32_t wrong[] = {SYS_read, SDB_SYSCALL_HIGHEST + 1};
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
@@ -239,9 +233,8 @@ START_TEST(wrong_wishes_are_refused)
     ck_assert_int_eq(sdb_session_launch(session, &options, &process, &error), -EINVAL);
     finish();
 }
-END_TEST
 
-START_TEST(filter_takes_privileges_or_their_renunciation)
+TEST(filter_takes_privileges_or_their_renunciation)
 {
     const int32_t caught = SYS_getpgid;
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
@@ -260,25 +253,8 @@ START_TEST(filter_takes_privileges_or_their_renunciation)
     ck_assert_uint_eq(error.stage, SDB_STAGE_SECCOMP);
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const filters[] = {
-        programs_own_filter_comes_first,
-        programs_own_filter_is_left_alone_without_ours,
-        callers_filter_goes_with_ours,
-    };
-    const TTest *const letting_go[] = {
-        letting_go_is_refused,
-        letting_go_can_be_permitted,
-        end_of_the_session_kills_all_that_have_the_filter,
-        wrong_wishes_are_refused,
-        filter_takes_privileges_or_their_renunciation,
-    };
-    Suite *suite = suite_create("syscall_filters");
-
-    HOLDING_CASE(suite, filters);
-    HOLDING_CASE(suite, letting_go);
-    return holding_run_suite(suite);
+    return run_suite("syscall_filters");
 }

@@ -33,9 +33,9 @@ static void refuse(struct sdb_thread *thread, int error)
     ck_assert_int_eq(sdb_thread_refuse_syscall(thread, error), 0);
 }
 
-/* ---- what it is ---- */
+HOLDING_CASE(looking);
 
-START_TEST(call_is_told_as_it_is_made)
+TEST(call_is_told_as_it_is_made)
 {
     struct target target;
     struct sdb_event event;
@@ -74,9 +74,8 @@ START_TEST(call_is_told_as_it_is_made)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(call_of_i386_is_told_as_such)
+TEST(call_of_i386_is_told_as_such)
 {
     struct target target;
     struct sdb_event event;
@@ -104,9 +103,8 @@ START_TEST(call_of_i386_is_told_as_such)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(end_without_a_beginning_has_what_the_registers_have)
+TEST(end_without_a_beginning_has_what_the_registers_have)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -124,9 +122,8 @@ START_TEST(end_without_a_beginning_has_what_the_registers_have)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(beginning_that_was_asked_for_is_remembered)
+TEST(beginning_that_was_asked_for_is_remembered)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -157,9 +154,8 @@ START_TEST(beginning_that_was_asked_for_is_remembered)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(beginning_of_another_call_is_not_remembered)
+TEST(beginning_of_another_call_is_not_remembered)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -190,11 +186,10 @@ START_TEST(beginning_of_another_call_is_not_remembered)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- changing it ---- */
+HOLDING_CASE(changing);
 
-START_TEST(arguments_and_number_can_be_changed)
+TEST(arguments_and_number_can_be_changed)
 {
     const uint64_t own[6] = {0};
     struct target target;
@@ -236,9 +231,8 @@ START_TEST(arguments_and_number_can_be_changed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(call_of_i386_can_be_changed)
+TEST(call_of_i386_can_be_changed)
 {
     const uint64_t own[6] = {0};
     struct target target;
@@ -273,9 +267,8 @@ START_TEST(call_of_i386_can_be_changed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(result_can_be_changed)
+TEST(result_can_be_changed)
 {
     const int64_t results[] = {0, 42, -EXFULL, INT64_MIN, INT64_MAX, -4096};
     struct target target;
@@ -302,11 +295,10 @@ START_TEST(result_can_be_changed)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- refusing it ---- */
+HOLDING_CASE(refusing);
 
-START_TEST(refused_call_returns_the_callers_errno)
+TEST(refused_call_returns_the_callers_errno)
 {
     const int errors[] = {1, EINTR, EAGAIN, EXFULL, 512, 516, 4095};
     struct target target;
@@ -338,9 +330,8 @@ START_TEST(refused_call_returns_the_callers_errno)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(refusing_needs_no_end)
+TEST(refusing_needs_no_end)
 {
     struct target target;
     struct sdb_event event;
@@ -357,9 +348,8 @@ START_TEST(refusing_needs_no_end)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(refused_call_that_is_set_again_is_made)
+TEST(refused_call_that_is_set_again_is_made)
 {
     struct target target;
     struct sdb_event event;
@@ -377,9 +367,8 @@ START_TEST(refused_call_that_is_set_again_is_made)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(refusal_holds_however_the_thread_goes_on)
+TEST(refusal_holds_however_the_thread_goes_on)
 {
     struct target target;
     struct sdb_event event;
@@ -408,9 +397,8 @@ START_TEST(refusal_holds_however_the_thread_goes_on)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(refusal_holds_in_whatever_makes_the_call)
+TEST(refusal_holds_in_whatever_makes_the_call)
 {
     static const char *const makers[] = {"thread", "fork", "vfork", "block", "exec"};
 
@@ -444,9 +432,8 @@ START_TEST(refusal_holds_in_whatever_makes_the_call)
     }
     finish();
 }
-END_TEST
 
-START_TEST(refusal_outdoes_a_filter_of_the_programs)
+TEST(refusal_outdoes_a_filter_of_the_programs)
 {
     struct target target;
     struct sdb_event event;
@@ -464,9 +451,8 @@ START_TEST(refusal_outdoes_a_filter_of_the_programs)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(refused_restart_is_none)
+TEST(refused_restart_is_none)
 {
     struct target target;
     struct sdb_event event;
@@ -494,9 +480,8 @@ START_TEST(refused_restart_is_none)
     finish();
     close_target(&target);
 }
-END_TEST
 
-/* ---- where there is none ---- */
+HOLDING_CASE(elsewhere);
 
 static void expect_all(struct sdb_thread *thread, int rc)
 {
@@ -509,7 +494,7 @@ static void expect_all(struct sdb_thread *thread, int rc)
     ck_assert_uint_eq(call.end, 0);
 }
 
-START_TEST(other_stops_have_no_call)
+TEST(other_stops_have_no_call)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -530,9 +515,8 @@ START_TEST(other_stops_have_no_call)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(ends_are_not_mixed_up)
+TEST(ends_are_not_mixed_up)
 {
     struct target target;
     struct sdb_event event;
@@ -559,9 +543,8 @@ START_TEST(ends_are_not_mixed_up)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(dead_threads_have_no_call)
+TEST(dead_threads_have_no_call)
 {
     struct target target;
     struct sdb_event event;
@@ -593,41 +576,8 @@ START_TEST(dead_threads_have_no_call)
     sdb_process_close(process);
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const looking[] = {
-        call_is_told_as_it_is_made,
-        call_of_i386_is_told_as_such,
-        end_without_a_beginning_has_what_the_registers_have,
-        beginning_that_was_asked_for_is_remembered,
-        beginning_of_another_call_is_not_remembered,
-    };
-    const TTest *const changing[] = {
-        arguments_and_number_can_be_changed,
-        call_of_i386_can_be_changed,
-        result_can_be_changed,
-    };
-    const TTest *const refusing[] = {
-        refused_call_returns_the_callers_errno,
-        refusing_needs_no_end,
-        refused_call_that_is_set_again_is_made,
-        refusal_holds_however_the_thread_goes_on,
-        refusal_holds_in_whatever_makes_the_call,
-        refusal_outdoes_a_filter_of_the_programs,
-        refused_restart_is_none,
-    };
-    const TTest *const elsewhere[] = {
-        other_stops_have_no_call,
-        ends_are_not_mixed_up,
-        dead_threads_have_no_call,
-    };
-    Suite *suite = suite_create("syscall");
-
-    HOLDING_CASE(suite, looking);
-    HOLDING_CASE(suite, changing);
-    HOLDING_CASE(suite, refusing);
-    HOLDING_CASE(suite, elsewhere);
-    return holding_run_suite(suite);
+    return run_suite("syscall");
 }

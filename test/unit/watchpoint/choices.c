@@ -24,7 +24,9 @@ static int ask_for_even(struct sdb_watchpoint *watchpoint, struct sdb_thread *th
     return value_of(after) % 2 == 0;
 }
 
-START_TEST(a_condition_is_asked_each_time)
+HOLDING_CASE(choices);
+
+TEST(a_condition_is_asked_each_time)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -43,7 +45,6 @@ START_TEST(a_condition_is_asked_each_time)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 static int ask_and_remove(struct sdb_watchpoint *watchpoint, struct sdb_thread *thread, void *data)
 {
@@ -53,7 +54,7 @@ static int ask_and_remove(struct sdb_watchpoint *watchpoint, struct sdb_thread *
     return 1;
 }
 
-START_TEST(a_condition_may_remove_its_watchpoint)
+TEST(a_condition_may_remove_its_watchpoint)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -72,9 +73,8 @@ START_TEST(a_condition_may_remove_its_watchpoint)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(ignored_hits_are_counted)
+TEST(ignored_hits_are_counted)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -93,9 +93,8 @@ START_TEST(ignored_hits_are_counted)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(writes_that_change_nothing_can_be_left_out)
+TEST(writes_that_change_nothing_can_be_left_out)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -114,9 +113,8 @@ START_TEST(writes_that_change_nothing_can_be_left_out)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_one_shot_is_told_once_and_can_be_had_again)
+TEST(a_one_shot_is_told_once_and_can_be_had_again)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -137,9 +135,8 @@ START_TEST(a_one_shot_is_told_once_and_can_be_had_again)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_disabled_one_takes_no_register)
+TEST(a_disabled_one_takes_no_register)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -174,9 +171,8 @@ START_TEST(a_disabled_one_takes_no_register)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(data_is_kept_and_everything_is_freed)
+TEST(data_is_kept_and_everything_is_freed)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -197,9 +193,8 @@ START_TEST(data_is_kept_and_everything_is_freed)
     finish(); /* with one that was not removed */
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
+TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -216,9 +211,8 @@ START_TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-/* ---- beside breakpoints ---- */
+HOLDING_CASE(beside);
 
 /* @param behind  gets the address of the instruction after it; @return that of the one that writes */
 static uint64_t find_writer(const struct watched_target *target, uint64_t *behind)
@@ -251,7 +245,7 @@ static int ask_where(struct sdb_watchpoint *watchpoint, struct sdb_thread *threa
 }
 
 /* The instruction of a breakpoint is executed elsewhere, which nobody sees. */
-START_TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
+TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
 {
     struct sdb_breakpoint_options place = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_watchpoint_options options;
@@ -291,9 +285,8 @@ START_TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
+TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
 {
     struct sdb_breakpoint_options place = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_watchpoint *watchpoint;
@@ -328,27 +321,8 @@ START_TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const choices[] = {
-        a_condition_is_asked_each_time,
-        a_condition_may_remove_its_watchpoint,
-        ignored_hits_are_counted,
-        writes_that_change_nothing_can_be_left_out,
-        a_one_shot_is_told_once_and_can_be_had_again,
-        a_disabled_one_takes_no_register,
-        data_is_kept_and_everything_is_freed,
-        a_hit_that_was_not_told_goes_with_its_watchpoint,
-    };
-    const TTest *const beside[] = {
-        a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place,
-        a_string_instruction_that_has_a_breakpoint_hits_as_it_goes,
-    };
-    Suite *suite = suite_create("watchpoint_choices");
-
-    HOLDING_CASE(suite, choices);
-    HOLDING_CASE(suite, beside);
-    return holding_run_suite(suite);
+    return run_suite("watchpoint_choices");
 }

@@ -58,7 +58,9 @@ static struct target launch_turning_crew(void)
     return target;
 }
 
-START_TEST(threads_that_run_go_on_and_nothing_is_told)
+HOLDING_CASE(moments);
+
+TEST(threads_that_run_go_on_and_nothing_is_told)
 {
     struct target target;
     uint64_t address;
@@ -79,9 +81,8 @@ START_TEST(threads_that_run_go_on_and_nothing_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(threads_that_stand_still_stay)
+TEST(threads_that_stand_still_stay)
 {
     struct target target;
     uint64_t address;
@@ -111,9 +112,8 @@ START_TEST(threads_that_stand_still_stay)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(a_sleep_goes_on)
+TEST(a_sleep_goes_on)
 {
     struct watched_target target;
     struct pollfd output;
@@ -137,10 +137,9 @@ START_TEST(a_sleep_goes_on)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* A thread that steps is resumed to step, and each step is one instruction. */
-START_TEST(a_step_stays_a_step)
+TEST(a_step_stays_a_step)
 {
     struct watched_target target;
     struct sdb_event event;
@@ -165,9 +164,8 @@ START_TEST(a_step_stays_a_step)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_group_stop_is_kept)
+TEST(a_group_stop_is_kept)
 {
     struct target target;
     struct sdb_event event;
@@ -202,10 +200,9 @@ START_TEST(a_group_stop_is_kept)
     finish();
     close_target(&target);
 }
-END_TEST
 
 /* Resumed in a group-stop without its signal, a thread runs against it. */
-START_TEST(a_thread_that_runs_against_a_group_stop_goes_on)
+TEST(a_thread_that_runs_against_a_group_stop_goes_on)
 {
     struct target target;
     struct sdb_event event;
@@ -229,9 +226,8 @@ START_TEST(a_thread_that_runs_against_a_group_stop_goes_on)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(signals_that_come_meanwhile_reach_the_program)
+TEST(signals_that_come_meanwhile_reach_the_program)
 {
     struct target target;
     uint64_t address;
@@ -256,9 +252,8 @@ START_TEST(signals_that_come_meanwhile_reach_the_program)
     finish();
     close_target(&target);
 }
-END_TEST
 
-START_TEST(an_interrupt_that_was_asked_for_before_is_told)
+TEST(an_interrupt_that_was_asked_for_before_is_told)
 {
     struct target target;
     struct sdb_event event;
@@ -279,22 +274,8 @@ START_TEST(an_interrupt_that_was_asked_for_before_is_told)
     finish();
     close_target(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const moments[] = {
-        threads_that_run_go_on_and_nothing_is_told,
-        threads_that_stand_still_stay,
-        a_sleep_goes_on,
-        a_step_stays_a_step,
-        a_group_stop_is_kept,
-        a_thread_that_runs_against_a_group_stop_goes_on,
-        signals_that_come_meanwhile_reach_the_program,
-        an_interrupt_that_was_asked_for_before_is_told,
-    };
-    Suite *suite = suite_create("watchpoint_moment");
-
-    HOLDING_CASE(suite, moments);
-    return holding_run_suite(suite);
+    return run_suite("watchpoint_moment");
 }

@@ -42,7 +42,7 @@ static uint64_t control_of(const struct sdb_thread *thread)
     return word;
 }
 
-/* ---- children ---- */
+HOLDING_CASE(children);
 
 /* To the hit of a child; it has the parent's watchpoint. */
 static struct sdb_event expect_childs_hit(const struct watched_target *target,
@@ -85,7 +85,7 @@ static void finish_child(const struct watched_target *target, int code)
     ck_assert_uint_eq(answer_of(target), (uint64_t)code);
 }
 
-START_TEST(a_child_that_is_held_has_its_parents_watchpoints)
+TEST(a_child_that_is_held_has_its_parents_watchpoints)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -113,9 +113,8 @@ START_TEST(a_child_that_is_held_has_its_parents_watchpoints)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_child_that_shares_the_memory_has_them_too)
+TEST(a_child_that_shares_the_memory_has_them_too)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -134,9 +133,8 @@ START_TEST(a_child_that_shares_the_memory_has_them_too)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_child_that_is_not_held_has_none)
+TEST(a_child_that_is_not_held_has_none)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -153,9 +151,8 @@ START_TEST(a_child_that_is_not_held_has_none)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(removing_takes_it_from_children_too)
+TEST(removing_takes_it_from_children_too)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -180,9 +177,8 @@ START_TEST(removing_takes_it_from_children_too)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(one_of_one_thread_is_not_its_childs)
+TEST(one_of_one_thread_is_not_its_childs)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -198,10 +194,9 @@ START_TEST(one_of_one_thread_is_not_its_childs)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* The parent cannot stop while it waits for its child. */
-START_TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
+TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -224,11 +219,10 @@ START_TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-/* ---- exec ---- */
+HOLDING_CASE(ends);
 
-START_TEST(an_exec_does_away_with_all)
+TEST(an_exec_does_away_with_all)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -256,7 +250,6 @@ START_TEST(an_exec_does_away_with_all)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* ---- letting go ---- */
 
@@ -285,7 +278,7 @@ static void expect_untouched(struct watched_target *target, struct sdb_child *ch
     close_watched(target);
 }
 
-START_TEST(letting_go_clears_all_threads_while_they_hit)
+TEST(letting_go_clears_all_threads_while_they_hit)
 {
     begin(_i);
     for (int i = 0; i < rounds(RELEASES); i++) {
@@ -306,9 +299,8 @@ START_TEST(letting_go_clears_all_threads_while_they_hit)
     }
     finish();
 }
-END_TEST
 
-START_TEST(letting_go_at_a_hit_clears_it)
+TEST(letting_go_at_a_hit_clears_it)
 {
     begin(_i);
     for (int i = 0; i < 2; i++) {
@@ -328,26 +320,8 @@ START_TEST(letting_go_at_a_hit_clears_it)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const children[] = {
-        a_child_that_is_held_has_its_parents_watchpoints,
-        a_child_that_shares_the_memory_has_them_too,
-        a_child_that_is_not_held_has_none,
-        removing_takes_it_from_children_too,
-        one_of_one_thread_is_not_its_childs,
-        a_parent_in_vfork_is_watched_when_it_goes_on,
-    };
-    const TTest *const ends[] = {
-        an_exec_does_away_with_all,
-        letting_go_clears_all_threads_while_they_hit,
-        letting_go_at_a_hit_clears_it,
-    };
-    Suite *suite = suite_create("watchpoint_processes");
-
-    HOLDING_CASE(suite, children);
-    HOLDING_CASE(suite, ends);
-    return holding_run_suite(suite);
+    return run_suite("watchpoint_processes");
 }

@@ -18,7 +18,7 @@
 #define STORMS  3
 #define KILLS   60
 
-/* ---- hits ---- */
+HOLDING_CASE(hits);
 
 /* A thread that was joined may still be about to end. */
 static void expect_no_more_hits(void)
@@ -31,7 +31,7 @@ static void expect_no_more_hits(void)
     ck_assert_int_eq(rc, -ETIMEDOUT);
 }
 
-START_TEST(each_write_of_many_threads_is_a_hit)
+TEST(each_write_of_many_threads_is_a_hit)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -48,9 +48,8 @@ START_TEST(each_write_of_many_threads_is_a_hit)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(each_write_is_a_hit_in_all_stop)
+TEST(each_write_is_a_hit_in_all_stop)
 {
     struct watched_target target;
 
@@ -63,9 +62,8 @@ START_TEST(each_write_is_a_hit_in_all_stop)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(threads_that_are_born_later_are_watched)
+TEST(threads_that_are_born_later_are_watched)
 {
     struct watched_target target;
 
@@ -76,9 +74,8 @@ START_TEST(threads_that_are_born_later_are_watched)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(one_thread_alone_can_be_watched)
+TEST(one_thread_alone_can_be_watched)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -95,9 +92,8 @@ START_TEST(one_thread_alone_can_be_watched)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_one_shot_is_told_once_although_many_write)
+TEST(a_one_shot_is_told_once_although_many_write)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -116,10 +112,9 @@ START_TEST(a_one_shot_is_told_once_although_many_write)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* Whatever is on its way when it is removed, and set anew in the same register for something else. */
-START_TEST(a_hit_is_never_told_of_another_watchpoint)
+TEST(a_hit_is_never_told_of_another_watchpoint)
 {
     struct watched_target target;
     struct pollfd output;
@@ -170,7 +165,6 @@ START_TEST(a_hit_is_never_told_of_another_watchpoint)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* All threads stop for a moment within the look at one's hit. */
 static int ask_and_watch_another(struct sdb_watchpoint *watchpoint, struct sdb_thread *thread,
@@ -185,7 +179,7 @@ static int ask_and_watch_another(struct sdb_watchpoint *watchpoint, struct sdb_t
     return 1;
 }
 
-START_TEST(a_condition_may_set_another_while_all_hit)
+TEST(a_condition_may_set_another_while_all_hit)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -203,10 +197,9 @@ START_TEST(a_condition_may_set_another_while_all_hit)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* They stand still, as the whole process was stopped, and go on when it is resumed. */
-START_TEST(hits_that_are_not_told_any_more_leave_their_threads_stopped)
+TEST(hits_that_are_not_told_any_more_leave_their_threads_stopped)
 {
     begin(_i);
     for (int i = 0; i < 20; i++) {
@@ -234,11 +227,10 @@ START_TEST(hits_that_are_not_told_any_more_leave_their_threads_stopped)
     }
     finish();
 }
-END_TEST
 
-/* ---- death ---- */
+HOLDING_CASE(deaths);
 
-START_TEST(a_process_may_be_killed_at_any_moment)
+TEST(a_process_may_be_killed_at_any_moment)
 {
     begin(_i);
     for (int i = 0; i < rounds(KILLS); i++) {
@@ -272,26 +264,8 @@ START_TEST(a_process_may_be_killed_at_any_moment)
     }
     finish();
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const hits[] = {
-        each_write_of_many_threads_is_a_hit,
-        each_write_is_a_hit_in_all_stop,
-        threads_that_are_born_later_are_watched,
-        one_thread_alone_can_be_watched,
-        a_one_shot_is_told_once_although_many_write,
-        a_hit_is_never_told_of_another_watchpoint,
-        a_condition_may_set_another_while_all_hit,
-        hits_that_are_not_told_any_more_leave_their_threads_stopped,
-    };
-    const TTest *const deaths[] = {
-        a_process_may_be_killed_at_any_moment,
-    };
-    Suite *suite = suite_create("watchpoint_threads");
-
-    HOLDING_CASE(suite, hits);
-    HOLDING_CASE(suite, deaths);
-    return holding_run_suite(suite);
+    return run_suite("watchpoint_threads");
 }

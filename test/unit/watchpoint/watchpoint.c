@@ -15,9 +15,9 @@
 
 #define TURNS 20
 
-/* ---- hits ---- */
+HOLDING_CASE(hits);
 
-START_TEST(each_write_is_told_with_both_values)
+TEST(each_write_is_told_with_both_values)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -49,9 +49,8 @@ START_TEST(each_write_is_told_with_both_values)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
+TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -70,9 +69,8 @@ START_TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_read_is_a_hit_of_an_access_watchpoint)
+TEST(a_read_is_a_hit_of_an_access_watchpoint)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -95,9 +93,8 @@ START_TEST(a_read_is_a_hit_of_an_access_watchpoint)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
+TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -114,9 +111,8 @@ START_TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_hit_in_a_signal_handler_is_told)
+TEST(a_hit_in_a_signal_handler_is_told)
 {
     struct watched_target target;
 
@@ -128,9 +124,8 @@ START_TEST(a_hit_in_a_signal_handler_is_told)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_sigtrap_that_somebody_sends_is_no_hit)
+TEST(a_sigtrap_that_somebody_sends_is_no_hit)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -147,10 +142,9 @@ START_TEST(a_sigtrap_that_somebody_sends_is_no_hit)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* As the C library blocks all signals while it makes a thread. */
-START_TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_had)
+TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_had)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_facts_auxv *auxv = NULL;
@@ -171,9 +165,8 @@ START_TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(hits_between_system_calls_are_told)
+TEST(hits_between_system_calls_are_told)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -186,10 +179,9 @@ START_TEST(hits_between_system_calls_are_told)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* To the next event of a thread that goes from one system call's end to the next. */
-START_TEST(a_hit_on_the_way_to_a_system_call_is_told)
+TEST(a_hit_on_the_way_to_a_system_call_is_told)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -217,10 +209,9 @@ START_TEST(a_hit_on_the_way_to_a_system_call_is_told)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 /* The kernel makes one SIGTRAP of both. */
-START_TEST(a_step_that_touches_it_is_told_as_a_hit)
+TEST(a_step_that_touches_it_is_told_as_a_hit)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -252,9 +243,8 @@ START_TEST(a_step_that_touches_it_is_told_as_a_hit)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
+TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -273,9 +263,8 @@ START_TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(a_repeated_string_instruction_hits_as_it_goes)
+TEST(a_repeated_string_instruction_hits_as_it_goes)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -299,9 +288,8 @@ START_TEST(a_repeated_string_instruction_hits_as_it_goes)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
+TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
@@ -322,9 +310,8 @@ START_TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-/* ---- ranges ---- */
+HOLDING_CASE(ranges);
 
 /* Which of the bytes around a range are seen: exactly those that are in it. */
 static void expect_exactly(const struct watched_target *target, size_t first, size_t length)
@@ -337,7 +324,7 @@ static void expect_exactly(const struct watched_target *target, size_t first, si
     ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
 }
 
-START_TEST(any_range_that_fits_is_watched_to_the_byte)
+TEST(any_range_that_fits_is_watched_to_the_byte)
 {
     static const struct {
         size_t first;
@@ -354,9 +341,8 @@ START_TEST(any_range_that_fits_is_watched_to_the_byte)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(the_event_has_the_whole_range)
+TEST(the_event_has_the_whole_range)
 {
     struct watched_target target;
     struct sdb_watchpoint *watchpoint;
@@ -383,9 +369,8 @@ START_TEST(the_event_has_the_whole_range)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(one_event_tells_of_all_that_an_instruction_has_hit)
+TEST(one_event_tells_of_all_that_an_instruction_has_hit)
 {
     struct watched_target target;
     struct sdb_watchpoint *first;
@@ -419,9 +404,8 @@ START_TEST(one_event_tells_of_all_that_an_instruction_has_hit)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(what_does_not_fit_is_refused_and_changes_nothing)
+TEST(what_does_not_fit_is_refused_and_changes_nothing)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -455,9 +439,8 @@ START_TEST(what_does_not_fit_is_refused_and_changes_nothing)
     finish();
     close_watched(&target);
 }
-END_TEST
 
-START_TEST(senseless_requests_are_refused)
+TEST(senseless_requests_are_refused)
 {
     struct watched_target target;
     struct watched_target another;
@@ -519,9 +502,8 @@ START_TEST(senseless_requests_are_refused)
     close_watched(&target);
     close_watched(&another);
 }
-END_TEST
 
-START_TEST(newborn_threads_must_be_held)
+TEST(newborn_threads_must_be_held)
 {
     struct watched_target target;
     struct sdb_watchpoint_options options;
@@ -535,36 +517,8 @@ START_TEST(newborn_threads_must_be_held)
     finish();
     close_watched(&target);
 }
-END_TEST
 
 int main(void)
 {
-    const TTest *const hits[] = {
-        each_write_is_told_with_both_values,
-        a_write_of_the_same_value_is_a_hit_and_a_read_is_not,
-        a_read_is_a_hit_of_an_access_watchpoint,
-        what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next,
-        a_hit_in_a_signal_handler_is_told,
-        a_sigtrap_that_somebody_sends_is_no_hit,
-        sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_had,
-        hits_between_system_calls_are_told,
-        a_hit_on_the_way_to_a_system_call_is_told,
-        a_step_that_touches_it_is_told_as_a_hit,
-        the_trap_of_a_program_that_steps_itself_reaches_it,
-        a_repeated_string_instruction_hits_as_it_goes,
-        memory_that_was_unmapped_and_mapped_again_is_watched_still,
-    };
-    const TTest *const ranges[] = {
-        any_range_that_fits_is_watched_to_the_byte,
-        the_event_has_the_whole_range,
-        one_event_tells_of_all_that_an_instruction_has_hit,
-        what_does_not_fit_is_refused_and_changes_nothing,
-        senseless_requests_are_refused,
-        newborn_threads_must_be_held,
-    };
-    Suite *suite = suite_create("watchpoint");
-
-    HOLDING_CASE(suite, hits);
-    HOLDING_CASE(suite, ranges);
-    return holding_run_suite(suite);
+    return run_suite("watchpoint");
 }
