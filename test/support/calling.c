@@ -126,3 +126,8 @@ void catch_calls(struct sdb_process *process, uint32_t flags, const int32_t *num
 
     ck_assert_msg(rc == 0, "%s", sdb_error_describe(rc));
 }
+
+bool is_call(uint32_t kind)
+{
+    return kind == SDB_EVENT_SYSCALL_ENTRY || kind == SDB_EVENT_SYSCALL_EXIT;
+}

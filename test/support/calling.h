@@ -6,6 +6,9 @@
 #ifndef SDB_TEST_CALLING_H
 #define SDB_TEST_CALLING_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "holding.h"
 
 #define CALLS SDB_TRACEE_DIR "/calls"
@@ -27,6 +30,9 @@ int64_t result_of(const struct target *target, int step);
 
 /** @return what getpriority(2) gives to this process, and to what it launches */
 int64_t own_priority(void);
+
+/** @return whether an event of this kind is the entry or the exit of a call */
+bool is_call(uint32_t kind);
 
 /** @return the call that a thread stands in; there must be one */
 struct sdb_syscall call_of(struct sdb_thread *thread);

@@ -16,9 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -263,37 +261,15 @@ void attach_target(struct target *target)
 
 pid_t fork_waiting(void)
 {
-    const pid_t parent = getpid();
-    int ends[2];
-    char byte;
-    pid_t pid;
-
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
-        (void)!write(ends[1], "r", 1);
-        close(ends[0]);
-        close(ends[1]);
-        for (;;)
-            pause();
-    }
-    close(ends[1]);
-    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
-    close(ends[0]);
-    return pid;
-}
-
-void end_child(pid_t pid)
-{
-    ck_assert_int_eq(kill(pid, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    return fork_ready(NULL, NULL);
 }
 
 /* ---- events ---- */
+
+bool is_end(const struct sdb_event *event)
+{
+    return event->kind == SDB_EVENT_EXITED || event->kind == SDB_EVENT_THREAD_EXIT;
+}
 
 struct sdb_event next_event(void)
 {
@@ -384,6 +360,17 @@ void resume_from_signal(int signal)
     const struct sdb_event event = expect_signal(signal);
 
     resume(&event);
+}
+
+void resume_thread(struct sdb_thread *thread, enum sdb_resume how)
+{
+    ck_assert_int_eq(sdb_thread_resume(thread, how, SDB_SIGNAL_PASS), 0);
+}
+
+struct sdb_event step_to(struct sdb_thread *thread, uint32_t kind)
+{
+    resume_thread(thread, SDB_RESUME_STEP);
+    return expect_of(kind, thread);
 }
 
 void resume_process(struct sdb_process *process)
@@ -482,6 +469,14 @@ struct sdb_thread *held(int tid)
     ck_assert_msg(thread != NULL, "%d is not held", tid);
     ck_assert_int_eq(sdb_thread_tid(thread), tid);
     return thread;
+}
+
+uint64_t pc_of(struct sdb_thread *thread)
+{
+    uint64_t pc = 0;
+
+    ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
+    return pc;
 }
 
 struct target launch_crew(int others)

@@ -19,6 +19,7 @@
 #include <sdb/sdb.h>
 
 #include "board.h"
+#include "forking.h"
 #include "suite.h"
 
 /* The ways of waiting: the index of a loop test. */
@@ -128,15 +129,13 @@ struct sdb_process *attach(pid_t pid);
 /** Attach to a started target, which must work, and keep the handle in it. */
 void attach_target(struct target *target);
 
-/**
- * @return a child of the host's own, untraced, that waits for signals; it dies with the test's thread
- */
+/** @return a child of the host's own, untraced, that waits for signals, and for end_child() */
 pid_t fork_waiting(void);
 
-/** Kill and reap it. */
-void end_child(pid_t pid);
-
 /* ---- events ---- */
+
+/** @return whether it is the end of a thread or a process */
+bool is_end(const struct sdb_event *event);
 
 /** @return the next event; one must come */
 struct sdb_event next_event(void);
@@ -166,6 +165,12 @@ void resume_from(uint32_t kind);
 
 /** The next event must be this signal; go on from it, with the signal. */
 void resume_from_signal(int signal);
+
+/** Resume a thread that stands still, which must work; a signal passes. */
+void resume_thread(struct sdb_thread *thread, enum sdb_resume how);
+
+/** Step by one instruction; the next event must be this kind of the thread. */
+struct sdb_event step_to(struct sdb_thread *thread, uint32_t kind);
 
 /** Resume all threads of a process that stand still, which must work. */
 void resume_process(struct sdb_process *process);
@@ -211,6 +216,9 @@ void stop_thread(struct sdb_thread *thread);
 
 /** @return the held thread with this id; there must be one */
 struct sdb_thread *held(int tid);
+
+/** @return where a thread stands */
+uint64_t pc_of(struct sdb_thread *thread);
 
 /* ---- looking from outside ---- */
 

@@ -102,11 +102,6 @@ void inject_unseen_at_signal(struct sdb_thread *thread)
     inject_unseen_but(thread, true, false);
 }
 
-void resume_thread(struct sdb_thread *thread, enum sdb_resume how)
-{
-    ck_assert_int_eq(sdb_thread_resume(thread, how, SDB_SIGNAL_PASS), 0);
-}
-
 /* Run a program until it waits in this call. */
 struct sdb_thread *run_into(struct target *target, long number)
 {

@@ -47,7 +47,4 @@ void inject_unseen_at_signal(struct sdb_thread *thread);
 /** The same; @p rax_may_differ  after the first of them, inside a call that had no result yet */
 void inject_unseen_but(struct sdb_thread *thread, bool at_signal, bool rax_may_differ);
 
-/** Resume it, which must work; a signal passes. */
-void resume_thread(struct sdb_thread *thread, enum sdb_resume how);
-
 #endif

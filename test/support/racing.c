@@ -162,6 +162,19 @@ void expect_refusal(int rc, const struct sdb_error *error, int code, uint32_t re
     ck_assert_ptr_null(sdb_session_next_process(session, NULL));
 }
 
+struct sdb_process *const untouched = (void *)&session;
+
+struct sdb_error expect_pidfd_refused(int pidfd, int code, uint32_t reason, const char *words)
+{
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process = untouched;
+    int rc = sdb_session_attach_pidfd(session, pidfd, &process, &error);
+
+    expect_refusal(rc, &error, code, reason, words);
+    ck_assert_ptr_eq(process, untouched);
+    return error;
+}
+
 pid_t fork_zombie(void)
 {
     siginfo_t info;

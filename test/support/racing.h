@@ -67,6 +67,12 @@ void end_held_busy(struct target *busy);
 void expect_refusal(int rc, const struct sdb_error *error, int code, uint32_t reason,
                     const char *words);
 
+/* A process that is none: a call that fails must have left it so. */
+extern struct sdb_process *const untouched;
+
+/** Attach to what this pidfd means, which must be refused so.  @return the error */
+struct sdb_error expect_pidfd_refused(int pidfd, int code, uint32_t reason, const char *words);
+
 /** @return a child that has ended and was not reaped */
 pid_t fork_zombie(void);
 

@@ -254,20 +254,6 @@ TEST(a_timers_handler_comes_by_too)
 
 HOLDING_CASE(steps);
 
-static struct sdb_event step(struct sdb_thread *thread, uint32_t kind)
-{
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
-    return expect_of(kind, thread);
-}
-
-static uint64_t pc_of(struct sdb_thread *thread)
-{
-    uint64_t pc = 0;
-
-    ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
-    return pc;
-}
-
 TEST(stepping_onto_one_and_off)
 {
     struct sdb_event event;
@@ -283,13 +269,13 @@ TEST(stepping_onto_one_and_off)
     tell_target(&target, 'g');
     event = expect(SDB_EVENT_BREAKPOINT);
     ck_assert_uint_eq(event.address, address - 7);
-    step(event.thread, SDB_EVENT_STEP);
+    step_to(event.thread, SDB_EVENT_STEP);
     ck_assert_uint_eq(pc_of(event.thread), address);
     /* It is told when the thread goes on; then the instruction is executed. */
-    event = step(event.thread, SDB_EVENT_BREAKPOINT);
+    event = step_to(event.thread, SDB_EVENT_BREAKPOINT);
     ck_assert_uint_eq(event.address, address);
     ck_assert_uint_eq(pc_of(event.thread), address);
-    step(event.thread, SDB_EVENT_STEP);
+    step_to(event.thread, SDB_EVENT_STEP);
     ck_assert_uint_ne(pc_of(event.thread), address);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
     run_to_answer(&target, &tally);

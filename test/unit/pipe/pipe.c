@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pipe: notifications and records between a process and the children that it forks, and each
- * error of each function.  What it does with the host's signals and descriptors is in pipe_host.c.
+ * The pipe: notifications and records between a process and the children that it forks.  What can be
+ * wrong is in errors.c, what it does with the host's signals in signals.c, with its descriptors in host.c.
  */
 #include <sdb/pipe.h>
 
@@ -16,114 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "host.h"
-#include "leftovers.h"
+#include "piping.h"
 
-#define PATIENCE_MS 20000
-#define HEADER_SIZE 4 /* what a record takes in the pipe beyond its bytes */
-
-static struct sdb_pipe *channel;
-
-static void begin(void)
-{
-    leftovers_take_stock();
-    channel = NULL;
-    ck_assert_int_eq(sdb_pipe_open(0, &channel), 0);
-}
-
-static void finish(void)
-{
-    sdb_pipe_close(channel);
-    leftovers_check_stock();
-}
-
-static const struct suite_kind pipe_case = {.set_up = begin, .tear_down = finish};
-
-/* Fork a child that ends with its parent. */
-static pid_t fork_child(void)
-{
-    const pid_t parent = getpid();
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(99);
-    }
-    return pid;
-}
-
-/* A child's checks have no Check: they end it with the line at which one failed. */
-#define CHILD_ASSERT(condition)                                                                    \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            child_failed(__LINE__);                                                                \
-    } while (0)
-
-static _Noreturn void child_failed(int line)
-{
-    char text[] = "child's check failed in line 0000\n";
-
-    for (size_t i = sizeof(text) - 3; line > 0; i--, line /= 10)
-        text[i] = (char)('0' + line % 10);
-    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-    _exit(1);
-}
-
-/* Wait for a child that must exit with 0. */
-static void reap(pid_t pid)
-{
-    int status = -1;
-
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "child's status is %#x",
-                  (unsigned)status);
-}
-
-static void fill(unsigned char *bytes, size_t len, unsigned seed)
-{
-    for (size_t i = 0; i < len; i++)
-        bytes[i] = (unsigned char)(seed * 31 + i * 7 + (i >> 8));
-}
-
-static bool is_filled(const unsigned char *bytes, size_t len, unsigned seed)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] != (unsigned char)(seed * 31 + i * 7 + (i >> 8)))
-            return false;
-    }
-    return true;
-}
-
-static void send_filled(size_t len, unsigned seed)
-{
-    unsigned char bytes[SDB_PIPE_RECORD_MAX];
-
-    fill(bytes, len, seed);
-    ck_assert_int_eq(sdb_pipe_send(channel, bytes, len), 0);
-}
-
-static void expect_filled(size_t len, unsigned seed)
-{
-    unsigned char bytes[SDB_PIPE_RECORD_MAX];
-
-    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), (int)len);
-    ck_assert(is_filled(bytes, len, seed));
-}
-
-/* Put bytes into the pipe that the module has not written. */
-static void write_foreign(const void *bytes, size_t len)
-{
-    ck_assert_int_eq(write(sdb_pipe_write_fd(channel), bytes, len), (ssize_t)len);
-}
-
-SUITE_CASE(pipe, pipe_case);
+PIPE_CASE(pipe);
 
 LOOP_TEST(a_child_notifies_its_parent, 0, 3)
 {
@@ -136,7 +36,7 @@ LOOP_TEST(a_child_notifies_its_parent, 0, 3)
     }
     sdb_pipe_close_write(channel);
     ck_assert_int_eq(sdb_pipe_wait(channel, timeouts_ms[_i]), 0);
-    reap(pid);
+    expect_success(pid);
 }
 
 LOOP_TEST(a_parent_notifies_its_child, 0, 2)
@@ -153,7 +53,7 @@ LOOP_TEST(a_parent_notifies_its_child, 0, 2)
     ck_assert(host_wait_asleep(pid));
     ck_assert_int_eq(sdb_pipe_notify(channel), 0);
     sdb_pipe_close_write(channel);
-    reap(pid);
+    expect_success(pid);
 }
 
 LOOP_TEST(a_blocked_wait_ends_with_the_notification, 0, 2)
@@ -172,7 +72,7 @@ LOOP_TEST(a_blocked_wait_ends_with_the_notification, 0, 2)
     begun = host_now_ms();
     ck_assert_int_eq(sdb_pipe_wait(channel, _i == 0 ? -1 : PATIENCE_MS), 0);
     ck_assert_int_lt(host_now_ms() - begun, PATIENCE_MS / 2);
-    reap(pid);
+    expect_success(pid);
 }
 
 TEST(each_notification_is_taken_once)
@@ -279,7 +179,7 @@ TEST(a_notification_outlives_its_sender)
     if (pid == 0)
         _exit(sdb_pipe_notify(channel) == 0 ? 0 : 1);
     sdb_pipe_close_write(channel);
-    reap(pid);
+    expect_success(pid);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), 0);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
 }
@@ -290,7 +190,7 @@ TEST(the_own_write_end_counts_as_a_sender)
 
     if (pid == 0)
         _exit(0);
-    reap(pid);
+    expect_success(pid);
     ck_assert_int_eq(sdb_pipe_wait(channel, 20), -ETIMEDOUT);
     sdb_pipe_close_write(channel);
     ck_assert_int_eq(sdb_pipe_wait(channel, 20), -EPIPE);
@@ -315,7 +215,7 @@ TEST(a_wait_ends_when_the_last_sender_does)
     ck_assert(host_wait_asleep(waiter));
     kill(pid, SIGKILL);
     ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-    reap(waiter);
+    expect_success(waiter);
 }
 
 /* ---- records ---- */
@@ -443,226 +343,7 @@ TEST(poll_tells_when_something_can_be_taken)
     ck_assert_int_eq(poll(&polled, 1, 0), 0);
 }
 
-/* ---- bytes that are not ours ---- */
-
-/*
- * Fewer bytes than a header once made the reader wait for the rest of it, past any deadline.
- */
-LOOP_TEST(foreign_bytes_are_refused_without_waiting_for_more, 1, 10)
-{
-    static const char text[] = "Segmentation fault\n";
-    char bytes[64];
-
-    write_foreign(text, (size_t)_i);
-    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), _i % 2 ? -1 : 0), -EPROTO);
-}
-
-LOOP_TEST(foreign_bytes_before_the_end_are_refused, 1, 10)
-{
-    static const char text[] = "Segmentation fault\n";
-
-    write_foreign(text, (size_t)_i);
-    sdb_pipe_close_write(channel);
-    ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EPROTO);
-}
-
-/* Take what a record is sent as out of the pipe. */
-static void read_raw(size_t len, unsigned char *raw)
-{
-    send_filled(len, 0);
-    ck_assert_int_eq(read(sdb_pipe_read_fd(channel), raw, HEADER_SIZE + len),
-                     (ssize_t)(HEADER_SIZE + len));
-}
-
-LOOP_TEST(a_header_without_all_its_bytes_is_refused_without_waiting, 0, 4)
-{
-    const bool closed = _i & 1;
-    const size_t bytes_there = _i & 2 ? 40 : 0;
-    unsigned char raw[HEADER_SIZE + 100];
-    unsigned char bytes[100];
-
-    read_raw(100, raw);
-    write_foreign(raw, HEADER_SIZE + bytes_there);
-    if (closed)
-        sdb_pipe_close_write(channel);
-    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), -1), -EPROTO);
-}
-
-TEST(a_header_of_more_than_a_record_is_refused)
-{
-    unsigned char raw[HEADER_SIZE + SDB_PIPE_RECORD_MAX];
-    unsigned char bytes[SDB_PIPE_RECORD_MAX + 1] = {0};
-    uint32_t header;
-
-    read_raw(SDB_PIPE_RECORD_MAX, raw);
-    memcpy(&header, raw, sizeof(header));
-    header++;
-    write_foreign(&header, sizeof(header));
-    write_foreign(bytes, sizeof(bytes));
-    ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -EPROTO);
-}
-
-/* Numbers that somebody writes in binary look like lengths. */
-TEST(a_length_alone_is_no_header)
-{
-    const uint32_t lengths[] = {0, 1, 2, 100};
-    unsigned char bytes[100] = {0};
-
-    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        write_foreign(&lengths[i], sizeof(lengths[i]));
-        ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), 0), -EPROTO);
-    }
-}
-
-/* ---- errors ---- */
-
-TEST(open_refuses_what_cannot_be_right)
-{
-    struct sdb_pipe *pipe = (struct sdb_pipe *)&pipe;
-    struct sdb_pipe *const untouched = pipe;
-
-    ck_assert_int_eq(sdb_pipe_open(0, NULL), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_open(SDB_PIPE_INHERIT, NULL), -EINVAL);
-    for (unsigned bit = 1; bit < 32; bit++) {
-        ck_assert_int_eq(sdb_pipe_open(UINT32_C(1) << bit, &pipe), -EINVAL);
-        ck_assert_int_eq(sdb_pipe_open(SDB_PIPE_INHERIT | UINT32_C(1) << bit, &pipe), -EINVAL);
-    }
-    ck_assert_ptr_eq(pipe, untouched);
-}
-
-TEST(no_pipe_is_an_invalid_argument)
-{
-    char byte = 0;
-
-    ck_assert_int_eq(sdb_pipe_notify(NULL), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_wait(NULL, -1), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_send(NULL, &byte, 1), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_receive(NULL, &byte, 1, -1), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_read_fd(NULL), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_write_fd(NULL), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_release_read(NULL), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_release_write(NULL), -EINVAL);
-    sdb_pipe_close_read(NULL);
-    sdb_pipe_close_write(NULL);
-    sdb_pipe_close(NULL);
-}
-
-TEST(bytes_from_or_to_nowhere_are_an_invalid_argument)
-{
-    send_filled(1, 0);
-    ck_assert_int_eq(sdb_pipe_send(channel, NULL, 1), -EINVAL);
-    ck_assert_int_eq(sdb_pipe_receive(channel, NULL, 1, 0), -EINVAL);
-    expect_filled(1, 0);
-    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
-}
-
-LOOP_TEST(a_closed_read_end_is_a_bad_descriptor, 0, 2)
-{
-    char byte;
-
-    if (_i == 0)
-        sdb_pipe_close_read(channel);
-    else
-        ck_assert_int_eq(close(sdb_pipe_release_read(channel)), 0);
-    ck_assert_int_eq(sdb_pipe_wait(channel, -1), -EBADF);
-    ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, -1), -EBADF);
-    ck_assert_int_eq(sdb_pipe_read_fd(channel), -EBADF);
-    ck_assert_int_eq(sdb_pipe_release_read(channel), -EBADF);
-    ck_assert_int_ge(sdb_pipe_write_fd(channel), 3);
-}
-
-LOOP_TEST(a_closed_write_end_is_a_bad_descriptor, 0, 2)
-{
-    if (_i == 0)
-        sdb_pipe_close_write(channel);
-    else
-        ck_assert_int_eq(close(sdb_pipe_release_write(channel)), 0);
-    ck_assert_int_eq(sdb_pipe_notify(channel), -EBADF);
-    ck_assert_int_eq(sdb_pipe_send(channel, "x", 1), -EBADF);
-    ck_assert_int_eq(sdb_pipe_write_fd(channel), -EBADF);
-    ck_assert_int_eq(sdb_pipe_release_write(channel), -EBADF);
-    ck_assert_int_ge(sdb_pipe_read_fd(channel), 3);
-}
-
-TEST(a_kept_record_does_not_outlive_the_read_end)
-{
-    send_filled(10, 0);
-    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADMSG);
-    sdb_pipe_close_read(channel);
-    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EBADF);
-}
-
-TEST(sending_to_nobody_is_told)
-{
-    sdb_pipe_close_read(channel);
-    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
-    ck_assert_int_eq(sdb_pipe_send(channel, "x", 1), -EPIPE);
-    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
-}
-
-TEST(sending_goes_on_while_another_process_can_receive)
-{
-    pid_t pid = fork_child();
-
-    if (pid == 0) {
-        sdb_pipe_close_write(channel);
-        CHILD_ASSERT(sdb_pipe_wait(channel, -1) == 0);
-        _exit(0);
-    }
-    sdb_pipe_close_read(channel);
-    ck_assert_int_eq(sdb_pipe_notify(channel), 0);
-    reap(pid);
-    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
-}
-
-/* ---- errno ---- */
-
-LOOP_TEST(success_leaves_errno_alone, 0, 2)
-{
-    struct sdb_pipe *pipe = NULL;
-    char byte = 'b';
-
-#define KEEPS_ERRNO(call)                                                                          \
-    do {                                                                                           \
-        errno = ENOTTY;                                                                            \
-        ck_assert_int_ge(call, 0);                                                                 \
-        ck_assert_int_eq(errno, ENOTTY);                                                           \
-    } while (0)
-
-    KEEPS_ERRNO(sdb_pipe_open(_i == 0 ? 0 : SDB_PIPE_INHERIT, &pipe));
-    KEEPS_ERRNO(sdb_pipe_notify(pipe));
-    KEEPS_ERRNO(sdb_pipe_wait(pipe, 0));
-    KEEPS_ERRNO(sdb_pipe_send(pipe, &byte, 1));
-    KEEPS_ERRNO(sdb_pipe_receive(pipe, &byte, 1, 10));
-    KEEPS_ERRNO(sdb_pipe_read_fd(pipe));
-    KEEPS_ERRNO(sdb_pipe_write_fd(pipe));
-    KEEPS_ERRNO((sdb_pipe_close_read(pipe), 0));
-    KEEPS_ERRNO((sdb_pipe_close_read(pipe), 0));
-    KEEPS_ERRNO((sdb_pipe_close_write(pipe), 0));
-    KEEPS_ERRNO((sdb_pipe_close(pipe), 0));
-#undef KEEPS_ERRNO
-}
-
-TEST(failures_leave_errno_alone_too)
-{
-    char byte;
-
-    errno = ENOTTY;
-    ck_assert_int_eq(sdb_pipe_wait(channel, 0), -ETIMEDOUT);
-    ck_assert_int_eq(sdb_pipe_receive(channel, &byte, 1, 1), -ETIMEDOUT);
-    sdb_pipe_close_read(channel);
-    ck_assert_int_eq(sdb_pipe_notify(channel), -EPIPE);
-    ck_assert_int_eq(errno, ENOTTY);
-}
-
 /* ---- a full pipe, and many writers ---- */
-
-static bool has_room(void)
-{
-    struct pollfd polled = {.fd = sdb_pipe_write_fd(channel), .events = POLLOUT};
-
-    return poll(&polled, 1, 0) == 1 && (polled.revents & POLLOUT);
-}
 
 LOOP_TEST(a_full_pipe_blocks_the_sender_until_something_is_received, 0, 2)
 {
@@ -673,7 +354,7 @@ LOOP_TEST(a_full_pipe_blocks_the_sender_until_something_is_received, 0, 2)
     pid_t pid;
 
     ck_assert_ptr_ne((void *)(uintptr_t)sent, MAP_FAILED);
-    while (has_room())
+    while (has_room(channel))
         send_filled(len, filled++);
     ck_assert_uint_ge(filled, 4);
     /* The last page still takes notifications, until it is full too. */
@@ -705,7 +386,7 @@ LOOP_TEST(a_full_pipe_blocks_the_sender_until_something_is_received, 0, 2)
         ck_assert_int_eq(sdb_pipe_receive(channel, bytes, sizeof(bytes), PATIENCE_MS), (int)len);
         ck_assert(is_filled(bytes, len, i));
     }
-    reap(pid);
+    expect_success(pid);
     ck_assert_int_eq(*sent, 1);
     ck_assert_int_eq(sdb_pipe_wait(channel, 0), -EPIPE);
     munmap((void *)(uintptr_t)sent, sizeof(*sent));
@@ -715,7 +396,7 @@ TEST(a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more)
 {
     pid_t pid;
 
-    while (has_room())
+    while (has_room(channel))
         send_filled(SDB_PIPE_RECORD_MAX, 0);
     pid = fork_child();
     if (pid == 0) {
@@ -725,7 +406,7 @@ TEST(a_sender_that_is_blocked_is_told_when_nobody_can_receive_any_more)
     }
     ck_assert(host_wait_asleep(pid));
     sdb_pipe_close_read(channel);
-    reap(pid);
+    expect_success(pid);
 }
 
 #define WRITERS 8
@@ -787,7 +468,7 @@ TEST(records_of_many_writers_stay_whole)
     }
     ck_assert_int_eq(sdb_pipe_wait(channel, PATIENCE_MS), -EPIPE);
     for (int i = 0; i < WRITERS; i++)
-        reap(writers[i]);
+        expect_success(writers[i]);
 }
 
 int main(void)

@@ -73,7 +73,7 @@ static const char *const lives[] = {"threads", "forks", "vforks", "all"};
 HOLDING_CASE(children);
 
 /* A child that ends at once, or soon. */
-static pid_t fork_child(int code)
+static pid_t fork_ending(int code)
 {
     pid_t pid = fork();
 
@@ -103,7 +103,7 @@ static void turn_children(void)
 
     if (own_turn >= OWN_CHILDREN)
         reap_child(own_children[place], own_turn - OWN_CHILDREN);
-    own_children[place] = fork_child(own_turn);
+    own_children[place] = fork_ending(own_turn);
     own_turn++;
 }
 
@@ -118,7 +118,7 @@ static atomic_bool over;
 static void *make_children(void *unused)
 {
     for (int i = 0; !over; i++)
-        reap_child(fork_child(i), i);
+        reap_child(fork_ending(i), i);
     return unused;
 }
 
@@ -190,7 +190,7 @@ static void give_handler_work(void)
     pthread_sigmask(SIG_BLOCK, &sigchld, &before);
     for (int i = 0; i < OWN_CHILDREN; i++) {
         if (handled_children[i] == 0) {
-            handled_children[i] = fork_child(i);
+            handled_children[i] = fork_ending(i);
             own_turn++;
             break;
         }

@@ -25,8 +25,6 @@
 
 #define NOBODY 65534
 
-static struct sdb_process *const untouched = (void *)&session;
-
 static struct sdb_error expect_refused(pid_t pid, int code, uint32_t reason, const char *words)
 {
     struct sdb_error error = SDB_ERROR_INIT;
@@ -36,23 +34,6 @@ static struct sdb_error expect_refused(pid_t pid, int code, uint32_t reason, con
     expect_refusal(rc, &error, code, reason, words);
     ck_assert_ptr_eq(process, untouched);
     return error;
-}
-
-static struct sdb_error expect_pidfd_refused(int pidfd, int code, uint32_t reason,
-                                             const char *words)
-{
-    struct sdb_error error = SDB_ERROR_INIT;
-    struct sdb_process *process = untouched;
-    int rc = sdb_session_attach_pidfd(session, pidfd, &process, &error);
-
-    expect_refusal(rc, &error, code, reason, words);
-    ck_assert_ptr_eq(process, untouched);
-    return error;
-}
-
-static void reap(pid_t pid)
-{
-    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
 HOLDING_CASE(by_pid);

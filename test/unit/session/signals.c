@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signals of a process with threads: what is told of them and what reaches the program, as the policy
- * says.  Those that stop a process are in session_group_stop.c.
+ * says.  Those that stop a process are in group_stop.c.
  */
 #include <sdb/sdb.h>
 

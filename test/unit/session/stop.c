@@ -2,7 +2,7 @@
 /*
  * All threads of a process standing still: before an event is told (all-stop), and when the caller says
  * so.  What has happened to them meanwhile is told later.  What cannot stop is not waited for: see
- * session_vfork.c and session_first_thread.c.
+ * vfork.c and first_thread.c.
  */
 #include <sdb/sdb.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads of a held process: told from their beginning, found, resumed, stepped and interrupted one by
- * one while the others do something else; and told in turn.  Their ends are in session_thread_ends.c.
+ * one while the others do something else; and told in turn.  Their ends are in thread_ends.c.
  */
 #include <sdb/sdb.h>
 

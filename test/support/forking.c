@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "forking.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+pid_t fork_child(void)
+{
+    const pid_t parent = getpid();
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(99);
+    }
+    return pid;
+}
+
+pid_t fork_ready(bool (*prepare)(void *data), void *data)
+{
+    int ends[2];
+    char byte;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid = fork_child();
+    if (pid == 0) {
+        if (prepare && !prepare(data))
+            _exit(1);
+        (void)!write(ends[1], "r", 1);
+        close(ends[0]);
+        close(ends[1]);
+        for (;;)
+            pause();
+    }
+    close(ends[1]);
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    return pid;
+}
+
+void reap(pid_t pid)
+{
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+int exit_code_of(pid_t pid)
+{
+    int status = -1;
+
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status), "child's status is %#x", (unsigned)status);
+    return WEXITSTATUS(status);
+}
+
+void expect_success(pid_t pid)
+{
+    ck_assert_int_eq(exit_code_of(pid), 0);
+}
+
+void end_child(pid_t pid)
+{
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    reap(pid);
+}
