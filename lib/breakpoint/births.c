@@ -22,7 +22,7 @@ static int have_births_reported(struct sdb_process *process)
     uint8_t nothing;
     int rc;
 
-    sdb__feature_use(process, &sdb__breakpoint_feature);
+    sdb__feature_use(process, SDB__BREAKPOINT_SLOT);
     if (process->births_reported)
         return 0;
     rc = sdb__session_pause(process);

@@ -275,7 +275,7 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
     rc = check_options(process, &ours, &point);
     if (rc < 0)
         return rc;
-    sdb__feature_use(process, &sdb__breakpoint_feature);
+    sdb__feature_use(process, SDB__BREAKPOINT_SLOT);
     if (!(ours.flags & SDB_BREAKPOINT_HARDWARE))
         rc = sdb__breakpoint_prepare(process);
     if (rc < 0)

@@ -168,6 +168,16 @@ struct sdb_thread *sdb__process_next_standing(const struct sdb_process *process,
     return thread;
 }
 
+struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
+{
+    return (struct sdb__ptrace_options){
+        .follow = process->policies.follow |
+                  (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
+        .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
+        .at_filter = process->policies.stops_at_filter,
+    };
+}
+
 /* ---- handles ---- */
 
 int32_t sdb_process_pid(const struct sdb_process *process)

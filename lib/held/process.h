@@ -14,6 +14,7 @@
 #include "held/address_space.h"
 #include "held/slots.h"
 #include "held/thread.h"
+#include "kernel/ptrace.h"
 
 struct sdb__held;
 
@@ -113,6 +114,9 @@ static inline bool sdb__process_is_hidden(const struct sdb_process *process)
  */
 struct sdb_thread *sdb__process_next_standing(const struct sdb_process *process,
                                               const struct sdb_thread *after);
+
+/** @return what the kernel shall do by itself for a process's threads */
+struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);
 
 /** It has gone, for the callers, or it was reaped: no other thread opens its memory from now on. */
 void sdb__process_close_memory(struct sdb_process *process);

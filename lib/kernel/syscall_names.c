@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launch/call_set.h"
+#include "kernel/call_set.h"
 
 /* Where libseccomp's table ends, or later. */
 #define HIGHEST_ON_I386 511

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A failed launch in words: which argument the child was busy with.
+ * A failed launch in words: which option cannot be right, or which argument the child was busy with.
  */
 #include "launch/plan.h"
 
@@ -9,6 +9,16 @@
 #include <unistd.h>
 
 #include "base/error.h"
+
+int sdb__launch_refuse(struct sdb_error *error, int code, int index, const char *why)
+{
+    sdb__error_set(error, code, SDB_STAGE_ARGUMENTS, index);
+    if (index >= 0)
+        sdb__error_detail(error, "(%s, entry %d)", why, index);
+    else
+        sdb__error_detail(error, "(%s)", why);
+    return code;
+}
 
 /*
  * A file that is there and executable, yet "not found", names an interpreter that is missing: a

@@ -29,6 +29,7 @@
 #include <linux/seccomp.h>
 
 #include "arch/x86_64/raw_syscall.h"
+#include "kernel/own_fds.h"
 #include "launch/plan.h"
 
 #define FIRST_FD_AFTER_STDIO   3
@@ -41,15 +42,6 @@ struct kernel_sigaction {
     unsigned long flags;
     uintptr_t restorer;
     uint64_t mask;
-};
-
-/* The head of what getdents64(2) writes. */
-struct directory_entry {
-    uint64_t inode;
-    int64_t offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
 };
 
 static void leave(void) __attribute__((noreturn));
@@ -301,43 +293,6 @@ static long hold(const struct sdb__launch_plan *plan, const struct sdb__fd_plan 
     return opened < 0 ? opened : move_clear_of_targets(plan, (int)opened);
 }
 
-static int parse_fd(const char *name)
-{
-    int fd = 0;
-
-    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): the kernel has written it */
-    for (; *name; name++) {
-        if (*name < '0' || *name > '9')
-            return -1;
-        fd = fd * 10 + (*name - '0');
-    }
-    return fd;
-}
-
-/* For kernels before 5.11, and sandboxes: the descriptors that are open, one by one. */
-static long close_others_by_procfs(void)
-{
-    char entries[1024] __attribute__((aligned(8)));
-    long directory =
-        sdb__raw_syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    long len;
-
-    if (directory < 0)
-        return directory;
-    while ((len = sdb__raw_syscall(SYS_getdents64, directory, entries, sizeof(entries))) > 0) {
-        for (long at = 0; at < len;) {
-            const struct directory_entry *entry = (const void *)(entries + at);
-            int fd = parse_fd(entry->name);
-
-            if (fd >= FIRST_FD_AFTER_STDIO)
-                sdb__raw_syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
-            at += entry->length;
-        }
-    }
-    sdb__raw_syscall(SYS_close, directory);
-    return len;
-}
-
 static void set_descriptors(struct sdb__launch_plan *plan)
 {
     begin(plan, SDB_STAGE_FDS);
@@ -360,7 +315,7 @@ static void set_descriptors(struct sdb__launch_plan *plan)
             sdb__raw_syscall(SYS_close_range, FIRST_FD_AFTER_STDIO, ~0u, CLOSE_RANGE_CLOEXEC);
 
         if (result < 0)
-            must(plan, close_others_by_procfs());
+            must(plan, sdb__own_fds_close_on_exec(FIRST_FD_AFTER_STDIO));
     }
 
     /* From here on each assignment can only overwrite what nobody needs any more. */

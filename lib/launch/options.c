@@ -30,21 +30,6 @@
      SDB_LAUNCH_RESET_IGNORED | SDB_LAUNCH_NO_ASLR | SDB_LAUNCH_TRY_NO_ASLR | SDB_LAUNCH_TIMEOUT | \
      SDB_LAUNCH_PORTABLE)
 
-int sdb__launch_refuse(struct sdb_error *error, int code, int index, const char *why)
-{
-    sdb__error_set(error, code, SDB_STAGE_ARGUMENTS, index);
-    if (index >= 0)
-        sdb__error_detail(error, "(%s, entry %d)", why, index);
-    else
-        sdb__error_detail(error, "(%s)", why);
-    return code;
-}
-
-bool sdb__launch_plan_has(const struct sdb__launch_plan *plan, uint64_t flags)
-{
-    return (plan->options.flags & flags) != 0;
-}
-
 /* ---- values ---- */
 
 static int check_values(const struct sdb_launch_options *options, struct sdb_error *error)

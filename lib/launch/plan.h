@@ -16,7 +16,7 @@
 
 #include <sdb/launch.h>
 
-#include "launch/call_set.h"
+#include "kernel/call_set.h"
 
 /* One descriptor of the child. */
 struct sdb__fd_plan {
@@ -100,7 +100,10 @@ int sdb__launch_plan_make(struct sdb__launch_plan *plan, const struct sdb_launch
 int sdb__launch_refuse(struct sdb_error *error, int code, int index, const char *why);
 
 /** @return whether any of these flags is set */
-bool sdb__launch_plan_has(const struct sdb__launch_plan *plan, uint64_t flags);
+static inline bool sdb__launch_plan_has(const struct sdb__launch_plan *plan, uint64_t flags)
+{
+    return (plan->options.flags & flags) != 0;
+}
 
 /** The part of making the plan that is about descriptors. */
 int sdb__launch_plan_descriptors(struct sdb__launch_plan *plan, struct sdb_error *error);

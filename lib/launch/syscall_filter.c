@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 
-#include "launch/call_set.h"
+#include "kernel/call_set.h"
 
 #define I386_RESTART 0
 

@@ -77,4 +77,11 @@ void sdb__session_check(const struct sdb_session *session)
     check_queue(session);
 }
 
+#else
+
+void sdb__session_check(const struct sdb_session *session)
+{
+    (void)session;
+}
+
 #endif

@@ -87,24 +87,6 @@ void sdb__session_tell(struct sdb_session *session, struct sdb_thread *thread,
         trace_event(event);
 }
 
-int sdb_event_resume(const struct sdb_event *event)
-{
-    bool is_end;
-
-    if (!event || !event->thread)
-        return -EINVAL;
-    is_end = event->kind == SDB_EVENT_EXITED || event->kind == SDB_EVENT_THREAD_EXIT ||
-             event->kind == SDB_EVENT_RELEASED;
-    if (event->process->policies.stop_mode == SDB_ALL_STOP && event->kind != SDB_EVENT_EXITED &&
-        event->kind != SDB_EVENT_RELEASED) {
-        int rc = sdb_process_resume(event->process, SDB_RESUME_CONTINUE);
-
-        /* All others may have something to tell themselves. */
-        return is_end && rc == -EBUSY ? 0 : rc;
-    }
-    return is_end ? 0 : sdb_thread_resume(event->thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS);
-}
-
 const char *sdb_event_name(uint32_t kind)
 {
     static const char *const names[] = {

@@ -19,14 +19,9 @@ static const struct sdb__feature *next_of(const struct sdb_session *session, uns
     return slot < 0 ? NULL : session->features->by_slot[slot];
 }
 
-void sdb__feature_use(struct sdb_process *process, const struct sdb__feature *feature)
+void sdb__feature_set_due(struct sdb_session *session, unsigned slot)
 {
-    process->features |= 1U << feature->slot;
-}
-
-void sdb__feature_set_due(struct sdb_session *session, const struct sdb__feature *feature)
-{
-    session->due |= 1U << feature->slot;
+    session->due |= 1U << slot;
 }
 
 void sdb__features_measure(const struct sdb__features *features, struct sdb__slot_sizes *sizes)

@@ -129,18 +129,14 @@ struct sdb__features {
     const struct sdb__feature *by_slot[SDB__SLOT_COUNT];
 };
 
-/** Note that a process uses a feature from now on. */
-void sdb__feature_use(struct sdb_process *process, const struct sdb__feature *feature);
-
-/** @return whether it does */
-static inline bool sdb__feature_is_used(const struct sdb_process *process,
-                                        const struct sdb__feature *feature)
+/** Note that a process uses the feature of a slot from now on. */
+static inline void sdb__feature_use(struct sdb_process *process, unsigned slot)
 {
-    return process->features & (1U << feature->slot);
+    process->features |= 1U << slot;
 }
 
-/** Have the feature asked before the next wait. */
-void sdb__feature_set_due(struct sdb_session *session, const struct sdb__feature *feature);
+/** Have that feature asked before the next wait. */
+void sdb__feature_set_due(struct sdb_session *session, unsigned slot);
 
 /* ---- the moments, for the session ---- */
 

@@ -224,10 +224,7 @@ void sdb__session_review(struct sdb_session *session);
 /** Deal with a stop of a process that is watched.  @return whether it is leaving now */
 bool sdb__session_take_watched_stop(struct sdb_thread *thread, const struct sdb__stop *stop);
 
-/* ---- options (process.c) ---- */
-
-/** @return what the kernel shall do by itself for a process's threads */
-struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);
+/* ---- what is asked (process.c, thread.c) ---- */
 
 /** @return whether it is one of enum sdb_resume */
 bool sdb__resume_is_known(enum sdb_resume how);
@@ -253,14 +250,7 @@ void sdb__session_thread_forget(struct sdb_session *session);
 
 /* ---- what must always hold (check.c) ---- */
 
-#ifdef NDEBUG
-static inline void sdb__session_check(const struct sdb_session *session)
-{
-    (void)session;
-}
-#else
-/** Check all threads of a session that is about to wait. */
+/** Check all threads of a session that is about to wait; nothing in a release build. */
 void sdb__session_check(const struct sdb_session *session);
-#endif
 
 #endif

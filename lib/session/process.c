@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is asked of a whole process: its policies, and that it stops, goes on, dies or is let go.
+ * What is asked of a whole process: its policies, and that it stops, goes on, as an event says or
+ * otherwise, dies or is let go.
  */
 #include <sdb/process.h>
 
@@ -8,16 +9,6 @@
 
 #include "launch/child.h"
 #include "session/inside.h"
-
-struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
-{
-    return (struct sdb__ptrace_options){
-        .follow = process->policies.follow |
-                  (process->births_reported ? SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK : 0),
-        .kill_on_exit = process->policies.release == SDB_RELEASE_KILL,
-        .at_filter = process->policies.stops_at_filter,
-    };
-}
 
 int sdb__process_check_caller(const struct sdb_process *process)
 {
@@ -152,6 +143,24 @@ int sdb_process_resume(struct sdb_process *process, enum sdb_resume how)
             return rc;
     }
     return found ? 0 : -EBUSY;
+}
+
+int sdb_event_resume(const struct sdb_event *event)
+{
+    bool is_end;
+
+    if (!event || !event->thread)
+        return -EINVAL;
+    is_end = event->kind == SDB_EVENT_EXITED || event->kind == SDB_EVENT_THREAD_EXIT ||
+             event->kind == SDB_EVENT_RELEASED;
+    if (event->process->policies.stop_mode == SDB_ALL_STOP && event->kind != SDB_EVENT_EXITED &&
+        event->kind != SDB_EVENT_RELEASED) {
+        int rc = sdb_process_resume(event->process, SDB_RESUME_CONTINUE);
+
+        /* All others may have something to tell themselves. */
+        return is_end && rc == -EBUSY ? 0 : rc;
+    }
+    return is_end ? 0 : sdb_thread_resume(event->thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS);
 }
 
 int sdb_process_kill(struct sdb_process *process)

@@ -17,8 +17,6 @@
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_session_options)
 #define KNOWN_FLAGS                 (SDB_SESSION_NO_IO_URING | SDB_SESSION_OWN_THREAD)
 
-_Thread_local struct sdb_session *sdb__session_of_this_thread;
-
 /* ---- beginning and end ---- */
 
 static void free_session(struct sdb_session *session, bool in_fork)

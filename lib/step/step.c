@@ -57,7 +57,7 @@ static int go_to(struct sdb_thread *thread, uint64_t address, uint64_t frame)
     rc = sdb_breakpoint_create(thread->process, &options, &breakpoint);
     if (rc < 0)
         return rc;
-    sdb__feature_use(thread->process, &sdb__step_feature);
+    sdb__feature_use(thread->process, SDB__STEP_SLOT);
     cancel(thread);
     *target_of(thread) = (struct target){.breakpoint = breakpoint, .frame = frame};
     rc = sdb__registers_general(thread, &registers);

@@ -14,8 +14,8 @@
 
 #include <sdb/thread.h>
 
+#include "kernel/call_set.h"
 #include "kernel/ptrace.h"
-#include "launch/call_set.h"
 #include "session/feature.h"
 
 #define SDB__SYSCALL_SLOT 6

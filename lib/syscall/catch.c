@@ -247,7 +247,7 @@ int sdb_process_catch_syscalls(struct sdb_process *process, uint32_t flags, cons
     rc = sdb__session_pause(process);
     if (rc < 0)
         return rc;
-    sdb__feature_use(process, &sdb__syscall_feature);
+    sdb__feature_use(process, SDB__SYSCALL_SLOT);
     catching = catching_of(process);
     catching->some = all || count > 0;
     catching->all = all;
@@ -277,7 +277,7 @@ static void catch_by_filter(struct sdb_process *process, const struct sdb__launc
 
     if (plan->caught_filter.len == 0)
         return;
-    sdb__feature_use(process, &sdb__syscall_feature);
+    sdb__feature_use(process, SDB__SYSCALL_SLOT);
     *catching = (struct sdb__catching){
         .some = true, .has_filter = true, .filter_suffices = true, .wanted = plan->caught};
     catching->filter = plan->caught;

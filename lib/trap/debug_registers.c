@@ -259,7 +259,7 @@ int sdb__debug_acquire(struct sdb_process *process, uint64_t address, size_t len
 
     if (count_pieces(address, length) > count_free(slots_of(process)))
         return -ENOSPC;
-    sdb__feature_use(process, &sdb__debug_registers_feature);
+    sdb__feature_use(process, SDB__DEBUG_REGISTERS_SLOT);
     /* First: conditions that are asked meanwhile may want some, and an exec ends the use of all. */
     take(slots_of(process), address, length, &pattern);
     rc = sdb__session_pause(process);

@@ -106,7 +106,7 @@ int sdb__trap_signal_note(struct sdb_process *process)
         known = process->space->slots[SDB__TRAP_SIGNAL_SLOT] = calloc(1, sizeof(*known));
     if (!known)
         return -ENOMEM;
-    sdb__feature_use(process, &sdb__trap_signal_feature);
+    sdb__feature_use(process, SDB__TRAP_SIGNAL_SLOT);
     *known = (struct known){0};
     if (!thread || sdb__procfs_status(process->pid, &status) < 0 ||
         !((status.ignored_signals | status.caught_signals) & SDB__SIGNAL_BIT(SIGTRAP)))
@@ -145,7 +145,7 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
     was_blocked = restore_mask(thread);
     if (known->is_set && known->is_ignored) {
         known->restore_due = true;
-        sdb__feature_set_due(thread->process->session, &sdb__trap_signal_feature);
+        sdb__feature_set_due(thread->process->session, SDB__TRAP_SIGNAL_SLOT);
     } else if (known->is_set && was_blocked) {
         (void)exchange(thread, SIGTRAP, &known->action, true);
     }
@@ -179,7 +179,7 @@ static void restore_ignored(struct sdb_process *process)
         return;
     if (!thread || some_have_trapped(process) ||
         exchange(thread, SIGTRAP, &known->action, true) < 0)
-        sdb__feature_set_due(process->session, &sdb__trap_signal_feature); /* another time */
+        sdb__feature_set_due(process->session, SDB__TRAP_SIGNAL_SLOT); /* another time */
     else
         known->restore_due = false;
 }

@@ -21,47 +21,6 @@
 #define TRAP_HWBKPT 4
 #endif
 
-/* ---- the hits of a thread ---- */
-
-static int find_hit(const struct sdb__watch_hits *hits, const struct sdb_watchpoint *watchpoint)
-{
-    int at = 0;
-
-    while (at < hits->count && hits->watchpoints[at] != watchpoint)
-        at++;
-    return at;
-}
-
-/* The values stay where they are: they may have been told. */
-static void remove_hit(struct sdb__watch_hits *hits, int at)
-{
-    hits->count--;
-    for (; at < hits->count; at++) {
-        hits->watchpoints[at] = hits->watchpoints[at + 1];
-        hits->offsets[at] = hits->offsets[at + 1];
-    }
-}
-
-void sdb__watchpoint_forget_hits(struct sdb_process *process,
-                                 const struct sdb_watchpoint *watchpoint)
-{
-    for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
-        int at = hits ? find_hit(hits, watchpoint) : 0;
-
-        if (!hits || at == hits->count)
-            continue;
-        remove_hit(hits, at);
-        if (hits->count == 0 && thread->queued && thread->stop == SDB_EVENT_WATCHPOINT)
-            sdb__session_untell(thread); /* it has nothing to tell any more */
-    }
-}
-
-static bool has_hits(const struct sdb_thread *thread)
-{
-    return sdb__watch_state(thread)->hits && sdb__watch_state(thread)->hits->count > 0;
-}
-
 /* ---- looking ---- */
 
 /* Note what has fired, with its values, oldest first.  Without memory nobody can be told. */
@@ -113,15 +72,15 @@ static bool ask(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint, ui
 static void sift_hit(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint)
 {
     const struct sdb__watch_state *state = sdb__watch_state(thread);
-    int at = state->hits ? find_hit(state->hits, watchpoint) : 0;
+    int at = state->hits ? sdb__watch_find_hit(state->hits, watchpoint) : 0;
     bool is_told;
 
     if (!state->hits || at == state->hits->count)
         return;
     is_told = ask(thread, watchpoint, state->hits->offsets[at]);
-    at = state->hits ? find_hit(state->hits, watchpoint) : 0;
+    at = state->hits ? sdb__watch_find_hit(state->hits, watchpoint) : 0;
     if (!is_told && state->hits && at < state->hits->count)
-        remove_hit(state->hits, at);
+        sdb__watch_remove_hit(state->hits, at);
     if (is_told && (watchpoint->point.flags & SDB_WATCHPOINT_ONE_SHOT))
         sdb__watchpoint_disable_soon(watchpoint);
 }
@@ -188,7 +147,7 @@ enum sdb__verdict sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__st
         return SDB__VERDICT_NONE;
     if (thread->process->phase == SDB__PROCESS_HELD)
         note_hits(thread, slots);
-    if (!has_hits(thread)) {
+    if (!sdb__watch_has_hits(thread)) {
         if (code != TRAP_HWBKPT || some_execute(thread->process, slots))
             return SDB__VERDICT_NONE;
         /* Its signal is none of the program's. */
@@ -206,76 +165,12 @@ enum sdb__verdict sdb__watchpoint_judge(struct sdb_thread *thread, struct sdb__s
         return verdict;
     /* The signal was forced on the thread. */
     sdb__trap_signal_restore(thread);
-    if (has_hits(thread))
+    if (sdb__watch_has_hits(thread))
         sift_hits(thread);
-    if (has_hits(thread))
+    if (sdb__watch_has_hits(thread))
         return SDB__VERDICT_TELL;
     if (seen->kind != SDB_EVENT_STEP && stop->signal == 0)
         return SDB__VERDICT_PASS;
     *stop = *seen; /* the end of a step, or of one of the program's own, is left */
     return SDB__VERDICT_NONE;
-}
-
-void sdb__watchpoint_forget_stop(struct sdb_thread *thread)
-{
-    struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
-
-    if (hits)
-        hits->count = 0;
-}
-
-void sdb__watchpoint_free_hits(struct sdb_thread *thread)
-{
-    struct sdb__watch_state *state = sdb__watch_state(thread);
-
-    free(state->hits);
-    state->hits = NULL;
-}
-
-/* ---- telling ---- */
-
-void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event)
-{
-    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
-
-    if (event->kind != SDB_EVENT_WATCHPOINT || !has_hits(thread))
-        return;
-    event->watchpoint = hits->watchpoints[0];
-    event->address = event->watchpoint->address;
-    event->value_size = (uint32_t)event->watchpoint->length;
-    event->old_value = hits->old_values + hits->offsets[0];
-    event->new_value = hits->new_values + hits->offsets[0];
-}
-
-static const struct sdb__watch_hits *hits_of(const struct sdb_thread *thread)
-{
-    return thread && sdb__thread_stands(thread) ? sdb__watch_state(thread)->hits : NULL;
-}
-
-struct sdb_watchpoint *sdb_thread_next_watchpoint(const struct sdb_thread *thread,
-                                                  const struct sdb_watchpoint *after)
-{
-    const struct sdb__watch_hits *hits = hits_of(thread);
-    int at;
-
-    if (!hits || thread->stop != SDB_EVENT_WATCHPOINT)
-        return NULL;
-    at = after ? find_hit(hits, after) + 1 : 0;
-    return at < hits->count ? hits->watchpoints[at] : NULL;
-}
-
-int sdb_watchpoint_values(const struct sdb_watchpoint *watchpoint, const struct sdb_thread *thread,
-                          const void **old_value, const void **new_value)
-{
-    const struct sdb__watch_hits *hits = hits_of(thread);
-    int at;
-
-    if (!hits || !watchpoint || !old_value || !new_value)
-        return -EINVAL;
-    at = find_hit(hits, watchpoint);
-    if (at == hits->count)
-        return -EINVAL;
-    *old_value = hits->old_values + hits->offsets[at];
-    *new_value = hits->new_values + hits->offsets[at];
-    return 0;
 }

@@ -167,7 +167,7 @@ int sdb_watchpoint_create(struct sdb_process *process, const struct sdb_watchpoi
     created->watch = (enum sdb_watch)ours.watch;
     created->condition = ours.condition;
     created->condition_data = ours.condition_data;
-    sdb__feature_use(process, &sdb__watchpoint_feature);
+    sdb__feature_use(process, SDB__WATCHPOINT_SLOT);
     sdb__stop_point_begin(&created->point, process->session, points_of(process->session), &point);
     rc = begin(process, created);
     if (rc < 0) {
@@ -285,8 +285,8 @@ void *sdb_watchpoint_data(const struct sdb_watchpoint *watchpoint)
 
 /* ---- moments ---- */
 
-static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
-                    const struct sdb_thread *parent)
+void sdb__watchpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                             const struct sdb_thread *parent)
 {
     (void)parent;
     if (newborn->phase != SDB__PROCESS_HELD)
@@ -305,39 +305,16 @@ static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
     }
 }
 
-static void forget(struct sdb_process *process)
+void sdb__watchpoint_forget(struct sdb_process *process)
 {
     while (sdb__watch_process(process)->sites)
         remove_site(process, sdb__watch_process(process)->sites);
 }
 
-static void forget_program(struct sdb_thread *thread)
-{
-    forget(thread->process);
-}
-
-static void free_all(struct sdb_session *session)
+void sdb__watchpoint_free_all(struct sdb_session *session)
 {
     struct sdb__stop_points *points = points_of(session);
 
     while (points->first) /* what is freed was taken out: NOLINTNEXTLINE */
         sdb__stop_point_end(points->first, points);
 }
-
-const struct sdb__feature sdb__watchpoint_feature = {
-    .name = "watchpoints",
-    .slot = SDB__WATCHPOINT_SLOT,
-    .session_size = sizeof(struct sdb__stop_points),
-    .process_size = sizeof(struct sdb__watch_process),
-    .thread_size = sizeof(struct sdb__watch_state),
-    .look = sdb__watchpoint_look,
-    .judge = sdb__watchpoint_judge,
-    .tell = sdb__watchpoint_tell,
-    .resumed = sdb__watchpoint_forget_stop,
-    .process_born = inherit,
-    .executed = forget_program,
-    .thread_ended = sdb__watchpoint_free_hits,
-    .withdraw = forget,
-    .process_gone = forget,
-    .session_ends = free_all,
-};

@@ -54,6 +54,18 @@ static inline struct sdb__watch_process *sdb__watch_process(const struct sdb_pro
     return process->slots[SDB__WATCHPOINT_SLOT];
 }
 
+/* ---- their life (watchpoint.c) ---- */
+
+/** Give a newborn process, which has not run yet, those of the process that it was born of. */
+void sdb__watchpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                             const struct sdb_thread *parent);
+
+/** Take all from a process: it has executed another program, or is let go, or gone. */
+void sdb__watchpoint_forget(struct sdb_process *process);
+
+/** Free all of a session's. */
+void sdb__watchpoint_free_all(struct sdb_session *session);
+
 /* ---- stops (hit.c) ---- */
 
 /** Look whether a thread that has just stopped, for a step or a SIGTRAP, has hit watchpoints. */
@@ -65,6 +77,22 @@ enum sdb__verdict sdb__watchpoint_look(struct sdb_thread *thread, struct sdb__st
  */
 enum sdb__verdict sdb__watchpoint_judge(struct sdb_thread *thread, struct sdb__stop *stop,
                                         const struct sdb__stop *seen, enum sdb__verdict verdict);
+
+/* ---- the hits of a thread (hits.c) ---- */
+
+static inline bool sdb__watch_has_hits(const struct sdb_thread *thread)
+{
+    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
+
+    return hits && hits->count > 0;
+}
+
+/** @return the place of a watchpoint among the hits, or their count: it is not there */
+int sdb__watch_find_hit(const struct sdb__watch_hits *hits,
+                        const struct sdb_watchpoint *watchpoint);
+
+/** Take one out.  The values stay where they are: they may have been told. */
+void sdb__watch_remove_hit(struct sdb__watch_hits *hits, int at);
 
 /** Fill in what an SDB_EVENT_WATCHPOINT of the thread tells. */
 void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event);

@@ -2,8 +2,8 @@
 /*
  * Sets of system calls, and the seccomp filter that picks a set out.
  */
-#ifndef SDB_LIB_LAUNCH_CALL_SET_H
-#define SDB_LIB_LAUNCH_CALL_SET_H
+#ifndef SDB_LIB_KERNEL_CALL_SET_H
+#define SDB_LIB_KERNEL_CALL_SET_H
 
 #include <stdbool.h>
 #include <stddef.h>
