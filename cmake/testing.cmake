@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# How tests are declared.  Each has a label (unit, example, consumer, abi) and a time limit.
+# How tests are declared.  Each has a label (unit, example, consumer, abi, architecture) and a time limit.
 
 include_guard(GLOBAL)
 

@@ -28,7 +28,7 @@ bool sdb__inject_is_system_call(struct sdb_process *process, uint64_t address)
            memcmp(bytes, instruction, LENGTH) == 0;
 }
 
-/* An instruction under a breakpoint reads as the program's own, but is not that. */
+/* An instruction that something is planted in reads as the program's own, but is not that. */
 static bool is_planted(struct sdb__space *space, uint64_t address)
 {
     return sdb__space_is_planted(space, address, NULL) ||

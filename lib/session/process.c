@@ -44,7 +44,7 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
     if (follow & ~SDB_FOLLOW_ALL)
         return -EINVAL;
     if (process->births_reported && !(follow & SDB_FOLLOW_CLONE))
-        return -EINVAL; /* a thread that is not held would die of a breakpoint */
+        return -EINVAL; /* no thread may go unseen */
     if (follow != SDB_FOLLOW_ALL && process->policies.must_be_held)
         return -EPERM;
     if (process->running_count > 0)
