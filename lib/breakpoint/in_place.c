@@ -156,6 +156,8 @@ static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *si
     let_sharers_go_on(sharers, count);
     if (is_gone(thread))
         rc = -ECHILD;
+    if (rc == -ECHILD)
+        sdb__thread_unwant(thread, SDB__REASON_WORK); /* nobody else may touch it any more */
     sdb_thread_close(thread);
     sdb__space_close(space);
     return rc;

@@ -88,38 +88,7 @@ void sdb__thread_set_doing(struct sdb_thread *thread, enum sdb__doing doing)
     assert(process->running_count >= 0 && process->running_count <= process->thread_count);
 }
 
-void sdb__thread_stop_is_coming(struct sdb_thread *thread, bool is_coming)
-{
-    assert(!is_coming || !sdb__thread_is_gone(thread));
-    thread->stop_is_coming = is_coming;
-}
-
-/* ---- why it shall stand ---- */
-
-void sdb__thread_want(struct sdb_thread *thread, enum sdb__reason reason)
-{
-    /* A pause is of the whole process, and with every thread of it as long as it lasts. */
-    assert(reason != SDB__REASON_PAUSE || thread->process->pauses > 0);
-    thread->reasons |= (uint8_t)reason;
-}
-
-void sdb__thread_unwant(struct sdb_thread *thread, enum sdb__reason reason)
-{
-    assert(reason != SDB__REASON_PAUSE || thread->process->pauses == 0);
-    /* What is still to be told keeps it standing. */
-    assert(reason != SDB__REASON_HOLD || !thread->queued || !sdb__thread_stands(thread));
-    thread->reasons &= (uint8_t)~reason;
-}
-
 /* ---- what is to be told of it ---- */
-
-void sdb__thread_set_stop(struct sdb_thread *thread, uint32_t kind, int signal)
-{
-    /* Where it stands, and nowhere else, it is stopped for something. */
-    assert((kind != SDB_EVENT_NONE) == sdb__thread_stands(thread));
-    thread->stop = kind;
-    thread->signal = signal;
-}
 
 int sdb__thread_pending_signal(const struct sdb_thread *thread)
 {

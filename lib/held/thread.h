@@ -10,6 +10,7 @@
 #ifndef SDB_LIB_HELD_THREAD_H
 #define SDB_LIB_HELD_THREAD_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -108,9 +109,6 @@ void sdb__thread_ended(struct sdb_thread *thread, const struct sdb_exit_status *
 /** Note it.  Who has ended or was let go does nothing else any more. */
 void sdb__thread_set_doing(struct sdb_thread *thread, enum sdb__doing doing);
 
-/** Note whether it stops soon by itself, so that it need not be asked. */
-void sdb__thread_stop_is_coming(struct sdb_thread *thread, bool is_coming);
-
 static inline bool sdb__thread_runs(const struct sdb_thread *thread)
 {
     return thread->doing <= SDB__LISTENS;
@@ -131,13 +129,28 @@ static inline bool sdb__thread_is_gone(const struct sdb_thread *thread)
     return thread->doing >= SDB__ENDED;
 }
 
+/** Note whether it stops soon by itself, so that it need not be asked. */
+static inline void sdb__thread_stop_is_coming(struct sdb_thread *thread, bool is_coming)
+{
+    assert(!is_coming || !sdb__thread_is_gone(thread));
+    thread->stop_is_coming = is_coming;
+}
+
 /* ---- why it shall stand ---- */
 
-/** Give it a reason; one that runs is to be asked to stop, see sdb__thread_ask_to_stop(). */
-void sdb__thread_want(struct sdb_thread *thread, enum sdb__reason reason);
+/** Give it a reason; one that runs is to be asked to stop, see sdb__session_ask_to_stop(). */
+static inline void sdb__thread_want(struct sdb_thread *thread, enum sdb__reason reason)
+{
+    thread->reasons |= (uint8_t)reason;
+}
 
 /** Take a reason from it. */
-void sdb__thread_unwant(struct sdb_thread *thread, enum sdb__reason reason);
+static inline void sdb__thread_unwant(struct sdb_thread *thread, enum sdb__reason reason)
+{
+    /* What is still to be told keeps it standing. */
+    assert(reason != SDB__REASON_HOLD || !thread->queued || !sdb__thread_stands(thread));
+    thread->reasons &= (uint8_t)~reason;
+}
 
 static inline bool sdb__thread_wants(const struct sdb_thread *thread, enum sdb__reason reason)
 {
@@ -153,7 +166,13 @@ static inline bool sdb__thread_pauses(const struct sdb_thread *thread)
 /* ---- what is to be told of it ---- */
 
 /** Note what its stop is. */
-void sdb__thread_set_stop(struct sdb_thread *thread, uint32_t kind, int signal);
+static inline void sdb__thread_set_stop(struct sdb_thread *thread, uint32_t kind, int signal)
+{
+    /* Where it stands, and nowhere else, it is stopped for something. */
+    assert((kind != SDB_EVENT_NONE) == sdb__thread_stands(thread));
+    thread->stop = kind;
+    thread->signal = signal;
+}
 
 /** The signal that reaches it if nobody says otherwise, or 0. */
 int sdb__thread_pending_signal(const struct sdb_thread *thread);

@@ -10,13 +10,16 @@
 
 #define ALL ((1U << SDB__SLOT_COUNT) - 1)
 
-/* Go through a set of features in turn.  @return the next, which is taken out of it; or NULL */
+/* The features of a set, in turn: `left` is what is left of it. */
+#define FIRST_OF(session, left) ((session)->features->by_slot[__builtin_ctz(left)])
+
+/* @return the next of a set, which is taken out of it; or NULL */
 static const struct sdb__feature *next_of(const struct sdb_session *session, unsigned *set)
 {
-    const int slot = __builtin_ffs((int)*set) - 1;
+    const unsigned left = *set;
 
-    *set &= *set - 1;
-    return slot < 0 ? NULL : session->features->by_slot[slot];
+    *set &= left - 1;
+    return left == 0 ? NULL : session->features->by_slot[__builtin_ctz(left)];
 }
 
 void sdb__feature_set_due(struct sdb_session *session, unsigned slot)
@@ -24,8 +27,15 @@ void sdb__feature_set_due(struct sdb_session *session, unsigned slot)
     session->due |= 1U << slot;
 }
 
-void sdb__features_measure(const struct sdb__features *features, struct sdb__slot_sizes *sizes)
+static unsigned bit_if(bool is_so, unsigned slot)
 {
+    return (unsigned)is_so << slot;
+}
+
+void sdb__features_measure(const struct sdb__features *features, struct sdb__slot_sizes *sizes,
+                           struct sdb__moments *moments)
+{
+    *moments = (struct sdb__moments){0};
     for (unsigned slot = 0; slot < SDB__SLOT_COUNT; slot++) {
         const struct sdb__feature *feature = features->by_slot[slot];
 
@@ -33,18 +43,13 @@ void sdb__features_measure(const struct sdb__features *features, struct sdb__slo
         sizes->of_session[slot] = feature->session_size;
         sizes->of_process[slot] = feature->process_size;
         sizes->of_thread[slot] = feature->thread_size;
+        moments->look |= bit_if(feature->look, slot);
+        moments->judge |= bit_if(feature->judge, slot);
+        moments->resume |= bit_if(feature->resume, slot);
+        moments->resumed |= bit_if(feature->resumed, slot);
+        if (feature->used_by != SDB_RESUME_CONTINUE)
+            moments->used_by[feature->used_by] |= 1U << slot;
     }
-}
-
-unsigned sdb__features_used_by(const struct sdb__features *features, enum sdb_resume how)
-{
-    unsigned used = 0;
-
-    for (unsigned slot = 0; slot < SDB__SLOT_COUNT; slot++) {
-        if (how != SDB_RESUME_CONTINUE && features->by_slot[slot]->used_by == how)
-            used |= 1U << slot;
-    }
-    return used;
 }
 
 /* ---- stops ---- */
@@ -52,13 +57,12 @@ unsigned sdb__features_used_by(const struct sdb__features *features, enum sdb_re
 enum sdb__verdict sdb__features_look(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     const struct sdb_session *session = thread->process->session;
+    unsigned left = thread->process->features & session->moments.look;
     enum sdb__verdict verdict = SDB__VERDICT_NONE;
-    unsigned left = thread->process->features;
-    const struct sdb__feature *feature;
 
-    while ((feature = next_of(session, &left)) && !sdb__thread_has_ended(thread)) {
-        const enum sdb__verdict said =
-            feature->look ? feature->look(thread, stop) : SDB__VERDICT_NONE;
+    for (; left != 0 && sdb__thread_stands(thread); left &= left - 1) {
+        const struct sdb__feature *feature = FIRST_OF(session, left);
+        const enum sdb__verdict said = feature->look(thread, stop);
 
         if (said == SDB__VERDICT_TRAP)
             return said;
@@ -74,39 +78,31 @@ enum sdb__verdict sdb__features_judge(struct sdb_thread *thread, struct sdb__sto
                                       const struct sdb__stop *seen, enum sdb__verdict verdict)
 {
     const struct sdb_session *session = thread->process->session;
-    unsigned left = thread->process->features;
-    const struct sdb__feature *feature;
+    unsigned left = thread->process->features & session->moments.judge;
 
-    while ((feature = next_of(session, &left)) && !sdb__thread_has_ended(thread)) {
-        if (feature->judge)
-            verdict = feature->judge(thread, stop, seen, verdict);
-    }
+    for (; left != 0 && sdb__thread_stands(thread); left &= left - 1)
+        verdict = FIRST_OF(session, left)->judge(thread, stop, seen, verdict);
     return verdict;
 }
 
 enum sdb__going sdb__features_resume(struct sdb_thread *thread, struct sdb__resume *resume)
 {
     const struct sdb_session *session = thread->process->session;
+    unsigned left = thread->process->features & session->moments.resume;
     enum sdb__going going = SDB__GOING_READY;
-    unsigned left = thread->process->features;
-    const struct sdb__feature *feature;
 
-    while (going == SDB__GOING_READY && (feature = next_of(session, &left))) {
-        if (feature->resume)
-            going = feature->resume(thread, resume);
-    }
+    for (; left != 0 && going == SDB__GOING_READY; left &= left - 1)
+        going = FIRST_OF(session, left)->resume(thread, resume);
     return going;
 }
 
 void sdb__features_resumed(struct sdb_thread *thread)
 {
-    unsigned left = thread->process->features;
-    const struct sdb__feature *feature;
+    const struct sdb_session *session = thread->process->session;
+    unsigned left = thread->process->features & session->moments.resumed;
 
-    while ((feature = next_of(thread->process->session, &left))) {
-        if (feature->resumed)
-            feature->resumed(thread);
-    }
+    for (; left != 0; left &= left - 1)
+        FIRST_OF(session, left)->resumed(thread);
 }
 
 /* ---- births ---- */

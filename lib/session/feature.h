@@ -38,7 +38,8 @@ enum sdb__going {
     SDB__GOING_READY, /* resume it */
     SDB__GOING_DONE,  /* the one instruction that it was to execute has been executed */
     SDB__GOING_SEEN,  /* it has gone on and stopped again, which the pump is still to see */
-    SDB__GOING_ENDED, /* its end or its exec was seen meanwhile; its handle may be gone, too */
+    SDB__GOING_ENDED, /* its end or its exec was seen meanwhile; its handle may be gone, so that the
+                         feature has taken SDB__REASON_WORK from it */
     SDB__GOING_STOP,  /* it stands, unresumed, for a signal of its program, as it says now */
 };
 
@@ -129,6 +130,15 @@ struct sdb__features {
     const struct sdb__feature *by_slot[SDB__SLOT_COUNT];
 };
 
+/* Which features have to do with what happens at each stop, a bit for each slot. */
+struct sdb__moments {
+    unsigned look;
+    unsigned judge;
+    unsigned resume;
+    unsigned resumed;
+    unsigned used_by[SDB_RESUME_SYSCALL + 1]; /* a thread that is resumed so, by enum sdb_resume */
+};
+
 /** Note that a process uses the feature of a slot from now on. */
 static inline void sdb__feature_use(struct sdb_process *process, unsigned slot)
 {
@@ -140,11 +150,9 @@ void sdb__feature_set_due(struct sdb_session *session, unsigned slot);
 
 /* ---- the moments, for the session ---- */
 
-/** Find out how much room all slots need. */
-void sdb__features_measure(const struct sdb__features *features, struct sdb__slot_sizes *sizes);
-
-/** @return those that a thread uses which is resumed so, a bit for each slot */
-unsigned sdb__features_used_by(const struct sdb__features *features, enum sdb_resume how);
+/** Find out how much room all slots need, and who has to do with what. */
+void sdb__features_measure(const struct sdb__features *features, struct sdb__slot_sizes *sizes,
+                           struct sdb__moments *moments);
 
 enum sdb__verdict sdb__features_look(struct sdb_thread *thread, struct sdb__stop *stop);
 enum sdb__verdict sdb__features_judge(struct sdb_thread *thread, struct sdb__stop *stop,

@@ -65,7 +65,7 @@ static int resumed(struct sdb_thread *thread, enum sdb__doing doing, enum sdb_re
         sdb_thread_close(thread->newborn);
     thread->newborn = NULL;
     thread->process->gathered = false;
-    if (thread->process->features)
+    if (thread->process->features & thread->process->session->moments.resumed)
         sdb__features_resumed(thread);
     sdb__thread_set_doing(thread, doing);
     sdb__thread_set_stop(thread, SDB_EVENT_NONE, 0);
@@ -131,21 +131,21 @@ static enum sdb__going get_ready(struct sdb_thread *thread, struct sdb__resume *
     enum sdb__going going;
 
     /* They may stop the others, and have them go on; not this one. */
-    sdb_thread_retain(thread);
     sdb__thread_want(thread, SDB__REASON_WORK);
     going = sdb__features_resume(thread, resume);
-    sdb__thread_unwant(thread, SDB__REASON_WORK);
-    sdb_thread_close(thread);
+    if (going != SDB__GOING_ENDED)
+        sdb__thread_unwant(thread, SDB__REASON_WORK);
     return going;
 }
 
 int sdb__session_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
     struct sdb_process *process = thread->process;
+    const struct sdb__moments *moments = &process->session->moments;
     struct sdb__resume resume = {.how = how, .request = how, .signal = signal};
 
-    process->features |= process->session->used_by[how];
-    switch (process->features ? get_ready(thread, &resume) : SDB__GOING_READY) {
+    process->features |= moments->used_by[how];
+    switch (process->features & moments->resume ? get_ready(thread, &resume) : SDB__GOING_READY) {
     case SDB__GOING_DONE:
         return finish_step(thread);
     case SDB__GOING_SEEN:

@@ -51,21 +51,21 @@ int sdb__session_begin(const struct sdb__features *features, uint64_t flags,
                        struct sdb_session **session)
 {
     struct sdb__slot_sizes sizes;
+    struct sdb__moments moments;
     struct sdb_session *created;
     int rc;
 
     if (sdb__session_of_this_thread && sdb__session_is_ours(sdb__session_of_this_thread))
         return -EBUSY;
     sdb__trace_from_environment();
-    sdb__features_measure(features, &sizes);
+    sdb__features_measure(features, &sizes, &moments);
     created = sdb__slots_allocate(sizeof(*created), offsetof(struct sdb_session, slots),
                                   sizes.of_session);
     if (!created)
         return -ENOMEM;
     created->held.slot_sizes = sizes;
     created->features = features;
-    for (int how = SDB_RESUME_CONTINUE; how <= SDB_RESUME_SYSCALL; how++)
-        created->used_by[how] = sdb__features_used_by(features, (enum sdb_resume)how);
+    created->moments = moments;
     rc = make_mark(created);
     if (rc == 0)
         rc = sdb__waiter_open(flags & SDB_SESSION_NO_IO_URING, &created->waiter);

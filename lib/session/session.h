@@ -14,9 +14,8 @@
 #include <sdb/session.h>
 
 #include "held/held.h"
-#include "kernel/status.h"
+#include "session/feature.h"
 
-struct sdb__features;
 struct sdb__orphan;
 struct sdb__session_thread;
 struct sdb__waiter;
@@ -24,8 +23,8 @@ struct sdb__waiter;
 struct sdb_session {
     struct sdb__held held;
     const struct sdb__features *features;
-    unsigned due;        /* those that are to be asked before the next wait, a bit for each slot */
-    unsigned used_by[3]; /* those that a thread uses which is resumed so, by enum sdb_resume */
+    struct sdb__moments moments;
+    unsigned due; /* those that are to be asked before the next wait, a bit for each slot */
     struct sdb__waiter *waiter;
 
     /* What is to be told, see session/queue.h. */

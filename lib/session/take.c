@@ -175,10 +175,11 @@ static void finish_stop(struct sdb_session *session, struct sdb_thread *thread,
  */
 static bool examine(struct sdb_thread *thread, struct sdb__stop *stop, enum sdb__verdict *verdict)
 {
+    const struct sdb__moments *moments = &thread->process->session->moments;
     const struct sdb__stop seen = *stop;
 
     *verdict = SDB__VERDICT_NONE;
-    if (thread->process->features) {
+    if (thread->process->features & (moments->look | moments->judge)) {
         sdb__thread_want(thread, SDB__REASON_WORK);
         *verdict = sdb__features_look(thread, stop);
         if (thread->process->phase == SDB__PROCESS_HELD && *verdict != SDB__VERDICT_TRAP &&

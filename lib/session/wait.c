@@ -107,7 +107,9 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
     for (;;) {
         struct sdb_thread *thread;
 
+#ifndef NDEBUG
         sdb__session_check(session);
+#endif
         if (session->due)
             sdb__features_due(session);
         thread = session->first_queued;

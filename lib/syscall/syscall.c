@@ -31,6 +31,7 @@ static int look(struct sdb_thread *thread)
         return rc;
     if (thread->stop != SDB_EVENT_SYSCALL_ENTRY && thread->stop != SDB_EVENT_SYSCALL_EXIT)
         return -EINVAL;
+    sdb__feature_use(thread->process, SDB__SYSCALL_SLOT);
     return sdb__calls_look(thread);
 }
 
