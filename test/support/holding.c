@@ -71,6 +71,17 @@ void finish(void)
     session = NULL;
 }
 
+void finish_with(struct target *target)
+{
+    finish();
+    close_target(target);
+}
+
+void pass_silently(int signal)
+{
+    ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, SDB_POLICY_PASS), 0);
+}
+
 /* ---- tracees ---- */
 
 static void fail_with(const struct sdb_error *error, int rc)
@@ -380,6 +391,34 @@ void resume_process(struct sdb_process *process)
     ck_assert_msg(rc == 0, "resume: %s", sdb_error_describe(rc));
 }
 
+void stop_process(struct sdb_process *process)
+{
+    int rc = sdb_process_stop(process, PATIENCE_MS);
+
+    ck_assert_msg(rc == 0, "stop: %s", sdb_error_describe(rc));
+}
+
+static void detach_as(struct sdb_process *process, struct sdb_child **child)
+{
+    int rc = sdb_process_detach(process, SDB_RELEASE_RUN, child);
+
+    ck_assert_msg(rc == 0, "detach: %s", sdb_error_describe(rc));
+}
+
+void detach(struct sdb_process *process)
+{
+    detach_as(process, NULL);
+}
+
+struct sdb_child *detach_child(struct sdb_process *process)
+{
+    struct sdb_child *child = (struct sdb_child *)&child; /* to be seen if it is not set */
+
+    detach_as(process, &child);
+    ck_assert_ptr_ne(child, &child);
+    return child;
+}
+
 void wait_ready_held(const struct target *target)
 {
     struct pollfd output = {.fd = target->output, .events = POLLIN};
@@ -502,8 +541,8 @@ struct target crew_that_follows(int others, uint32_t follow)
 {
     struct target target = launch_crew(others);
 
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    pass_silently(SIGCHLD);
+    stop_process(target.process);
     set_follow(target.process, follow);
     resume_process(target.process);
     return target;

@@ -4,8 +4,8 @@
  * born or attached to; its events, each of which is waited for and must be the one that is expected;
  * and looking at tasks from outside, in /proc.
  *
- * A test begins with begin(_i) and ends with finish(); _i is the index of a loop test and says how the
- * session waits.
+ * A test ends with finish().  A SESSION_TEST() has a session from its beginning, another begins one with
+ * begin(_i): _i is the index of a loop test and says how the session waits.
  */
 #ifndef SDB_TEST_HOLDING_H
 #define SDB_TEST_HOLDING_H
@@ -52,11 +52,29 @@ extern const struct suite_kind holding_case;
 /** Create the test's session, which waits this way. */
 void begin(int way);
 
+/** A test that has a session from its beginning, which waits as _i says. */
+#define SESSION_TEST(name_)                                                                        \
+    static void name_##_in_session(int _i);                                                        \
+    TEST(name_)                                                                                    \
+    {                                                                                              \
+        begin(_i);                                                                                 \
+        name_##_in_session(_i);                                                                    \
+    }                                                                                              \
+    static void name_##_in_session(int _i __attribute__((unused)))
+
 /** @return another session, for another thread than the test's */
 struct sdb_session *create_session(int way);
 
 /** Destroy the test's session. */
 void finish(void);
+
+struct target;
+
+/** Destroy it, and close this target of it. */
+void finish_with(struct target *target);
+
+/** Pass a signal without a word from now on. */
+void pass_silently(int signal);
 
 /* ---- tracees ---- */
 
@@ -174,6 +192,15 @@ struct sdb_event step_to(struct sdb_thread *thread, uint32_t kind);
 
 /** Resume all threads of a process that stand still, which must work. */
 void resume_process(struct sdb_process *process);
+
+/** Stop all threads of a process, which must work. */
+void stop_process(struct sdb_process *process);
+
+/** Let go of a process, which runs on. */
+void detach(struct sdb_process *process);
+
+/** The same.  @return it as a child; NULL if it was not launched */
+struct sdb_child *detach_child(struct sdb_process *process);
 
 /**
  * Resume each FORK, VFORK, CLONE and START until so many of what was born have begun, in whatever

@@ -29,11 +29,6 @@ struct together all;
 static struct stage stages[MOST_STAGES];
 static int stage_count;
 
-void pass_silently(int signal)
-{
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, SDB_POLICY_PASS), 0);
-}
-
 struct stage *stage_of(struct sdb_thread *thread)
 {
     struct stage *stage = sdb_thread_data(thread);

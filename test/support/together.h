@@ -93,7 +93,4 @@ void expect_all_exact(void);
 /** End its input: it must exit with 0.  Close it. */
 void end_together(void);
 
-/** Pass a signal without a word from now on. */
-void pass_silently(int signal);
-
 #endif

@@ -29,10 +29,10 @@ static void begin_births(int way, const char *how, uint32_t follow)
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
 
     begin(way);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     target = launch_program(BIRTHS, argv);
     ck_assert_int_eq(sdb_process_set_follow(target.process, follow), 0);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     ck_assert_int_eq(read(target.output, &options.address, sizeof(options.address)),
                      (ssize_t)sizeof(options.address));
     ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
@@ -63,8 +63,7 @@ static void expect_births(int way, const char *how, uint32_t follow, unsigned hi
 {
     begin_births(way, how, follow);
     ck_assert_uint_eq(run_to_all_ends(), hits);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(births);

@@ -25,9 +25,9 @@ static void begin_calls(int way)
     const char *const argv[] = {BIRTHS, "spawn", "1", "10", NULL};
 
     begin(way);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     target = launch_program(BIRTHS, argv);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     ck_assert_int_eq(read(target.output, &place, sizeof(place)), (ssize_t)sizeof(place));
 }
 
@@ -61,8 +61,7 @@ static unsigned run_all(void)
         }
         ck_assert_int_eq(sdb_event_resume(&event), 0);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
     return hits;
 }
 
@@ -130,8 +129,7 @@ TEST(all_at_one_address_are_told_by_one_event)
     ck_assert_uint_eq(sdb_breakpoint_hit_count(NULL), 0);
     resume(&event);
     (void)run_to_end(target.process);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* ---- conditions ---- */
@@ -211,7 +209,7 @@ TEST(what_cannot_be_is_refused)
     options = initial;
     options.address = 8;
     ck_assert_int_eq(create_at(&options), -EFAULT);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     ck_assert_int_eq(sdb_thread_get_register(sdb_process_thread(target.process), "rsp", &stack), 0);
     options.address = stack;
     ck_assert_int_eq(create_at(&options), -EACCES);
@@ -235,7 +233,7 @@ TEST(what_cannot_be_is_refused)
     ck_assert_ptr_null(sdb_breakpoint_data(NULL));
     ck_assert_int_eq(sdb_process_set_follow(target.process, SDB_FOLLOW_EXEC), -EINVAL);
     ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     ck_assert_uint_eq(run_all(), 0);
 }
 
@@ -251,8 +249,7 @@ TEST(a_process_that_has_ended_gets_none)
     ck_assert_int_eq(create_at(&options), -ESRCH);
     ck_assert_int_eq(sdb_breakpoint_disable(breakpoint), 0);
     ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

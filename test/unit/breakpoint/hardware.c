@@ -111,17 +111,15 @@ TEST(each_execution_by_any_thread_is_a_hit)
     }
 }
 
-TEST(condition_and_ignore_count_are_heeded)
+SESSION_TEST(condition_and_ignore_count_are_heeded)
 {
+    struct tally tally = {0};
+    uint64_t asked = 0;
+    struct target target = launch_places(CREW, TURNS, false);
     struct sdb_breakpoint_options options;
     struct sdb_breakpoint *asked_one;
     struct sdb_breakpoint *ignored;
-    struct tally tally = {0};
-    struct target target;
-    uint64_t asked = 0;
 
-    begin(_i);
-    target = launch_places(CREW, TURNS, false);
     options = hardware_at(address_of(&target, PLACE_push));
     options.condition = refuse;
     options.condition_data = &asked;
@@ -137,18 +135,15 @@ TEST(condition_and_ignore_count_are_heeded)
     ck_assert_uint_eq(tally.hits[PLACE_load], CREW * (TURNS - 1));
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_thread_alone_is_looked_at)
+SESSION_TEST(one_thread_alone_is_looked_at)
 {
-    struct sdb_breakpoint_options options;
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_places(CREW, TURNS, false);
+    struct sdb_breakpoint_options options;
 
-    begin(_i);
-    target = launch_places(CREW, TURNS, false);
     options = hardware_at(address_of(&target, PLACE_push));
     options.thread = sdb_process_thread(target.process);
     (void)create(target.process, &options);
@@ -157,18 +152,15 @@ TEST(one_thread_alone_is_looked_at)
     obey(&target, 'g', &tally);
     ck_assert_uint_eq(tally.hits[PLACE_push], TURNS);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_shot_is_told_once_although_many_come_by)
+SESSION_TEST(one_shot_is_told_once_although_many_come_by)
 {
+    struct target target = launch_places(CREW, TURNS, false);
     struct sdb_breakpoint_options options;
     struct sdb_breakpoint *breakpoint;
-    struct target target;
 
-    begin(_i);
-    target = launch_places(CREW, TURNS, false);
     options = hardware_at(address_of(&target, PLACE_push));
     options.flags |= SDB_BREAKPOINT_ONE_SHOT;
     breakpoint = create(target.process, &options);
@@ -183,21 +175,17 @@ TEST(one_shot_is_told_once_although_many_come_by)
     }
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(it_is_switched_while_they_storm)
+SESSION_TEST(it_is_switched_while_they_storm)
 {
-    struct sdb_breakpoint *breakpoint;
     struct tally tally = {0};
-    struct target target;
     unsigned count = 0;
     unsigned ends = 0;
+    struct target target = launch_places(CREW, 20 * rounds(5), false);
+    struct sdb_breakpoint *breakpoint = plant_hardware(&target, PLACE_push);
 
-    begin(_i);
-    target = launch_places(CREW, 20 * rounds(5), false);
-    breakpoint = plant_hardware(&target, PLACE_push);
     tell_target(&target, 's');
     while (ends < CREW) {
         struct sdb_event event = next_event();
@@ -224,18 +212,16 @@ TEST(it_is_switched_while_they_storm)
     ck_assert_uint_eq(tally.hits[PLACE_push], 20 * (uint64_t)rounds(5));
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_timers_handler_comes_by_too)
+SESSION_TEST(a_timers_handler_comes_by_too)
 {
     struct tally tally = {0};
     struct target target;
     uint64_t calls;
 
-    begin(_i);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGALRM, SDB_POLICY_PASS), 0);
+    pass_silently(SIGALRM);
     target = launch_places(4, TURNS * 5, false);
     (void)plant_hardware(&target, PLACE_push);
     (void)plant_hardware(&target, PLACE_system);
@@ -248,21 +234,18 @@ TEST(a_timers_handler_comes_by_too)
     ck_assert_uint_eq(tally.hits[PLACE_system], calls);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(steps);
 
-TEST(stepping_onto_one_and_off)
+SESSION_TEST(stepping_onto_one_and_off)
 {
-    struct sdb_event event;
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_places(1, 1, false);
+    struct sdb_event event;
     uint64_t address;
 
-    begin(_i);
-    target = launch_places(1, 1, false);
     address = address_of(&target, PLACE_call); /* it is the second instruction there */
     (void)plant_hardware(&target, PLACE_call);
     (void)plant_at(target.process, address - 7);
@@ -277,23 +260,20 @@ TEST(stepping_onto_one_and_off)
     ck_assert_uint_eq(pc_of(event.thread), address);
     step_to(event.thread, SDB_EVENT_STEP);
     ck_assert_uint_ne(pc_of(event.thread), address);
-    ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
+    resume_thread(event.thread, SDB_RESUME_CONTINUE);
     run_to_answer(&target, &tally);
     ck_assert_uint_eq(tally.hits[PLACE_call], 0);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(running_to_one_is_both)
+SESSION_TEST(running_to_one_is_both)
 {
-    struct sdb_event event;
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_places(1, 1, false);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_places(1, 1, false);
     (void)plant(&target, PLACE_push);
     (void)plant_hardware(&target, PLACE_load);
     tell_target(&target, 'g');
@@ -306,19 +286,17 @@ TEST(running_to_one_is_both)
     ck_assert_uint_eq(tally.steps, 0); /* it has arrived with that event */
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(beside);
 
 /* Each at the same address told a hit of its own, one after the other. */
-TEST(a_software_one_at_the_same_address_is_told_with_it)
+SESSION_TEST(a_software_one_at_the_same_address_is_told_with_it)
 {
     static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system,
                                         PLACE_interrupt_return};
 
-    begin(_i);
     for (int i = 0; i < 4; i++) {
         struct target target = launch_places(CREW, TURNS, false);
         struct sdb_breakpoint *hardware = plant_hardware(&target, places[i]);
@@ -340,9 +318,8 @@ TEST(a_software_one_at_the_same_address_is_told_with_it)
 }
 
 /* It has no room to be moved to, so it is executed where it is. */
-TEST(the_same_where_nothing_can_be_displaced)
+SESSION_TEST(the_same_where_nothing_can_be_displaced)
 {
-    begin(_i);
     for (int place = 0; place < PLACE_inner; place++) {
         struct target target = launch_places(1, 4, true);
         struct sdb_breakpoint *hardware = plant_hardware(&target, (enum place)place);
@@ -360,18 +337,16 @@ TEST(the_same_where_nothing_can_be_displaced)
     finish();
 }
 
-TEST(a_fifth_is_refused_as_a_whole)
+SESSION_TEST(a_fifth_is_refused_as_a_whole)
 {
     struct sdb_watchpoint_options watch = SDB_WATCHPOINT_OPTIONS_INIT;
-    struct sdb_breakpoint_options options;
     struct sdb_watchpoint *watchpoint = NULL;
+    struct tally tally = {0};
+    struct target target = launch_places(CREW, 1, false);
+    struct sdb_breakpoint_options options;
     struct sdb_breakpoint *breakpoints[3];
     uint64_t addresses[5];
-    struct tally tally = {0};
-    struct target target;
 
-    begin(_i);
-    target = launch_places(CREW, 1, false);
     for (int i = 0; i < 5; i++)
         addresses[i] = address_of(&target, (enum place)i);
     options = hardware_at(0);
@@ -398,8 +373,7 @@ TEST(a_fifth_is_refused_as_a_whole)
     for (int i = 0; i < 4; i++)
         ck_assert_uint_eq(tally.hits[i], CREW);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 TEST(what_is_mapped_does_not_matter)
@@ -417,8 +391,7 @@ TEST(what_is_mapped_does_not_matter)
     options.address = KERNEL_ADDRESS;
     expect_none(target.process, &options, -EINVAL);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(births);
@@ -427,18 +400,17 @@ static struct target launch_with_follow(uint32_t follow)
 {
     struct target target = launch_places(2, 2, false);
 
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    pass_silently(SIGCHLD);
+    stop_process(target.process);
     set_follow(target.process, follow);
     resume_process(target.process);
     return target;
 }
 
-TEST(newborns_that_are_held_have_it)
+SESSION_TEST(newborns_that_are_held_have_it)
 {
     static const char kinds[] = "fvc";
 
-    begin(_i);
     for (int i = 0; kinds[i]; i++) {
         struct target target = launch_with_follow(SDB_FOLLOW_ALL);
         struct sdb_breakpoint *breakpoint = plant_hardware(&target, PLACE_push);
@@ -457,16 +429,14 @@ TEST(newborns_that_are_held_have_it)
 }
 
 /* The newborn had a place for it, which took a register of its own when it was enabled anew. */
-TEST(newborns_do_not_have_that_of_one_thread)
+SESSION_TEST(newborns_do_not_have_that_of_one_thread)
 {
-    struct sdb_breakpoint_options options;
-    struct sdb_breakpoint *breakpoint;
     struct sdb_thread *newborn = NULL;
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_with_follow(SDB_FOLLOW_ALL);
+    struct sdb_breakpoint_options options;
+    struct sdb_breakpoint *breakpoint;
 
-    begin(_i);
-    target = launch_with_follow(SDB_FOLLOW_ALL);
     options = hardware_at(address_of(&target, PLACE_push));
     options.thread = sdb_process_thread(target.process);
     breakpoint = create(target.process, &options);
@@ -484,21 +454,19 @@ TEST(newborns_do_not_have_that_of_one_thread)
     options = hardware_at(address_of(&target, PLACE_load));
     for (int i = 0; i < 4; i++)
         (void)create(sdb_thread_process(newborn), &options);
-    ck_assert_int_eq(sdb_thread_resume(newborn, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
+    resume_thread(newborn, SDB_RESUME_CONTINUE);
     run_to_answer(&target, &tally);
     ck_assert_uint_eq(tally.hits[PLACE_push], 0);
     ck_assert_uint_eq(tally.hits[PLACE_load], 1);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(newborns_that_are_not_held_run_without_it)
+SESSION_TEST(newborns_that_are_not_held_run_without_it)
 {
     static const char kinds[] = "fvpc";
 
-    begin(_i);
     for (int i = 0; kinds[i]; i++) {
         struct target target = launch_with_follow(SDB_FOLLOW_DEFAULT);
         struct tally tally = {0};
@@ -513,16 +481,13 @@ TEST(newborns_that_are_not_held_run_without_it)
     finish();
 }
 
-TEST(an_exec_does_away_with_it)
+SESSION_TEST(an_exec_does_away_with_it)
 {
-    struct sdb_breakpoint *breakpoint;
-    struct sdb_event event;
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_places(1, 1, false);
+    struct sdb_breakpoint *breakpoint = plant_hardware(&target, PLACE_push);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_places(1, 1, false);
-    breakpoint = plant_hardware(&target, PLACE_push);
     tell_target(&target, 'x');
     event = expect(SDB_EVENT_EXEC);
     ck_assert_uint_eq(control_of(event.thread) & 0xff, 0);
@@ -533,15 +498,13 @@ TEST(an_exec_does_away_with_it)
     run_to_answer(&target, &tally);
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 0);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_that_is_let_go_in_a_storm_runs_on)
+SESSION_TEST(one_that_is_let_go_in_a_storm_runs_on)
 {
     struct chance chance = chance_of(3);
 
-    begin(_i);
     for (int round = 0; round < rounds(20); round++) {
         struct target target = launch_places(CREW, TURNS, false);
         unsigned left = chance_below(&chance, 300);
@@ -560,13 +523,13 @@ TEST(one_that_is_let_go_in_a_storm_runs_on)
 
             count_event(&target, &event, &tally);
         }
-        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+        child = detach_child(target.process);
         wait_ready(&target);
         expect_right(&target);
         ck_assert_uint_eq(target.board->counts[PLACE_push], CREW * TURNS);
         target.process = attach(target.pid);
         ck_assert_uint_eq(control_of(sdb_process_thread(target.process)) & 0xff, 0);
-        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, NULL), 0);
+        detach(target.process);
         tell_target(&target, 'g');
         wait_ready(&target);
         end_free_places(&target, child);
@@ -576,15 +539,12 @@ TEST(one_that_is_let_go_in_a_storm_runs_on)
 }
 
 /* Others end and execute programs while it is switched: its places there go meanwhile. */
-TEST(it_is_switched_while_newborns_come_and_go)
+SESSION_TEST(it_is_switched_while_newborns_come_and_go)
 {
-    struct sdb_breakpoint *breakpoint;
-    struct target target;
     unsigned turns = 0;
+    struct target target = launch_with_follow(SDB_FOLLOW_ALL);
+    struct sdb_breakpoint *breakpoint = plant_hardware(&target, PLACE_push);
 
-    begin(_i);
-    target = launch_with_follow(SDB_FOLLOW_ALL);
-    breakpoint = plant_hardware(&target, PLACE_push);
     for (int round = 0; round < rounds(15); round++) {
         static const char kinds[] = "fvpc";
         struct sdb_event event;
@@ -604,8 +564,7 @@ TEST(it_is_switched_while_newborns_come_and_go)
     ck_assert_uint_gt(turns, 3);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -15,31 +15,25 @@
 
 HOLDING_CASE(kinds);
 
-TEST(each_kind_of_instruction_is_hit_once_and_does_what_it_should)
+SESSION_TEST(each_kind_of_instruction_is_hit_once_and_does_what_it_should)
 {
     struct tally tally = {0};
-    struct target target;
-    struct sdb_breakpoint *breakpoint;
+    struct target target = launch_places(1, TURNS, false);
+    struct sdb_breakpoint *breakpoint = plant_all(&target);
 
-    begin(_i);
-    target = launch_places(1, TURNS, false);
-    breakpoint = plant_all(&target);
     obey(&target, 'g', &tally);
     expect_exact(&target, &tally);
     ck_assert_uint_eq(tally.hits[PLACE_push], TURNS);
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), (uint64_t)TURNS * PLACE_COUNT);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* Each alone, so that nothing is right by another's help. */
-TEST(one_kind_of_instruction_alone_is_hit)
+SESSION_TEST(one_kind_of_instruction_alone_is_hit)
 {
-    struct target target;
+    struct target target = launch_places(1, TURNS, false);
 
-    begin(_i);
-    target = launch_places(1, TURNS, false);
     /* The last is inside the one before, which is another instruction while it is planted. */
     for (int place = 0; place < PLACE_inner; place++) {
         struct sdb_breakpoint *breakpoint = plant(&target, (enum place)place);
@@ -52,43 +46,37 @@ TEST(one_kind_of_instruction_alone_is_hit)
         ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
     }
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_program_that_must_not_map_memory_is_hit_just_so)
+SESSION_TEST(a_program_that_must_not_map_memory_is_hit_just_so)
 {
-    static struct traces traces;
     struct sdb_child *child = NULL;
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_places(1, TURNS, true);
+    static struct traces traces;
 
-    begin(_i);
-    target = launch_places(1, TURNS, true);
     note_traces(&target, &traces);
     (void)plant_all(&target);
     obey(&target, 'g', &tally);
     expect_exact(&target, &tally);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     expect_no_traces(&target, &traces);
     tell_target(&target, 'g');
     wait_ready(&target);
     expect_right(&target);
     end_free_places(&target, child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(own);
 
-TEST(a_trap_of_the_programs_own_is_its_own)
+SESSION_TEST(a_trap_of_the_programs_own_is_its_own)
 {
-    struct target target;
     struct tally tally = {0};
+    struct target target = launch_places(1, TURNS, false);
     struct sdb_breakpoint *breakpoint;
 
-    begin(_i);
-    target = launch_places(1, TURNS, false);
     obey(&target, 'h', &tally);
 
     /* Without a breakpoint there, and with one. */
@@ -112,7 +100,7 @@ TEST(a_trap_of_the_programs_own_is_its_own)
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), UINT64_C(2) * TURNS);
 
     /* The signal may be passed without a word. */
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGTRAP, SDB_POLICY_PASS), 0);
+    pass_silently(SIGTRAP);
     ck_assert_int_eq(sdb_breakpoint_set_ignore_count(breakpoint, 0), 0);
     memset(&tally, 0, sizeof(tally));
     obey(&target, 't', &tally);
@@ -125,37 +113,28 @@ TEST(a_trap_of_the_programs_own_is_its_own)
     ck_assert_uint_eq(tally.hits[PLACE_trap], TURNS);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_trap_without_a_handler_kills_as_ever)
+SESSION_TEST(a_trap_without_a_handler_kills_as_ever)
 {
-    struct target target;
-    struct sdb_event event;
+    struct target target = launch_places(1, 1, false);
 
-    begin(_i);
-    target = launch_places(1, 1, false);
     (void)plant(&target, PLACE_trap);
     tell_target(&target, 't');
-    event = expect(SDB_EVENT_BREAKPOINT);
-    resume(&event);
-    event = expect_signal(SIGTRAP);
-    resume(&event);
+    resume_from(SDB_EVENT_BREAKPOINT);
+    resume_from_signal(SIGTRAP);
     expect_exit(SDB_KILLED, SIGTRAP);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
+SESSION_TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
 {
-    static struct traces traces;
-    struct target target;
     struct tally tally = {0};
+    struct target target = launch_places(1, TURNS, false);
+    static struct traces traces;
     struct sdb_breakpoint *breakpoint;
 
-    begin(_i);
-    target = launch_places(1, TURNS, false);
     note_traces(&target, &traces);
     breakpoint = plant(&target, PLACE_load);
     obey(&target, 'w', &tally);
@@ -171,8 +150,7 @@ TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
     ck_assert_uint_eq(tally.hits[PLACE_load], TURNS);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

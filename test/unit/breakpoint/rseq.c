@@ -62,17 +62,15 @@ static void run_sections(int turns)
 
 HOLDING_CASE(sequences);
 
-TEST(a_sequence_that_is_hit_is_aborted)
+SESSION_TEST(a_sequence_that_is_hit_is_aborted)
 {
-    begin(_i);
     run_sections(3);
     finish();
 }
 
 /* Later on it is known whether the place can be in one. */
-TEST(a_sequence_that_is_hit_very_often_is_aborted_each_time)
+SESSION_TEST(a_sequence_that_is_hit_very_often_is_aborted_each_time)
 {
-    begin(_i);
     run_sections(3000);
     finish();
 }

@@ -23,7 +23,7 @@
 
 static void pass(int signal)
 {
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, SDB_POLICY_PASS), 0);
+    pass_silently(signal);
 }
 
 HOLDING_CASE(handlers);
@@ -49,23 +49,20 @@ static void under_timer(int threads, int turns, bool silently)
     close_target(&target);
 }
 
-TEST(a_handler_of_1_khz_is_hit_as_what_it_interrupts_is)
+SESSION_TEST(a_handler_of_1_khz_is_hit_as_what_it_interrupts_is)
 {
-    begin(_i);
     under_timer(1, 100 * rounds(1), true);
     finish();
 }
 
-TEST(a_handler_whose_signal_is_told_is_hit_as_well)
+SESSION_TEST(a_handler_whose_signal_is_told_is_hit_as_well)
 {
-    begin(_i);
     under_timer(1, 100 * rounds(1), false);
     finish();
 }
 
-TEST(handlers_are_hit_in_any_of_many_threads)
+SESSION_TEST(handlers_are_hit_in_any_of_many_threads)
 {
-    begin(_i);
     under_timer(THREADS_IN_STORM, 10 * rounds(1), true);
     finish();
 }
@@ -135,36 +132,31 @@ static void flooded(int threads, int turns, bool silently)
     close_target(&target);
 }
 
-TEST(no_signal_makes_a_hit_count_twice)
+SESSION_TEST(no_signal_makes_a_hit_count_twice)
 {
-    begin(_i);
     flooded(1, 100 * rounds(1), true);
     finish();
 }
 
-TEST(no_signal_that_is_told_makes_a_hit_count_twice)
+SESSION_TEST(no_signal_that_is_told_makes_a_hit_count_twice)
 {
-    begin(_i);
     flooded(1, 30 * rounds(1), false);
     finish();
 }
 
-TEST(no_signal_makes_a_hit_of_many_threads_count_twice)
+SESSION_TEST(no_signal_makes_a_hit_of_many_threads_count_twice)
 {
-    begin(_i);
     flooded(THREADS_IN_STORM, 10 * rounds(1), true);
     finish();
 }
 
 HOLDING_CASE(calls);
 
-TEST(a_call_that_is_made_again_is_hit_once)
+SESSION_TEST(a_call_that_is_made_again_is_hit_once)
 {
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_places(1, 10, false);
 
-    begin(_i);
-    target = launch_places(1, 10, false);
     pass(SIGALRM);
     (void)plant(&target, PLACE_block);
     (void)plant(&target, PLACE_push);
@@ -175,14 +167,12 @@ TEST(a_call_that_is_made_again_is_hit_once)
     ck_assert_uint_eq(tally.hits[PLACE_push], target.board->counts[PLACE_push]);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* One whose handler has it made again, one that gives up, and others that come before it was made. */
-TEST(a_call_in_a_flood_of_signals_is_hit_once)
+SESSION_TEST(a_call_in_a_flood_of_signals_is_hit_once)
 {
-    begin(_i);
     for (int way = 0; way < 3; way++) {
         struct tally tally = {0};
         struct target target = launch_places(1, 8, false);
@@ -215,14 +205,12 @@ TEST(a_call_in_a_flood_of_signals_is_hit_once)
     finish();
 }
 
-TEST(a_sleep_that_is_interrupted_is_hit_once)
+SESSION_TEST(a_sleep_that_is_interrupted_is_hit_once)
 {
     struct tally tally = {0};
-    struct target target;
     unsigned stops = 0;
+    struct target target = launch_places(1, 10, false);
 
-    begin(_i);
-    target = launch_places(1, 10, false);
     (void)plant(&target, PLACE_sleep);
     tell_target(&target, 'y');
     while (target.board->counts[PLACE_sleep] < 10) {
@@ -230,7 +218,7 @@ TEST(a_sleep_that_is_interrupted_is_hit_once)
 
         while (sdb_session_wait(session, 1, &event) == 0)
             count_event(&target, &event, &tally);
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         stops++;
         while (sdb_session_wait(session, 0, &event) == 0)
             count_event(&target, &event, &tally);
@@ -241,28 +229,24 @@ TEST(a_sleep_that_is_interrupted_is_hit_once)
     ck_assert_uint_eq(tally.hits[PLACE_sleep], 10);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* A thread of the whole that sleeps in a slot is let go. */
-TEST(a_sleep_goes_on_after_the_program_was_let_go)
+SESSION_TEST(a_sleep_goes_on_after_the_program_was_let_go)
 {
     static struct traces traces;
     struct sdb_child *child = NULL;
-    struct sdb_event event;
     struct target target;
 
-    begin(_i);
     for (int round = 0; round < rounds(10); round++) {
         target = launch_places(1, 1, false);
         note_traces(&target, &traces);
         (void)plant(&target, PLACE_sleep);
         tell_target(&target, 'y');
-        event = expect(SDB_EVENT_BREAKPOINT);
-        resume(&event);
+        resume_from(SDB_EVENT_BREAKPOINT);
         await_state(target.pid, 'S');
-        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+        child = detach_child(target.process);
         wait_ready(&target);
         expect_right(&target);
         expect_no_traces(&target, &traces);
@@ -294,45 +278,37 @@ static void with_trap(const char *orders, const char *after)
     close_target(&target);
 }
 
-TEST(a_handler_of_sigtrap_stays)
+SESSION_TEST(a_handler_of_sigtrap_stays)
 {
-    begin(_i);
     with_trap("h", "");
     finish();
 }
 
-TEST(an_ignored_sigtrap_stays_ignored)
+SESSION_TEST(an_ignored_sigtrap_stays_ignored)
 {
-    begin(_i);
     with_trap("i", "");
     finish();
 }
 
-TEST(a_blocked_sigtrap_stays_blocked)
+SESSION_TEST(a_blocked_sigtrap_stays_blocked)
 {
-    begin(_i);
     with_trap("m", "ugm");
     with_trap("hm", "ugm");
     with_trap("im", "ugm");
     finish();
 }
 
-TEST(a_sigtrap_that_is_sent_is_the_programs)
+SESSION_TEST(a_sigtrap_that_is_sent_is_the_programs)
 {
-    struct target target;
     struct tally tally = {0};
-    struct sdb_event event;
+    struct target target = launch_places(1, 3, false);
 
-    begin(_i);
-    target = launch_places(1, 3, false);
     (void)plant_all(&target);
     obey(&target, 'g', &tally);
     ck_assert_int_eq(kill(target.pid, SIGTRAP), 0);
-    event = expect_signal(SIGTRAP);
-    resume(&event);
+    resume_from_signal(SIGTRAP);
     expect_exit(SDB_KILLED, SIGTRAP);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -43,28 +43,25 @@ static void storm(enum sdb_stop_mode mode, int threads, int turns)
     close_target(&target);
 }
 
-TEST(a_hundred_threads_hit_as_often_as_they_come_by)
+SESSION_TEST(a_hundred_threads_hit_as_often_as_they_come_by)
 {
-    begin(_i);
     for (int round = 0; round < rounds(1); round++)
         storm(SDB_NON_STOP, MANY, 1);
     finish();
 }
 
-TEST(with_the_others_stopped_they_hit_as_often)
+SESSION_TEST(with_the_others_stopped_they_hit_as_often)
 {
-    begin(_i);
     for (int round = 0; round < rounds(1); round++)
         storm(SDB_ALL_STOP, FEW, 2);
     finish();
 }
 
-TEST(one_place_is_hit_by_a_hundred_threads)
+SESSION_TEST(one_place_is_hit_by_a_hundred_threads)
 {
     static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system, PLACE_load,
                                         PLACE_interrupt_return};
 
-    begin(_i);
     for (int round = 0; round < rounds(1); round++) {
         struct target target = launch_places(MANY, 2, false);
 
@@ -84,17 +81,15 @@ TEST(one_place_is_hit_by_a_hundred_threads)
     finish();
 }
 
-TEST(a_false_condition_is_asked_as_often_as_they_come_by)
+SESSION_TEST(a_false_condition_is_asked_as_often_as_they_come_by)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct tally tally = {0};
+    uint64_t asked = 0;
+    struct target target = launch_places(MANY, 2, false);
     uint64_t addresses[PLACE_COUNT];
     struct sdb_breakpoint *breakpoint;
-    struct tally tally = {0};
-    struct target target;
-    uint64_t asked = 0;
 
-    begin(_i);
-    target = launch_places(MANY, 2, false);
     for (int place = 0; place < PLACE_COUNT; place++)
         addresses[place] = target.board->addresses[place];
     options.addresses = addresses;
@@ -108,23 +103,19 @@ TEST(a_false_condition_is_asked_as_often_as_they_come_by)
     ck_assert_uint_eq(tally.hits[PLACE_push], 0);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(changing);
 
-TEST(it_is_switched_while_they_storm)
+SESSION_TEST(it_is_switched_while_they_storm)
 {
-    struct sdb_breakpoint *breakpoint;
     struct sdb_event event = SDB_EVENT_INIT;
     struct tally tally = {0};
-    struct target target;
     unsigned count = 0;
+    struct target target = launch_places(FEW, 100 * rounds(1), false);
+    struct sdb_breakpoint *breakpoint = plant_first(&target, PLACE_inner);
 
-    begin(_i);
-    target = launch_places(FEW, 100 * rounds(1), false);
-    breakpoint = plant_first(&target, PLACE_inner);
     tell_target(&target, 's');
     while (tally.ends < FEW) {
         if (sdb_session_wait(session, PATIENCE_MS, &event) != 0)
@@ -155,8 +146,7 @@ TEST(it_is_switched_while_they_storm)
     ck_assert_uint_eq(tally.hits[PLACE_push], target.board->counts[PLACE_push]);
     ck_assert_uint_eq(tally.hits[PLACE_outer], target.board->counts[PLACE_outer]);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 static int remove_it(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
@@ -171,17 +161,15 @@ static int remove_it(struct sdb_breakpoint *breakpoint, struct sdb_thread *threa
     return 1;
 }
 
-TEST(a_condition_may_remove_any_breakpoint)
+SESSION_TEST(a_condition_may_remove_any_breakpoint)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint *first = NULL;
     struct sdb_breakpoint *second = NULL;
     struct sdb_breakpoint *itself = NULL;
     struct tally tally = {0};
-    struct target target;
+    struct target target = launch_places(FEW, 4, false);
 
-    begin(_i);
-    target = launch_places(FEW, 4, false);
     first = plant(&target, PLACE_push);
     options.address = address_of(&target, PLACE_push);
     options.condition = remove_it;
@@ -199,8 +187,7 @@ TEST(a_condition_may_remove_any_breakpoint)
     ck_assert_uint_eq(tally.hits[PLACE_call], FEW * 4);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 static int remove_oneself(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
@@ -211,17 +198,15 @@ static int remove_oneself(struct sdb_breakpoint *breakpoint, struct sdb_thread *
     return 1;
 }
 
-TEST(a_condition_that_removes_its_own_is_asked_once)
+SESSION_TEST(a_condition_that_removes_its_own_is_asked_once)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct tally tally = {0};
+    unsigned asked = 0;
+    struct target target = launch_places(FEW, 4, false);
     static struct traces traces;
     struct sdb_breakpoint *breakpoint;
-    struct tally tally = {0};
-    struct target target;
-    unsigned asked = 0;
 
-    begin(_i);
-    target = launch_places(FEW, 4, false);
     note_traces(&target, &traces);
     options.address = address_of(&target, PLACE_push);
     options.condition = remove_oneself;
@@ -233,8 +218,7 @@ TEST(a_condition_that_removes_its_own_is_asked_once)
     expect_no_traces(&target, &traces);
     expect_right(&target);
     end_places(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(ends);
@@ -252,11 +236,10 @@ static void storm_for(const struct target *target, unsigned events)
     }
 }
 
-TEST(a_program_that_is_let_go_in_a_storm_has_nothing_left)
+SESSION_TEST(a_program_that_is_let_go_in_a_storm_has_nothing_left)
 {
     struct chance chance = chance_of(7);
 
-    begin(_i);
     for (int round = 0; round < rounds(25); round++) {
         struct target target = launch_places(FEW, 20, false);
         static struct traces traces;
@@ -293,7 +276,7 @@ TEST(a_session_that_ends_in_a_storm_leaves_nothing)
         target = launch_places(FEW, 20, false);
         pid = target.pid;
         note_traces(&target, &traces);
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         ck_assert_int_eq(sdb_process_set_release(target.process, SDB_RELEASE_RUN), 0);
         resume_process(target.process);
         (void)plant_all(&target);
@@ -323,11 +306,10 @@ static int fork_killer(int pid, unsigned after_us)
     return killer;
 }
 
-TEST(a_program_that_is_killed_in_a_storm_just_ends)
+SESSION_TEST(a_program_that_is_killed_in_a_storm_just_ends)
 {
     struct chance chance = chance_of(9);
 
-    begin(_i);
     for (int round = 0; round < rounds(50); round++) {
         struct target target = launch_places(FEW, 10000, false);
         struct sdb_event event;

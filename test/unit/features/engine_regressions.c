@@ -39,55 +39,46 @@ static struct target launch_engine(const char *what, int place, uint32_t follow,
 static void end_engine(struct target *target)
 {
     (void)expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(target);
+    finish_with(target);
 }
 
 HOLDING_CASE(signals);
 
 /* Once its instruction was run alone, with all signals blocked, and never returned. */
-TEST(a_signal_before_a_call_that_blocks_is_delivered)
+SESSION_TEST(a_signal_before_a_call_that_blocks_is_delivered)
 {
     struct sdb_breakpoint *breakpoint;
-    struct target target;
+    struct target target = launch_engine("pauses", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_engine("pauses", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     tell_target(&target, 'g');
     for (int i = 0; i < 3; i++) {
         event = expect(SDB_EVENT_BREAKPOINT);
         ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
         resume(&event);
-        event = expect_signal(SIGUSR1);
-        resume(&event);
+        resume_from_signal(SIGUSR1);
         /* The handler ran before the call was made, which waits now. */
         expect_nothing();
         await_state(target.pid, 'S');
         ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        event = expect_signal(SIGUSR1);
-        resume(&event);
+        resume_from_signal(SIGUSR1);
     }
     (void)expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* Once the mask that was before was put back. */
-TEST(a_mask_that_is_set_at_a_breakpoint_is_set)
+SESSION_TEST(a_mask_that_is_set_at_a_breakpoint_is_set)
 {
     struct sdb_breakpoint *breakpoint;
-    struct target target;
+    struct target target = launch_engine("masks", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_engine("masks", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     tell_target(&target, 'g');
     event = expect(SDB_EVENT_BREAKPOINT);
     ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
     resume(&event);
-    event = expect_signal(SIGUSR1);
-    resume(&event);
+    resume_from_signal(SIGUSR1);
     end_engine(&target);
 }
 
@@ -95,23 +86,19 @@ static void each_call_is_hit(int way, const char *what)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target;
-    struct sdb_event event;
 
     begin(way);
     target = launch_engine(what, 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     tell_target(&target, 'g');
     for (int i = 0; i < 3; i++) {
-        event = expect(SDB_EVENT_BREAKPOINT);
-        resume(&event);
+        resume_from(SDB_EVENT_BREAKPOINT);
         await_state(target.pid, 'S');
         ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        event = expect_signal(SIGUSR1);
-        resume(&event);
+        resume_from_signal(SIGUSR1);
     }
     (void)expect_exit(SDB_EXITED, 0);
     ck_assert_uint_eq(target.board->counts[0], 3);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* Once the next call was taken for the same one, made again. */
@@ -125,18 +112,15 @@ TEST(a_read_after_one_that_a_handler_has_ended_is_a_hit)
     each_call_is_hit(_i, "reads");
 }
 
-TEST(a_read_that_a_handler_has_made_again_is_no_hit)
+SESSION_TEST(a_read_that_a_handler_has_made_again_is_no_hit)
 {
     struct sdb_breakpoint *breakpoint;
-    struct target target;
+    struct target target = launch_engine("restarts", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_engine("restarts", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     tell_target(&target, 'g');
     for (int i = 0; i < 3; i++) {
-        event = expect(SDB_EVENT_BREAKPOINT);
-        resume(&event);
+        resume_from(SDB_EVENT_BREAKPOINT);
         for (int j = 0; j < 2; j++) {
             expect_nothing();
             await_state(target.pid, 'S');
@@ -152,15 +136,13 @@ TEST(a_read_that_a_handler_has_made_again_is_no_hit)
 }
 
 /* Once a thread that went into the group-stop without a signal of its own was hit again after it. */
-TEST(a_group_stop_does_not_double_a_hit)
+SESSION_TEST(a_group_stop_does_not_double_a_hit)
 {
     struct sdb_breakpoint *breakpoint;
-    struct target target;
+    struct target target = launch_engine("waits", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     struct sdb_event event;
     int tid;
 
-    begin(_i);
-    target = launch_engine("waits", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     tell_target(&target, 'g');
     run_births(1, NULL);
     event = expect(SDB_EVENT_BREAKPOINT);
@@ -168,11 +150,9 @@ TEST(a_group_stop_does_not_double_a_hit)
     resume(&event);
     await_state(tid, 'S');
     ck_assert_int_eq(send_to(target.pid, target.pid, SIGSTOP), 0);
-    event = expect_signal(SIGSTOP);
-    resume(&event);
+    resume_from_signal(SIGSTOP);
     for (int i = 0; i < 2; i++) {
-        event = expect(SDB_EVENT_GROUP_STOP);
-        resume(&event);
+        resume_from(SDB_EVENT_GROUP_STOP);
     }
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
     for (int groups = 0, signals = 0; groups < 2 || signals < 1;) {
@@ -205,8 +185,7 @@ static void come_by(int way, const char *what, uint32_t follow)
     ck_assert_int_eq((int)status.how, SDB_EXITED);
     ck_assert_int_eq(status.code, 0);
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), FAR_HITS);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(processes);
@@ -256,14 +235,12 @@ TEST(a_program_may_be_executed_while_all_stand_still)
 HOLDING_CASE(dropped_signals);
 
 /* A signal that the caller has dropped brings nobody back: the next call is a hit. */
-TEST(a_hit_after_a_dropped_signal_is_told)
+SESSION_TEST(a_hit_after_a_dropped_signal_is_told)
 {
     struct sdb_breakpoint *breakpoint;
-    struct target target;
+    struct target target = launch_engine("pauses", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_engine("pauses", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     tell_target(&target, 'g');
     for (int i = 0; i < 3; i++) {
         event = expect(SDB_EVENT_BREAKPOINT);
@@ -274,41 +251,34 @@ TEST(a_hit_after_a_dropped_signal_is_told)
         expect_nothing();
         await_state(target.pid, 'S');
         ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        event = expect_signal(SIGUSR1);
-        resume(&event);
+        resume_from_signal(SIGUSR1);
     }
     end_engine(&target);
 }
 
 /* Once its SIGTRAP was asked for, and its pages given back, by calls that the filter kills it for. */
-TEST(a_program_that_is_killed_for_calls_makes_none)
+SESSION_TEST(a_program_that_is_killed_for_calls_makes_none)
 {
     struct sdb_breakpoint *breakpoint;
     struct sdb_child *child = NULL;
-    struct target target;
-    struct sdb_event event;
+    struct target target = launch_engine("strict", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
 
-    begin(_i);
-    target = launch_engine("strict", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
     tell_target(&target, 'g');
-    event = expect(SDB_EVENT_BREAKPOINT);
-    resume(&event);
+    resume_from(SDB_EVENT_BREAKPOINT);
     wait_ready_held(&target);
     tell_target(&target, 'g');
     for (int i = 0; i < 2; i++) {
-        event = expect(SDB_EVENT_BREAKPOINT);
-        resume(&event);
+        resume_from(SDB_EVENT_BREAKPOINT);
     }
     wait_ready_held(&target);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     tell_target(&target, 'g');
     struct sdb_exit_status status = {.size = sizeof(status)};
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq((int)status.how, SDB_EXITED);
     ck_assert_int_eq(status.code, 0);
     sdb_child_close(child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -24,11 +24,10 @@ static void expect_write(const struct sdb_event *event, uint64_t old_value)
     ck_assert_uint_eq(pc_of(event->thread), adding.behind);
 }
 
-TEST(an_instruction_with_both_is_told_once_of_each)
+SESSION_TEST(an_instruction_with_both_is_told_once_of_each)
 {
     struct sdb_breakpoint *breakpoint;
 
-    begin(_i);
     launch_adding();
     breakpoint = plant_at(adding.target.process, adding.at);
     catch_calls(adding.target.process, 0, NUMBERS(SYS_getppid));
@@ -117,9 +116,8 @@ static void add_in_threads(enum sdb_stop_mode mode, uint64_t turns)
     end_adding();
 }
 
-TEST(many_threads_tell_both_of_each_turn)
+SESSION_TEST(many_threads_tell_both_of_each_turn)
 {
-    begin(_i);
     add_in_threads(SDB_NON_STOP, 25 * (uint64_t)rounds(1));
     add_in_threads(SDB_ALL_STOP, 4 * (uint64_t)rounds(1));
     finish();

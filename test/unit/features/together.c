@@ -25,11 +25,10 @@
 
 HOLDING_CASE(told);
 
-TEST(the_hit_comes_before_the_call_and_the_write)
+SESSION_TEST(the_hit_comes_before_the_call_and_the_write)
 {
     static struct traces now;
 
-    begin(_i);
     launch_together(1, 50 * rounds(1));
     set_all(0);
     all.in_order = true;
@@ -43,9 +42,8 @@ TEST(the_hit_comes_before_the_call_and_the_write)
     finish();
 }
 
-TEST(in_many_threads_each_is_told_as_often_as_it_happens)
+SESSION_TEST(in_many_threads_each_is_told_as_often_as_it_happens)
 {
-    begin(_i);
     launch_together(FEW, 15 * rounds(1));
     set_all(0);
     all.in_order = true;
@@ -55,9 +53,8 @@ TEST(in_many_threads_each_is_told_as_often_as_it_happens)
     finish();
 }
 
-TEST(all_calls_are_caught_beside_the_hits)
+SESSION_TEST(all_calls_are_caught_beside_the_hits)
 {
-    begin(_i);
     launch_together(FEW, 10 * rounds(1));
     set_all(SDB_CATCH_ALL);
     if (address_of(&all.target, PLACE_thread))
@@ -74,9 +71,8 @@ TEST(all_calls_are_caught_beside_the_hits)
 }
 
 /* Handlers that come between a hit and its call, and calls that the kernel has made again. */
-TEST(a_call_that_is_made_again_is_caught_again_and_hit_once)
+SESSION_TEST(a_call_that_is_made_again_is_caught_again_and_hit_once)
 {
-    begin(_i);
     for (int round = 0; round < 2; round++) {
         launch_together(2, 6 * rounds(1));
         pass_silently(SIGALRM);
@@ -99,11 +95,10 @@ TEST(a_call_that_is_made_again_is_caught_again_and_hit_once)
     finish();
 }
 
-TEST(newborns_have_all_of_it)
+SESSION_TEST(newborns_have_all_of_it)
 {
-    begin(_i);
     launch_together(1, 1);
-    ck_assert_int_eq(sdb_process_stop(all.target.process, PATIENCE_MS), 0);
+    stop_process(all.target.process);
     set_follow(all.target.process, SDB_FOLLOW_ALL);
     resume_process(all.target.process);
     pass_silently(SIGCHLD);
@@ -164,9 +159,8 @@ static void inject_at_all(uint32_t flags)
     end_together();
 }
 
-TEST(injected_calls_disturb_no_hit_of_others)
+SESSION_TEST(injected_calls_disturb_no_hit_of_others)
 {
-    begin(_i);
     inject_at_all(0);
     inject_at_all(SDB_CATCH_ALL); /* injected ones are not told */
     finish();
@@ -197,9 +191,8 @@ static void inject_in_all(struct together *here, const struct sdb_event *event)
     inject_at(here, event);
 }
 
-TEST(all_stop_and_calls_are_made_in_each)
+SESSION_TEST(all_stop_and_calls_are_made_in_each)
 {
-    begin(_i);
     launch_together(FEW, 2 * rounds(1));
     ck_assert_int_eq(sdb_process_set_stop_mode(all.target.process, SDB_ALL_STOP), 0);
     set_all(0);

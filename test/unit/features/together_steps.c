@@ -71,7 +71,7 @@ static int count_and_pass(struct sdb_breakpoint *breakpoint, struct sdb_thread *
     return 0;
 }
 
-TEST(steps_are_the_same_with_all_of_it)
+SESSION_TEST(steps_are_the_same_with_all_of_it)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     uint64_t bare[STEPS_OF_A_TURN + 1];
@@ -81,7 +81,6 @@ TEST(steps_are_the_same_with_all_of_it)
     uint64_t asked = 0;
     int count;
 
-    begin(_i);
     launch_adding();
     catch_calls(adding.target.process, 0, NUMBERS(SYS_getppid));
     give(&adding.target, 'c', ADDING_TURNS);
@@ -178,9 +177,9 @@ static uint64_t go_past_call(int way, const struct sdb_event *hit)
         expect_step_to(thread, behind + CALL_FINISH);
         return 2;
     case 4: /* from end to end */
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         (void)expect_end_of_call(SDB_EVENT_SYSCALL_ENTRY);
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         event = expect_end_of_call(SDB_EVENT_SYSCALL_EXIT);
         ck_assert_int_eq(sdb_thread_run_to(thread, behind + CALL_FINISH), 0);
         expect_step_to(thread, behind + CALL_FINISH);
@@ -198,14 +197,13 @@ static uint64_t go_past_call(int way, const struct sdb_event *hit)
     }
 }
 
-TEST(a_caught_call_with_a_breakpoint_is_stepped_over)
+SESSION_TEST(a_caught_call_with_a_breakpoint_is_stepped_over)
 {
     const int turns = 24 * rounds(1);
     struct tally tally = {0};
     struct sdb_event event;
     uint64_t ends = 0;
 
-    begin(_i);
     launch_together(1, turns);
     (void)plant(&all.target, PLACE_system);
     watch_cell();
@@ -234,9 +232,8 @@ TEST(a_caught_call_with_a_breakpoint_is_stepped_over)
  * The kernel may take the trap flag of a step for the program's own where the instruction loads the
  * flags; the program would die of it.
  */
-TEST(steps_from_what_loads_the_flags_leave_no_trap)
+SESSION_TEST(steps_from_what_loads_the_flags_leave_no_trap)
 {
-    begin(_i);
     for (int count = 1; count <= 3; count++) {
         struct tally tally = {0};
         struct sdb_event event;

@@ -137,16 +137,14 @@ static void share_told_stops(bool silently)
     munmap(shared, sizeof(*told_stops));
 }
 
-TEST(group_stops_lose_no_hit_and_no_call)
+SESSION_TEST(group_stops_lose_no_hit_and_no_call)
 {
-    begin(_i);
     share_told_stops(false);
     finish();
 }
 
-TEST(group_stops_that_are_passed_lose_none_either)
+SESSION_TEST(group_stops_that_are_passed_lose_none_either)
 {
-    begin(_i);
     share_told_stops(true);
     finish();
 }
@@ -207,7 +205,7 @@ static int keep_it_running(struct sdb_session *in, void *data)
 {
     (void)in;
     (void)data;
-    ck_assert_int_eq(sdb_process_stop(all.target.process, PATIENCE_MS), 0);
+    stop_process(all.target.process);
     ck_assert_int_eq(sdb_process_set_release(all.target.process, SDB_RELEASE_RUN), 0);
     (void)sdb_process_resume(all.target.process, SDB_RESUME_CONTINUE);
     return 0;

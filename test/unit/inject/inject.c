@@ -20,28 +20,23 @@
 
 HOLDING_CASE(stops);
 
-TEST(at_an_exec)
+SESSION_TEST(at_an_exec)
 {
-    struct target target;
+    struct target target = launch_calling("read", NULL);
 
-    begin(_i);
-    target = launch_calling("read", NULL);
     inject_unseen_but(sdb_process_thread(target.process), false, true);
     tell_target(&target, 'x');
     resume_process(target.process);
     end_well(&target);
 }
 
-TEST(after_an_exec_the_stops_are_the_same)
+SESSION_TEST(after_an_exec_the_stops_are_the_same)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("read", NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     uint64_t pc;
     uint64_t next;
 
-    begin(_i);
-    target = launch_calling("read", NULL);
-    thread = sdb_process_thread(target.process);
     inject_unseen_but(thread, false, true);
     resume_thread(thread, SDB_RESUME_SYSCALL);
     expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
@@ -59,16 +54,13 @@ TEST(after_an_exec_the_stops_are_the_same)
     end_well(&target);
 }
 
-TEST(a_step_out_of_an_exec_executes_one_instruction)
+SESSION_TEST(a_step_out_of_an_exec_executes_one_instruction)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("read", NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     uint64_t pc;
     uint64_t next;
 
-    begin(_i);
-    target = launch_calling("read", NULL);
-    thread = sdb_process_thread(target.process);
     inject_unseen_but(thread, false, true);
     ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
     resume_thread(thread, SDB_RESUME_STEP);
@@ -81,15 +73,13 @@ TEST(a_step_out_of_an_exec_executes_one_instruction)
     end_well(&target);
 }
 
-TEST(at_both_ends_of_each_call_of_a_program)
+SESSION_TEST(at_both_ends_of_each_call_of_a_program)
 {
-    struct target target;
+    uint32_t expected = SDB_EVENT_SYSCALL_EXIT;
+    struct target target = launch_calling("kept", NULL);
     struct sdb_thread *thread;
     struct sdb_event event;
-    uint32_t expected = SDB_EVENT_SYSCALL_EXIT;
 
-    begin(_i);
-    target = launch_calling("kept", NULL);
     tell_target(&target, 'x');
     thread = sdb_process_thread(target.process);
     for (;;) {
@@ -108,18 +98,14 @@ TEST(at_both_ends_of_each_call_of_a_program)
     }
     ck_assert_int_eq(event.status->how, SDB_EXITED);
     ck_assert_int_eq(event.status->code, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(after_each_of_many_steps)
+SESSION_TEST(after_each_of_many_steps)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("read", NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
 
-    begin(_i);
-    target = launch_calling("read", NULL);
-    thread = sdb_process_thread(target.process);
     for (int i = 0; i < 500; i++) {
         resume_thread(thread, SDB_RESUME_STEP);
         expect_of(SDB_EVENT_STEP, thread);
@@ -130,15 +116,12 @@ TEST(after_each_of_many_steps)
     end_well(&target);
 }
 
-TEST(in_a_group_stop_which_stays)
+SESSION_TEST(in_a_group_stop_which_stays)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("read", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_read);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calling("read", NULL);
-    thread = run_into(&target, SYS_read);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
     event = expect_signal(SIGSTOP);
     inject_unseen_at_signal(thread);
@@ -162,18 +145,14 @@ TEST(in_a_group_stop_which_stays)
     end_well(&target);
 }
 
-TEST(in_a_group_stop_that_ends_before_it)
+SESSION_TEST(in_a_group_stop_that_ends_before_it)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("read", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_read);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calling("read", NULL);
-    thread = run_into(&target, SYS_read);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
-    event = expect_signal(SIGSTOP);
-    resume(&event);
+    resume_from_signal(SIGSTOP);
     event = expect_of(SDB_EVENT_GROUP_STOP, thread);
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
     inject_unseen(thread);
@@ -186,15 +165,14 @@ TEST(in_a_group_stop_that_ends_before_it)
     end_well(&target);
 }
 
-TEST(at_a_fork_and_in_the_newborn)
+SESSION_TEST(at_a_fork_and_in_the_newborn)
 {
-    struct target target;
     struct sdb_event event;
     struct sdb_thread *parent;
     struct sdb_thread *newborn;
+    struct target target =
+        crew_that_follows(1, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE | SDB_FOLLOW_VFORK);
 
-    begin(_i);
-    target = crew_that_follows(1, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE | SDB_FOLLOW_VFORK);
     set_gate(target.board, true);
     order(&target, 1, 'f');
     event = expect(SDB_EVENT_FORK);
@@ -213,20 +191,18 @@ TEST(at_a_fork_and_in_the_newborn)
     expect_result(&target, 3);
     close_input(&target);
     run_to_end(target.process);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(at_a_vfork_it_is_refused_and_after_it_not)
+SESSION_TEST(at_a_vfork_it_is_refused_and_after_it_not)
 {
-    struct target target;
     struct sdb_event event;
     struct sdb_thread *parent;
     struct sdb_thread *newborn;
     int64_t result;
+    struct target target =
+        crew_that_follows(1, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE | SDB_FOLLOW_VFORK);
 
-    begin(_i);
-    target = crew_that_follows(1, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE | SDB_FOLLOW_VFORK);
     set_gate(target.board, true);
     order(&target, 1, 'V');
     event = expect(SDB_EVENT_VFORK);
@@ -246,8 +222,7 @@ TEST(at_a_vfork_it_is_refused_and_after_it_not)
     expect_result(&target, 3);
     close_input(&target);
     run_to_end(target.process);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(waits);
@@ -266,62 +241,50 @@ static void disturb(struct sdb_thread *thread)
     }
 }
 
-TEST(in_a_sleep_which_ends_in_time)
+SESSION_TEST(in_a_sleep_which_ends_in_time)
 {
-    struct target target;
+    struct target target = launch_calling("sleep", "600");
 
-    begin(_i);
-    target = launch_calling("sleep", "600");
     disturb(run_into(&target, SYS_clock_nanosleep));
     end_well(&target);
 }
 
-TEST(in_a_sleep_to_a_point_of_time)
+SESSION_TEST(in_a_sleep_to_a_point_of_time)
 {
-    struct target target;
+    struct target target = launch_calling("absolute", "600");
 
-    begin(_i);
-    target = launch_calling("absolute", "600");
     disturb(run_into(&target, SYS_clock_nanosleep));
     end_well(&target);
 }
 
-TEST(in_a_read)
+SESSION_TEST(in_a_read)
 {
-    struct target target;
+    struct target target = launch_calling("read", NULL);
 
-    begin(_i);
-    target = launch_calling("read", NULL);
     disturb(run_into(&target, SYS_read));
     tell_target(&target, 'x');
     end_well(&target);
 }
 
-TEST(in_a_futex_wait)
+SESSION_TEST(in_a_futex_wait)
 {
-    struct target target;
+    struct target target = launch_calling("join", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calling("join", NULL);
     set_follow(target.process, 0);
     disturb(run_into(&target, SYS_futex));
     tell_target(&target, 'x');
     event = expect_exit(SDB_EXITED, 0);
     (void)event;
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(in_a_pause_and_at_its_signal)
+SESSION_TEST(in_a_pause_and_at_its_signal)
 {
-    struct target target;
+    struct target target = launch_calling("pause", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_pause);
     struct sdb_event event;
-    struct sdb_thread *thread;
 
-    begin(_i);
-    target = launch_calling("pause", NULL);
-    thread = run_into(&target, SYS_pause);
     disturb(thread);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     event = expect_signal(SIGUSR1);
@@ -330,16 +293,13 @@ TEST(in_a_pause_and_at_its_signal)
     end_well(&target);
 }
 
-TEST(in_a_wait_with_a_mask_of_its_own)
+SESSION_TEST(in_a_wait_with_a_mask_of_its_own)
 {
-    struct target target;
+    struct target target = launch_calling("suspend", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_rt_sigsuspend);
     struct sdb_event event;
-    struct sdb_thread *thread;
     int64_t result;
 
-    begin(_i);
-    target = launch_calling("suspend", NULL);
-    thread = run_into(&target, SYS_rt_sigsuspend);
     disturb(thread);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     event = expect_signal(SIGUSR1);
@@ -348,14 +308,11 @@ TEST(in_a_wait_with_a_mask_of_its_own)
     end_well(&target);
 }
 
-TEST(at_the_end_of_a_call_that_was_interrupted)
+SESSION_TEST(at_the_end_of_a_call_that_was_interrupted)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("sleep", "600");
+    struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
-    begin(_i);
-    target = launch_calling("sleep", "600");
-    thread = run_into(&target, SYS_clock_nanosleep);
     for (int i = 0; i < 3; i++) {
         stop_thread(thread);
         resume_thread(thread, SDB_RESUME_SYSCALL);
@@ -376,13 +333,11 @@ TEST(at_the_end_of_a_call_that_was_interrupted)
 
 HOLDING_CASE(signals);
 
-TEST(a_signal_with_a_value_still_comes)
+SESSION_TEST(a_signal_with_a_value_still_comes)
 {
-    struct target target;
+    struct target target = launch_calling("queue", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calling("queue", NULL);
     resume_process(target.process);
     event = expect_signal(SIGRTMIN);
     inject_unseen_at_signal(event.thread);
@@ -390,13 +345,11 @@ TEST(a_signal_with_a_value_still_comes)
     end_well(&target);
 }
 
-TEST(a_fault_still_comes)
+SESSION_TEST(a_fault_still_comes)
 {
-    struct target target;
+    struct target target = launch_calling("fault", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calling("fault", NULL);
     resume_process(target.process);
     event = expect_signal(SIGSEGV);
     inject_unseen_at_signal(event.thread);
@@ -404,31 +357,25 @@ TEST(a_fault_still_comes)
     end_well(&target);
 }
 
-TEST(a_signal_that_was_coming_can_be_dropped)
+SESSION_TEST(a_signal_that_was_coming_can_be_dropped)
 {
-    struct target target;
+    struct target target = launch_calling("queue", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calling("queue", NULL);
     resume_process(target.process);
     event = expect_signal(SIGRTMIN);
     inject_unseen_at_signal(event.thread);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
     expect_exit(SDB_EXITED, 1); /* it misses the signal */
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(handlers_masks_and_waiting_signals_are_kept)
+SESSION_TEST(handlers_masks_and_waiting_signals_are_kept)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("kept", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_read);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calling("kept", NULL);
-    thread = run_into(&target, SYS_read);
     disturb(thread);
     tell_target(&target, 'x');
     event = expect_signal(SIGTRAP);
@@ -437,15 +384,12 @@ TEST(handlers_masks_and_waiting_signals_are_kept)
     end_well(&target);
 }
 
-TEST(in_a_flood_of_signals)
+SESSION_TEST(in_a_flood_of_signals)
 {
-    struct target target;
-    struct sdb_thread *thread;
     int signals = 0;
+    struct target target = launch_calling("alarms", NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
 
-    begin(_i);
-    target = launch_calling("alarms", NULL);
-    thread = sdb_process_thread(target.process);
     resume_process(target.process);
     wait_ready(&target);
     for (int i = 0; i < rounds(1000); i++) {
@@ -474,8 +418,7 @@ TEST(in_a_flood_of_signals)
         }
         resume(&event);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -85,35 +85,27 @@ static int read_under(struct sdb_thread *thread, int signal)
     return rc;
 }
 
-TEST(a_signal_that_comes_meanwhile_comes_afterwards)
+SESSION_TEST(a_signal_that_comes_meanwhile_comes_afterwards)
 {
-    struct target target;
-    struct sdb_thread *thread;
-    struct sdb_event event;
+    struct target target = launch_calling("pause", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_pause);
 
-    begin(_i);
-    target = launch_calling("pause", NULL);
-    thread = run_into(&target, SYS_pause);
     stop_thread(thread);
     ck_assert_int_eq(read_under(thread, SIGUSR1), 0);
     resume_thread(thread, SDB_RESUME_CONTINUE);
-    event = expect_signal(SIGUSR1);
-    resume(&event);
+    resume_from_signal(SIGUSR1);
     end_well(&target);
 }
 
-TEST(a_stop_that_comes_meanwhile_comes_afterwards)
+SESSION_TEST(a_stop_that_comes_meanwhile_comes_afterwards)
 {
-    struct target target;
     struct sdb_thread *thread;
+    struct target target = stopped_reader(&thread);
     struct sdb_event event;
 
-    begin(_i);
-    target = stopped_reader(&thread);
     ck_assert_int_eq(read_under(thread, SIGSTOP), 0);
     resume_thread(thread, SDB_RESUME_CONTINUE);
-    event = expect_signal(SIGSTOP);
-    resume(&event);
+    resume_from_signal(SIGSTOP);
     event = expect_of(SDB_EVENT_GROUP_STOP, thread);
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
     resume(&event);
@@ -125,34 +117,27 @@ TEST(a_stop_that_comes_meanwhile_comes_afterwards)
     end_well(&target);
 }
 
-TEST(one_that_is_killed_meanwhile_is_told)
+SESSION_TEST(one_that_is_killed_meanwhile_is_told)
 {
-    struct target target;
     struct sdb_thread *thread;
+    struct target target = stopped_reader(&thread);
 
-    begin(_i);
-    target = stopped_reader(&thread);
     ck_assert_int_eq(read_under(thread, SIGKILL), -ESRCH);
     expect_exit(SDB_KILLED, SIGKILL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_first_thread_that_is_killed_with_others_is_told)
+SESSION_TEST(a_first_thread_that_is_killed_with_others_is_told)
 {
-    struct target target;
-    struct sdb_thread *first;
+    struct target target = launch_crew(3);
+    struct sdb_thread *first = crew_thread(&target, 0);
     struct sdb_exit_status status;
 
-    begin(_i);
-    target = launch_crew(3);
-    first = crew_thread(&target, 0);
     stop_thread(first);
     ck_assert_int_eq(read_under(first, SIGKILL), -ESRCH);
     status = run_to_end(target.process);
     ck_assert_int_eq(status.how, SDB_KILLED);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 struct killer {
@@ -262,53 +247,43 @@ TEST(in_another_thread_while_one_executes_a_program)
     execute_meanwhile(_i, 1);
 }
 
-TEST(in_each_of_many_threads)
+SESSION_TEST(in_each_of_many_threads)
 {
-    struct target target;
+    struct target target = launch_crew(20);
 
-    begin(_i);
-    target = launch_crew(20);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     for (int place = 0; place <= 20; place++)
         inject_unseen(crew_thread(&target, place));
     resume_process(target.process);
     close_input(&target);
     run_to_end(target.process);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_that_is_let_go_afterwards_goes_on)
+SESSION_TEST(one_that_is_let_go_afterwards_goes_on)
 {
-    struct target target;
-    struct sdb_thread *thread;
     struct sdb_child *child = NULL;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    struct target target = launch_calling("sleep", "400");
+    struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
-    begin(_i);
-    target = launch_calling("sleep", "400");
-    thread = run_into(&target, SYS_clock_nanosleep);
     stop_thread(thread);
     inject_unseen(thread);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.how, SDB_EXITED);
     ck_assert_int_eq(status.code, 0);
     sdb_child_close(child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
+SESSION_TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
 {
-    struct target target;
-    struct sdb_thread *thread;
     struct sdb_child *child = NULL;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    struct target target = launch_calling("sleep", "400");
+    struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
-    begin(_i);
-    target = launch_calling("sleep", "400");
-    thread = run_into(&target, SYS_clock_nanosleep);
     stop_thread(thread);
     resume_thread(thread, SDB_RESUME_SYSCALL);
     expect_of(SDB_EVENT_SYSCALL_ENTRY, thread);
@@ -317,13 +292,12 @@ TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
     ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
     expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
     inject_unseen(thread);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.how, SDB_EXITED);
     ck_assert_int_eq(status.code, 0);
     sdb_child_close(child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

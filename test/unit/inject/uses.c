@@ -77,17 +77,15 @@ static char *maps_of(int pid)
     return text;
 }
 
-TEST(the_working_directory_is_asked_for_and_changed)
+SESSION_TEST(the_working_directory_is_asked_for_and_changed)
 {
+    struct sdb_thread *thread;
     static const size_t sizes[] = {64, 4096, 100000};
     char directory[] = "/usr";
     const struct sdb_inject_buffer to = {directory, sizeof(directory), 0, SDB_INJECT_IN};
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = stopped_reader(&thread);
     char *before;
 
-    begin(_i);
-    target = stopped_reader(&thread);
     before = maps_of(target.pid);
     ck_assert_int_eq(inject_with(thread, SYS_chdir, none, &to, 1), 0);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -109,7 +107,7 @@ TEST(the_working_directory_is_asked_for_and_changed)
     end_reader(&target);
 }
 
-TEST(a_limit_is_exchanged)
+SESSION_TEST(a_limit_is_exchanged)
 {
     struct rlimit wanted = {100, 200};
     struct rlimit had = {1, 1};
@@ -119,11 +117,9 @@ TEST(a_limit_is_exchanged)
         {&had, sizeof(had), 3, SDB_INJECT_OUT},
     };
     struct rlimit own;
-    struct target target;
     struct sdb_thread *thread;
+    struct target target = stopped_reader(&thread);
 
-    begin(_i);
-    target = stopped_reader(&thread);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &own), 0);
     ck_assert_int_eq(inject_with(thread, SYS_prlimit64, (uint64_t[6]){0, RLIMIT_NOFILE}, both, 2),
                      0);
@@ -135,20 +131,18 @@ TEST(a_limit_is_exchanged)
     end_reader(&target);
 }
 
-TEST(memory_is_mapped_and_unmapped)
+SESSION_TEST(memory_is_mapped_and_unmapped)
 {
     const uint64_t arguments[6] = {
         0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0};
     char word[] = "word";
     char back[sizeof(word)] = "";
     char path[64];
-    struct target target;
     struct sdb_thread *thread;
     int64_t address;
     int fd;
+    struct target target = stopped_reader(&thread);
 
-    begin(_i);
-    target = stopped_reader(&thread);
     address = inject(thread, SYS_mmap, arguments);
     ck_assert(address > 0);
     (void)snprintf(path, sizeof(path), "/proc/%d/mem", target.pid);
@@ -164,7 +158,7 @@ TEST(memory_is_mapped_and_unmapped)
     end_reader(&target);
 }
 
-TEST(a_changed_mask_and_thread_pointer_stay)
+SESSION_TEST(a_changed_mask_and_thread_pointer_stay)
 {
     uint64_t set = UINT64_C(1) << (SIGUSR2 - 1);
     uint64_t old = UINT64_MAX;
@@ -174,11 +168,9 @@ TEST(a_changed_mask_and_thread_pointer_stay)
         {&old, sizeof(old), 2, SDB_INJECT_OUT},
     };
     struct user_regs_struct registers;
-    struct target target;
     struct sdb_thread *thread;
+    struct target target = stopped_reader(&thread);
 
-    begin(_i);
-    target = stopped_reader(&thread);
     ck_assert_int_eq(inject_with(thread, SYS_rt_sigprocmask,
                                  (uint64_t[6]){SIG_BLOCK, 0, 0, sizeof(set)}, masks, 2),
                      0);
@@ -193,17 +185,15 @@ TEST(a_changed_mask_and_thread_pointer_stay)
     end_reader(&target);
 }
 
-TEST(a_forked_child_is_held_where_its_parent_stands)
+SESSION_TEST(a_forked_child_is_held_where_its_parent_stands)
 {
-    struct target target;
     struct sdb_thread *thread;
+    struct target target = stopped_reader(&thread);
     struct sdb_event event;
     struct user_regs_struct of_parent;
     struct user_regs_struct of_child;
     int64_t child;
 
-    begin(_i);
-    target = stopped_reader(&thread);
     set_follow(target.process, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE);
     child = inject(thread, SYS_fork, none);
     ck_assert_int_gt(child, 0);
@@ -228,33 +218,26 @@ TEST(a_forked_child_is_held_where_its_parent_stands)
     end_well(&target);
 }
 
-TEST(an_exit_is_told)
+SESSION_TEST(an_exit_is_told)
 {
-    struct target target;
     struct sdb_thread *thread;
     int64_t result = 7;
+    struct target target = stopped_reader(&thread);
 
-    begin(_i);
-    target = stopped_reader(&thread);
     ck_assert_int_eq(sdb_thread_inject(thread, SYS_exit_group, (uint64_t[6]){42}, &result), -ESRCH);
     ck_assert_int_eq(result, 7);
     expect_exit(SDB_EXITED, 42);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_exit_of_a_first_thread_is_told_with_the_last)
+SESSION_TEST(an_exit_of_a_first_thread_is_told_with_the_last)
 {
-    struct target target;
-    struct sdb_thread *first;
-    struct sdb_thread *other;
+    struct target target = launch_crew(1);
+    struct sdb_thread *first = crew_thread(&target, 0);
+    struct sdb_thread *other = crew_thread(&target, 1);
     struct sdb_event event;
     int64_t result;
 
-    begin(_i);
-    target = launch_crew(1);
-    first = crew_thread(&target, 0);
-    other = crew_thread(&target, 1);
     stop_thread(first);
     stop_thread(other);
     ck_assert_int_eq(sdb_thread_inject(first, SYS_exit, (uint64_t[6]){5}, &result), -ESRCH);
@@ -264,35 +247,28 @@ TEST(an_exit_of_a_first_thread_is_told_with_the_last)
     event = expect_thread_exit(SDB_EXITED, 6);
     ck_assert_ptr_eq(event.thread, other);
     expect_exit(SDB_EXITED, 6);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* ---- filters ---- */
 
-TEST(a_filter_of_the_programs_own_refuses)
+SESSION_TEST(a_filter_of_the_programs_own_refuses)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("refuse", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_read);
 
-    begin(_i);
-    target = launch_calling("refuse", NULL);
-    thread = run_into(&target, SYS_read);
     stop_thread(thread);
     ck_assert_int_eq(inject(thread, SYS_getppid, none), -EPERM);
     inject_unseen(thread);
     end_reader(&target);
 }
 
-TEST(a_filter_of_the_programs_own_traps)
+SESSION_TEST(a_filter_of_the_programs_own_traps)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("trap", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_read);
     int64_t result;
 
-    begin(_i);
-    target = launch_calling("trap", NULL);
-    thread = run_into(&target, SYS_read);
     stop_thread(thread);
     for (int i = 0; i < TURNS; i++) {
         ck_assert_int_eq(sdb_thread_inject(thread, SYS_getppid, none, &result), -EACCES);
@@ -301,15 +277,12 @@ TEST(a_filter_of_the_programs_own_traps)
     end_reader(&target);
 }
 
-TEST(a_filter_of_the_programs_own_asks)
+SESSION_TEST(a_filter_of_the_programs_own_asks)
 {
     const unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calling("traced", NULL);
+    struct sdb_thread *thread = run_into(&target, SYS_read);
 
-    begin(_i);
-    target = launch_calling("traced", NULL);
-    thread = run_into(&target, SYS_read);
     stop_thread(thread);
     ck_assert_int_eq(inject(thread, SYS_getppid, none), -ENOSYS); /* nobody answers */
     ck_assert_int_eq(
@@ -322,7 +295,7 @@ TEST(a_filter_of_the_programs_own_asks)
 
 /* ---- refusals ---- */
 
-TEST(what_cannot_be_injected_is_refused)
+SESSION_TEST(what_cannot_be_injected_is_refused)
 {
     static const long numbers[] = {SYS_execve,       SYS_execveat,        SYS_vfork,
                                    SYS_rt_sigreturn, SYS_restart_syscall, SYS_fork};
@@ -338,12 +311,10 @@ TEST(what_cannot_be_injected_is_refused)
         {&byte, 1, 0, SDB_INJECT_IN},
         {&byte, 1, 0, SDB_INJECT_IN},
     };
-    struct target target;
     struct sdb_thread *thread;
     int64_t result = 7;
+    struct target target = stopped_reader(&thread);
 
-    begin(_i);
-    target = stopped_reader(&thread);
     set_follow(target.process, SDB_FOLLOW_CLONE);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         ck_assert_int_eq(sdb_thread_inject(thread, numbers[i], none, &result), -ENOTSUP);

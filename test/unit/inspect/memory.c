@@ -50,8 +50,7 @@ static void end_memory(struct target *target)
 {
     close_input(target);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(target);
+    finish_with(target);
 }
 
 static void expect_pattern(const uint8_t *bytes, uint64_t offset, size_t length)
@@ -73,13 +72,11 @@ static int32_t call_function(const struct target *target)
 
 HOLDING_CASE(how_much);
 
-TEST(bytes_are_read_while_the_program_runs)
+SESSION_TEST(bytes_are_read_while_the_program_runs)
 {
+    struct target target = launch_memory();
     uint8_t bytes[ARENA_PAGE];
-    struct target target;
 
-    begin(_i);
-    target = launch_memory();
     for (size_t length = 1; length <= sizeof(bytes); length = length * 2 + 1) {
         ck_assert_int_eq(sdb_memory_read(target.process, arena.readable + 1, bytes, length),
                          (int64_t)length);
@@ -111,13 +108,11 @@ TEST(a_large_area_is_copied_whole)
     free(bytes);
 }
 
-TEST(pages_without_permissions_are_read_and_written)
+SESSION_TEST(pages_without_permissions_are_read_and_written)
 {
+    struct target target = launch_memory();
     uint8_t bytes[5 * ARENA_PAGE];
-    struct target target;
 
-    begin(_i);
-    target = launch_memory();
     ck_assert_int_eq(sdb_memory_read(target.process, arena.readable, bytes, sizeof(bytes)),
                      sizeof(bytes));
     expect_pattern(bytes, 0, sizeof(bytes));
@@ -136,14 +131,12 @@ TEST(pages_without_permissions_are_read_and_written)
     end_memory(&target);
 }
 
-TEST(a_hole_ends_what_is_copied)
+SESSION_TEST(a_hole_ends_what_is_copied)
 {
     const uint64_t end = 5 * ARENA_PAGE;
+    struct target target = launch_memory();
     uint8_t bytes[2 * ARENA_PAGE];
-    struct target target;
 
-    begin(_i);
-    target = launch_memory();
     for (int64_t before = 1; before <= ARENA_PAGE; before = before * 3 + 1) {
         const uint64_t address = arena.readable + end - (uint64_t)before;
 
@@ -162,14 +155,12 @@ TEST(a_hole_ends_what_is_copied)
     end_memory(&target);
 }
 
-TEST(lengths_beyond_the_address_space_end_at_the_hole)
+SESSION_TEST(lengths_beyond_the_address_space_end_at_the_hole)
 {
     static const size_t lengths[] = {SIZE_MAX, (size_t)SSIZE_MAX + 1, SSIZE_MAX, (size_t)1 << 47};
+    struct target target = launch_memory();
     uint8_t bytes[16];
-    struct target target;
 
-    begin(_i);
-    target = launch_memory();
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         const uint64_t address = arena.readable + 5 * ARENA_PAGE - sizeof(bytes);
 
@@ -210,13 +201,11 @@ TEST(addresses_that_are_none_are_no_memory)
     free(bytes);
 }
 
-TEST(nothing_is_copied_for_nothing)
+SESSION_TEST(nothing_is_copied_for_nothing)
 {
     uint8_t byte = 'n';
-    struct target target;
+    struct target target = launch_memory();
 
-    begin(_i);
-    target = launch_memory();
     ck_assert_int_eq(sdb_memory_read(target.process, 0, NULL, 0), 0);
     ck_assert_int_eq(sdb_memory_write(target.process, arena.readable, NULL, 0), 0);
     ck_assert_int_eq(sdb_memory_read_parts(target.process, NULL, 0), 0);
@@ -236,13 +225,11 @@ TEST(nothing_is_copied_for_nothing)
     end_memory(&target);
 }
 
-TEST(code_is_written)
+SESSION_TEST(code_is_written)
 {
     const int32_t other = 0x55667788;
-    struct target target;
+    struct target target = launch_memory();
 
-    begin(_i);
-    target = launch_memory();
     ck_assert_int_eq(call_function(&target), 0x11223344);
     ck_assert_int_eq(sdb_memory_write(target.process, arena.constant, &other, sizeof(other)),
                      sizeof(other));
@@ -256,13 +243,11 @@ TEST(code_is_written)
     end_memory(&target);
 }
 
-TEST(shared_read_only_memory_is_not_written)
+SESSION_TEST(shared_read_only_memory_is_not_written)
 {
     uint8_t bytes[8] = {1};
-    struct target target;
+    struct target target = launch_memory();
 
-    begin(_i);
-    target = launch_memory();
     ck_assert_int_eq(sdb_memory_write(target.process, arena.shared, bytes, sizeof(bytes)), -EFAULT);
     ck_assert_int_eq(sdb_memory_read(target.process, arena.shared, bytes, sizeof(bytes)), 8);
     ck_assert_uint_eq(bytes[0], 0);
@@ -270,16 +255,14 @@ TEST(shared_read_only_memory_is_not_written)
 }
 
 /* What the kernel's other way says of the same. */
-TEST(it_is_what_the_kernel_says)
+SESSION_TEST(it_is_what_the_kernel_says)
 {
-    uint8_t ours[3000];
     uint8_t theirs[3000];
-    struct target target;
     struct iovec local = {.iov_base = theirs, .iov_len = sizeof(theirs)};
     struct iovec remote = {.iov_len = sizeof(theirs)};
+    struct target target = launch_memory();
+    uint8_t ours[3000];
 
-    begin(_i);
-    target = launch_memory();
     for (uint64_t offset = 0; offset < ARENA_LARGE - sizeof(ours); offset += 99991) {
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process */
         remote.iov_base = (void *)(uintptr_t)(arena.large + offset);
@@ -293,14 +276,12 @@ TEST(it_is_what_the_kernel_says)
 
 HOLDING_CASE(several);
 
-TEST(each_part_has_a_count_of_its_own)
+SESSION_TEST(each_part_has_a_count_of_its_own)
 {
+    struct target target = launch_memory();
     uint8_t bytes[4][64];
-    struct target target;
     struct sdb_memory_part parts[5];
 
-    begin(_i);
-    target = launch_memory();
     parts[0] = (struct sdb_memory_part){arena.readable, bytes[0], 64, 99};
     parts[1] = (struct sdb_memory_part){arena.readable - 8, bytes[1], 64, 99};
     parts[2] = (struct sdb_memory_part){arena.readable + 5 * ARENA_PAGE - 10, bytes[2], 64, 99};
@@ -335,15 +316,13 @@ TEST(each_part_has_a_count_of_its_own)
     end_memory(&target);
 }
 
-TEST(parts_that_overlap_are_written_in_order)
+SESSION_TEST(parts_that_overlap_are_written_in_order)
 {
     char bytes[] = "aaaabbbbcc";
     char seen[9] = "";
-    struct target target;
+    struct target target = launch_memory();
     struct sdb_memory_part parts[3];
 
-    begin(_i);
-    target = launch_memory();
     parts[0] = (struct sdb_memory_part){arena.readable, bytes, 4, 0};
     parts[1] = (struct sdb_memory_part){arena.readable + 2, bytes + 4, 4, 0};
     parts[2] = (struct sdb_memory_part){arena.readable + 1, bytes + 8, 2, 0};
@@ -355,16 +334,14 @@ TEST(parts_that_overlap_are_written_in_order)
 
 HOLDING_CASE(strings);
 
-TEST(strings_of_every_length_at_a_pages_end)
+SESSION_TEST(strings_of_every_length_at_a_pages_end)
 {
     static char string[3 * ARENA_PAGE];
     static char seen[3 * ARENA_PAGE];
     static const size_t lengths[] = {0,   1,    7,    254,  255,  256,  257,  511,
                                      512, 4094, 4095, 4096, 4097, 9000, 12287};
-    struct target target;
+    struct target target = launch_memory();
 
-    begin(_i);
-    target = launch_memory();
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         const size_t length = lengths[i];
         const uint64_t at = arena.readable + 5 * ARENA_PAGE - length - 1;
@@ -410,13 +387,11 @@ TEST(a_long_string_is_read_whole)
     free(seen);
 }
 
-TEST(a_string_that_runs_into_a_hole)
+SESSION_TEST(a_string_that_runs_into_a_hole)
 {
+    struct target target = launch_memory();
     char seen[ARENA_PAGE];
-    struct target target;
 
-    begin(_i);
-    target = launch_memory();
     for (size_t length = 1; length < 2000; length = length * 2 + 5) {
         const uint64_t at = arena.readable + 5 * ARENA_PAGE - length;
         char string[ARENA_PAGE];
@@ -437,14 +412,12 @@ TEST(a_string_that_runs_into_a_hole)
 
 HOLDING_CASE(which);
 
-TEST(an_exec_brings_another_memory)
+SESSION_TEST(an_exec_brings_another_memory)
 {
-    struct target target;
     int32_t generation = -1;
+    struct target target = launch_memory();
     uint64_t before;
 
-    begin(_i);
-    target = launch_memory();
     before = arena.counter;
     ck_assert_int_eq(sdb_memory_read(target.process, before, &generation, 4), 4);
     tell_target(&target, 'e');
@@ -462,13 +435,11 @@ TEST(an_exec_brings_another_memory)
     end_memory(&target);
 }
 
-TEST(memory_that_was_not_used_before_an_exec)
+SESSION_TEST(memory_that_was_not_used_before_an_exec)
 {
-    struct target target;
     uint8_t byte = 0;
+    struct target target = launch_memory();
 
-    begin(_i);
-    target = launch_memory();
     tell_target(&target, 'e');
     await_state(target.pid, 't');
     ck_assert_int_eq(sdb_memory_read(target.process, arena.readable, &byte, 1), -EFAULT);
@@ -480,11 +451,10 @@ TEST(memory_that_was_not_used_before_an_exec)
     end_memory(&target);
 }
 
-TEST(memory_without_its_first_thread)
+SESSION_TEST(memory_without_its_first_thread)
 {
     uint8_t bytes[16];
 
-    begin(_i);
     for (int used = 0; used < 2; used++) {
         static const char *const argv[] = {MEMORY, NULL};
         struct target target = launch_program(MEMORY, argv);
@@ -506,25 +476,22 @@ TEST(memory_without_its_first_thread)
     finish();
 }
 
-TEST(a_fork_has_memory_of_its_own)
+SESSION_TEST(a_fork_has_memory_of_its_own)
 {
     const uint8_t other = 'o';
     struct sdb_process *child;
-    struct sdb_event event;
     struct target target;
     uint8_t byte = 0;
 
-    begin(_i);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     target = launch_memory();
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_follow(target.process, SDB_FOLLOW_ALL);
     resume_process(target.process);
     ck_assert_int_eq(sdb_memory_read(target.process, arena.readable, &byte, 1), 1);
     tell_target(&target, 'k');
     child = expect(SDB_EVENT_FORK).new_process;
-    event = expect(SDB_EVENT_START);
-    resume(&event);
+    resume_from(SDB_EVENT_START);
     resume_process(target.process);
     ck_assert_int_eq(sdb_memory_write(child, arena.readable, &other, 1), 1);
     ck_assert_int_eq(sdb_memory_read(child, arena.readable, &byte, 1), 1);
@@ -537,24 +504,21 @@ TEST(a_fork_has_memory_of_its_own)
     end_memory(&target);
 }
 
-TEST(a_vfork_shares_memory)
+SESSION_TEST(a_vfork_shares_memory)
 {
     const uint8_t other = 'o';
     struct sdb_process *child;
-    struct sdb_event event;
     struct target target;
     uint8_t byte = 0;
 
-    begin(_i);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     target = launch_memory();
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_follow(target.process, SDB_FOLLOW_ALL);
     resume_process(target.process);
     tell_target(&target, 'v');
     child = sdb_process_retain(expect(SDB_EVENT_VFORK).new_process);
-    event = expect(SDB_EVENT_START);
-    resume(&event);
+    resume_from(SDB_EVENT_START);
     resume_process(target.process);
     ck_assert_int_eq(sdb_memory_write(child, arena.readable, &other, 1), 1);
     ck_assert_int_eq(sdb_memory_read(target.process, arena.readable, &byte, 1), 1);
@@ -567,8 +531,7 @@ TEST(a_vfork_shares_memory)
     sdb_process_close(child);
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
     run_to_end(target.process);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(gone);
@@ -622,25 +585,21 @@ TEST(memory_of_a_process_that_has_ended)
     }
 }
 
-TEST(memory_of_a_process_that_was_killed)
+SESSION_TEST(memory_of_a_process_that_was_killed)
 {
-    struct target target;
+    struct target target = launch_memory();
     uint8_t byte;
 
-    begin(_i);
-    target = launch_memory();
     ck_assert_int_eq(sdb_memory_read(target.process, arena.readable, &byte, 1), 1);
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
     await_state(target.pid, 'Z');
     expect_gone(target.process);
     expect_exit(SDB_KILLED, SIGKILL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(memory_of_a_process_that_was_let_go)
+SESSION_TEST(memory_of_a_process_that_was_let_go)
 {
-    begin(_i);
     for (int used = 0; used < 2; used++) {
         struct target target = launch_memory();
         struct sdb_process *process = sdb_process_retain(target.process);

@@ -49,8 +49,7 @@ static void end(void)
     sdb__space_close(space);
     close_input(&target);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 static void plant(uint64_t address)

@@ -137,12 +137,11 @@ static void plant_and_lift(struct sdb__space *space, uint64_t where)
     ck_assert_int_eq(sdb__space_lift(space, target.pid, where, PLANTED), 0);
 }
 
-TEST(readers_never_see_what_is_planted)
+SESSION_TEST(readers_never_see_what_is_planted)
 {
     pthread_t threads[READERS];
     struct sdb__space *space;
 
-    begin(_i);
     launch();
     space = sdb__process_space(process);
     start(threads, READERS - 1, read_small);
@@ -180,14 +179,13 @@ static void *write_and_read(void *nothing)
     return nothing;
 }
 
-TEST(what_is_written_lasts_while_bytes_are_planted)
+SESSION_TEST(what_is_written_lasts_while_bytes_are_planted)
 {
     struct sdb__space *space;
     uint64_t seen = 0;
     uint64_t dumped[ARENA_PAGE / 8];
     pthread_t thread;
 
-    begin(_i);
     launch();
     space = sdb__process_space(process);
     start(&thread, 1, write_and_read);
@@ -241,14 +239,13 @@ static void *read_alike(void *nothing)
     return nothing;
 }
 
-TEST(a_write_around_planted_bytes_is_never_seen_by_half)
+SESSION_TEST(a_write_around_planted_bytes_is_never_seen_by_half)
 {
     const unsigned long enough = 20000UL * (unsigned long)rounds(1);
     struct sdb__space *space;
     uint8_t alike[32] = {0};
     pthread_t threads[2];
 
-    begin(_i);
     launch();
     space = sdb__process_space(process);
     ck_assert_int_eq(sdb_memory_write(process, arena.readable, alike, sizeof(alike)), 32);
@@ -285,19 +282,16 @@ static void *read_while_it_goes(void *nothing)
     return nothing;
 }
 
-TEST(readers_beside_an_exec)
+SESSION_TEST(readers_beside_an_exec)
 {
     pthread_t threads[READERS];
 
-    begin(_i);
     launch();
     start(threads, READERS, read_while_it_goes);
     for (int i = 0; i < 50 * rounds(1); i++) {
-        struct sdb_event event;
 
         tell_target(&target, 'e');
-        event = expect(SDB_EVENT_EXEC);
-        resume(&event);
+        resume_from(SDB_EVENT_EXEC);
         read_arena();
         ck_assert_int_eq(arena.generation, i % 8 + 1);
         if (i % 8 == 7) {
@@ -322,9 +316,8 @@ TEST(readers_beside_an_exec)
     end();
 }
 
-TEST(readers_beside_an_end)
+SESSION_TEST(readers_beside_an_end)
 {
-    begin(_i);
     for (int i = 0; i < 50 * rounds(1); i++) {
         pthread_t threads[READERS];
 
@@ -347,9 +340,8 @@ TEST(readers_beside_an_end)
     finish();
 }
 
-TEST(readers_beside_a_detach)
+SESSION_TEST(readers_beside_a_detach)
 {
-    begin(_i);
     for (int i = 0; i < 50 * rounds(1); i++) {
         pthread_t threads[READERS];
 

@@ -127,8 +127,7 @@ LOOP_TEST(gdb_shows_the_same, 0, 1)
     compare_numbers(sdb_process_thread(target.process));
     compare_x87(sdb_process_thread(target.process));
     compare_vectors(sdb_process_thread(target.process));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -192,8 +192,7 @@ TEST(a_thread_in_a_system_call_goes_on_exactly_elsewhere)
     ck_assert_uint_eq(register_value("orig_rax"), UINT64_MAX);
     resume_process(target.process);
     expect_exit(SDB_EXITED, 5);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 TEST(a_system_call_goes_on_when_all_is_put_back)
@@ -209,8 +208,7 @@ TEST(a_system_call_goes_on_when_all_is_put_back)
     await_state(target.pid, 'S');
     tell_target(&target, 'x');
     expect_exit(SDB_EXITED, 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 TEST(writing_the_same_place_changes_nothing)
@@ -223,8 +221,7 @@ TEST(writing_the_same_place_changes_nothing)
     await_state(target.pid, 'S');
     tell_target(&target, 'x');
     expect_exit(SDB_EXITED, 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 TEST(what_is_written_stays_when_a_process_is_let_go)
@@ -237,8 +234,7 @@ TEST(what_is_written_stays_when_a_process_is_let_go)
     ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &target.child), 0);
     ck_assert_int_eq(sdb_child_wait(target.child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.code, 5);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(cannot_be_asked);
@@ -288,9 +284,8 @@ TEST(a_thread_that_runs_or_is_another_sessions)
 }
 
 /* Stopped, as far as the session knows, and killed meanwhile. */
-TEST(a_thread_that_was_killed_just_now)
+SESSION_TEST(a_thread_that_was_killed_just_now)
 {
-    begin(_i);
     for (int used = 0; used < 2; used++) {
         const char *const argv[] = {REGISTERS, "x87", "1", NULL};
 
@@ -323,12 +318,11 @@ TEST(a_thread_that_was_killed_just_now)
 }
 
 /* A thread of the kernel's in a process: what it shows is nothing of the program's. */
-TEST(threads_of_the_kernels_have_none)
+SESSION_TEST(threads_of_the_kernels_have_none)
 {
     const char *const argv[] = {REGISTERS, "rings", NULL};
     char answer = 0;
 
-    begin(_i);
     target = launch_program(REGISTERS, argv);
     resume_process(target.process);
     ck_assert_int_eq(read(target.output, &answer, 1), 1);
@@ -348,15 +342,14 @@ TEST(threads_of_the_kernels_have_none)
             without++;
         }
         ck_assert_int_eq(without, sdb_process_thread_count(process) - 1);
-        ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+        detach(process);
         close_input(&target);
         ck_assert_int_eq(sdb_child_wait(target.child, PATIENCE_MS, NULL), 0);
     } else {
         close_input(&target);
         expect_exit(SDB_EXITED, 0);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

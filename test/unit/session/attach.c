@@ -20,11 +20,6 @@
 #include "racing.h"
 #include "witness.h"
 
-static void detach(struct sdb_process *process)
-{
-    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
-}
-
 HOLDING_CASE(many_threads);
 
 TEST(all_threads_of_a_process_are_held)
@@ -69,7 +64,7 @@ TEST(two_hundred_times_attached_held_and_let_go)
             resume_process(process);
         if (round % 4 == 2) {
             resume_process(process);
-            ck_assert_int_eq(sdb_process_stop(process, PATIENCE_MS), 0);
+            stop_process(process);
             expect_all_held(process);
         }
         detach(process);
@@ -125,7 +120,7 @@ TEST(a_stopped_process_of_many_threads_stays_stopped)
         if (round % 2 == 1)
             resume_process(process);
         if (round % 4 == 3)
-            ck_assert_int_eq(sdb_process_stop(process, PATIENCE_MS), 0);
+            stop_process(process);
         detach(process);
         expect_stopped(busy.pid);
     }
@@ -201,9 +196,8 @@ static bool disturb_sleeps(int release_in_between)
     return is_late;
 }
 
-TEST(sleeps_go_on_and_end_on_time)
+SESSION_TEST(sleeps_go_on_and_end_on_time)
 {
-    begin(_i);
     for (int resumed = 0; resumed < 2; resumed++) {
         int tries = 0;
 
@@ -238,9 +232,8 @@ static void expect_end_of_released(struct target *busy)
     close_target(busy);
 }
 
-TEST(a_process_in_vfork_can_be_attached_to_and_let_go)
+SESSION_TEST(a_process_in_vfork_can_be_attached_to_and_let_go)
 {
-    begin(_i);
     for (int round = 0; round < rounds(20); round++) {
         struct target busy = start_busy("linger", linger_ways[round % 2], NULL);
         struct sdb_process *process;
@@ -256,9 +249,8 @@ TEST(a_process_in_vfork_can_be_attached_to_and_let_go)
     finish();
 }
 
-TEST(a_process_in_vfork_is_held_once_it_has_left_it)
+SESSION_TEST(a_process_in_vfork_is_held_once_it_has_left_it)
 {
-    begin(_i);
     for (int round = 0; round < rounds(20); round++) {
         struct target busy = start_busy("linger", linger_ways[round % 2], NULL);
         struct sdb_thread *thread;
@@ -268,7 +260,7 @@ TEST(a_process_in_vfork_is_held_once_it_has_left_it)
         thread = sdb_process_thread(busy.process);
         tell_target(&busy, 'x');
         await_state(busy.pid, 't');
-        ck_assert_int_eq(sdb_process_stop(busy.process, PATIENCE_MS), 0);
+        stop_process(busy.process);
         ck_assert_int_eq(sdb_thread_state(thread), SDB_THREAD_STOPPED);
         expect_all_held(busy.process);
         expect_nothing();
@@ -373,8 +365,8 @@ TEST(a_strict_filter_in_a_process_is_no_hindrance)
 
         expect_all_held(process);
         if (round % 2 == 1) {
-            ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
-            ck_assert_int_eq(sdb_process_stop(process, PATIENCE_MS), 0);
+            resume_thread(thread, SDB_RESUME_SYSCALL);
+            stop_process(process);
         }
         detach(process);
         ask(&busy);

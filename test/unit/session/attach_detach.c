@@ -33,7 +33,7 @@ TEST(attach_stops_and_detach_lets_run)
         ck_assert_int_eq(state_of(pid), 't');
         ck_assert_int_eq(sdb_thread_pc(sdb_process_thread(process), &address), 0);
         ck_assert_uint_ne(address, 0);
-        ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, &child), 0);
+        child = detach_child(process);
         ck_assert_ptr_null(child); /* it is not ours to wait for */
     }
     await_state(pid, 'S');
@@ -51,14 +51,14 @@ TEST(a_stopped_process_stays_stopped_through_attach_and_detach)
     kill(pid, SIGSTOP);
     await_state(pid, 'T');
     process = attach(pid);
-    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+    detach(process);
     await_state(pid, 'T');
 
     /* Also when it was resumed, which left it in its group-stop. */
     process = attach(pid);
     resume_process(process);
     ck_assert_int_eq(sdb_session_wait(session, 20, &event), -ETIMEDOUT);
-    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+    detach(process);
     await_state(pid, 'T');
     kill(pid, SIGCONT);
     await_state(pid, 'S');
@@ -86,16 +86,15 @@ TEST(an_attached_process_that_is_killed_is_told)
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1);
 }
 
-TEST(signals_reach_a_process_that_is_being_attached_to)
+SESSION_TEST(signals_reach_a_process_that_is_being_attached_to)
 {
     struct target target;
     struct sdb_child *child = NULL;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
 
-    begin(_i);
     for (int round = 0; round < 100; round++) {
         target = launch_target("catch", "10", "8");
-        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+        child = detach_child(target.process);
         wait_ready(&target);
         kill(target.pid, SIGUSR1);
         {
@@ -147,13 +146,12 @@ static void *wait_for_release(void *end)
     return NULL;
 }
 
-TEST(attach_refusals_are_told_apart)
+SESSION_TEST(attach_refusals_are_told_apart)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     siginfo_t info;
     pid_t pid;
 
-    begin(_i);
     ck_assert_int_eq(refused(0, &error), -EINVAL);
     ck_assert_int_eq(refused(-5, &error), -EINVAL);
     ck_assert_int_eq(refused(getpid(), &error), -EDEADLK);
@@ -262,16 +260,14 @@ TEST(attach_without_permission_says_so)
 
 HOLDING_CASE(detaching);
 
-TEST(a_launched_process_that_is_let_go_becomes_a_child)
+SESSION_TEST(a_launched_process_that_is_let_go_becomes_a_child)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
-    struct target target;
+    struct target target = launch_target("exit", "12", NULL);
 
-    begin(_i);
-    target = launch_target("exit", "12", NULL);
     ck_assert_int_eq(sdb_process_detach(target.process, (enum sdb_release)7, &child), -EINVAL);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(sdb_child_pid(child), target.pid);
     finish(); /* does not touch it any more */
     ck_assert_int_eq(sdb_child_wait(child, -1, &status), 0);
@@ -280,15 +276,13 @@ TEST(a_launched_process_that_is_let_go_becomes_a_child)
     close_target(&target);
 }
 
-TEST(a_running_process_can_be_let_go)
+SESSION_TEST(a_running_process_can_be_let_go)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
-    struct target target;
+    struct target target = launch_ready("catch", "10", "5");
 
-    begin(_i);
-    target = launch_ready("catch", "10", "5");
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.code, 5);
@@ -297,17 +291,15 @@ TEST(a_running_process_can_be_let_go)
     finish();
 }
 
-TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
+SESSION_TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
-    struct target target;
+    struct target target = launch_ready("catch", "10", "5");
 
-    begin(_i);
-    target = launch_ready("catch", "10", "5");
     kill(target.pid, SIGUSR1);
     expect_signal(SIGUSR1);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.code, 5);
     sdb_child_close(child);
@@ -315,13 +307,11 @@ TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
     finish();
 }
 
-TEST(a_process_can_be_left_stopped)
+SESSION_TEST(a_process_can_be_left_stopped)
 {
     struct sdb_child *child = NULL;
-    struct target target;
+    struct target target = launch_target("exit", "2", NULL);
 
-    begin(_i);
-    target = launch_target("exit", "2", NULL);
     ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_STOP, &child), 0);
     await_state(target.pid, 'T');
     ck_assert_int_eq(sdb_child_wait(child, 0, NULL), -ETIMEDOUT);

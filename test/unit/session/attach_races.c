@@ -22,11 +22,6 @@
 
 static struct chance chance;
 
-static void detach(struct sdb_process *process)
-{
-    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
-}
-
 /* Let it run for some events, or until nothing comes for a moment. */
 static void run_for(struct witness *witness, unsigned count)
 {
@@ -65,7 +60,7 @@ static void hold_once(const struct target *busy, unsigned count, bool all_stop)
     if (way >= 2)
         run_for(&witness, chance_below(&chance, count + 1));
     if (way >= 3) {
-        ck_assert_int_eq(sdb_process_stop(process, PATIENCE_MS), 0);
+        stop_process(process);
         if (all_stop)
             expect_all_held(process);
         witness_stopped(&witness, process);

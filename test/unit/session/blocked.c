@@ -89,8 +89,8 @@ TEST(blocked_calls_go_on_after_an_attach)
         if (round % 4 >= 2)
             resume_process(process);
         if (round % 4 == 3)
-            ck_assert_int_eq(sdb_process_stop(process, PATIENCE_MS), 0);
-        ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+            stop_process(process);
+        detach(process);
     }
     finish();
     end_untraced(&blocked);
@@ -107,7 +107,7 @@ TEST(blocked_calls_go_on_after_a_stop_by_sigstop_and_an_attach)
         ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_STOP, NULL), 0);
         await_state(blocked.pid, 'T');
         process = attach(blocked.pid);
-        ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+        detach(process);
         await_state(blocked.pid, 'T');
         ck_assert_int_eq(kill(blocked.pid, SIGCONT), 0);
     }
@@ -129,9 +129,9 @@ TEST(blocked_calls_go_on_after_interrupts)
 
         for (; thread; thread = sdb_process_next_thread(blocked.process, thread)) {
             stop_thread(thread);
-            ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
+            resume_thread(thread, SDB_RESUME_CONTINUE);
         }
-        ck_assert_int_eq(sdb_process_stop(blocked.process, PATIENCE_MS), 0);
+        stop_process(blocked.process);
         resume_process(blocked.process);
     }
     expect_nothing();

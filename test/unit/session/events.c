@@ -17,14 +17,12 @@
 
 HOLDING_CASE(signals);
 
-TEST(a_signal_is_reported_and_reaches_the_program)
+SESSION_TEST(a_signal_is_reported_and_reaches_the_program)
 {
-    struct target target;
+    struct target target = launch_ready("catch", "10", "7");
     struct sdb_event event;
     siginfo_t info;
 
-    begin(_i);
-    target = launch_ready("catch", "10", "7");
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_siginfo(event.thread, &info, sizeof(info)), 0);
@@ -38,13 +36,11 @@ TEST(a_signal_is_reported_and_reaches_the_program)
     finish();
 }
 
-TEST(a_signal_can_be_dropped)
+SESSION_TEST(a_signal_can_be_dropped)
 {
-    struct target target;
+    struct target target = launch_running("raise", "10", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_running("raise", "10", NULL);
     event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
     expect_exit(SDB_EXITED, 0);
@@ -52,13 +48,11 @@ TEST(a_signal_can_be_dropped)
     finish();
 }
 
-TEST(a_signal_can_be_replaced)
+SESSION_TEST(a_signal_can_be_replaced)
 {
-    struct target target;
+    struct target target = launch_running("raise", "10", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_running("raise", "10", NULL);
     event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 65), -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, -2), -EINVAL);
@@ -68,12 +62,10 @@ TEST(a_signal_can_be_replaced)
     finish();
 }
 
-TEST(a_signal_cannot_be_given_where_none_was_coming)
+SESSION_TEST(a_signal_cannot_be_given_where_none_was_coming)
 {
-    struct target target;
+    struct target target = launch_target("exit", "0", NULL);
 
-    begin(_i);
-    target = launch_target("exit", "0", NULL);
     ck_assert_int_eq(
         sdb_thread_resume(sdb_process_thread(target.process), SDB_RESUME_CONTINUE, SIGTERM),
         -EINVAL);
@@ -83,24 +75,20 @@ TEST(a_signal_cannot_be_given_where_none_was_coming)
     finish();
 }
 
-TEST(death_by_signal_is_told)
+SESSION_TEST(death_by_signal_is_told)
 {
-    struct target target;
+    struct target target = launch_running("raise", "11", NULL);
 
-    begin(_i);
-    target = launch_running("raise", "11", NULL);
     resume_from_signal(SIGSEGV);
     expect_exit(SDB_KILLED, SIGSEGV);
     close_target(&target);
     finish();
 }
 
-TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
+SESSION_TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
 {
-    struct target target;
+    struct target target = launch_ready("catch", "18", "4");
 
-    begin(_i);
-    target = launch_ready("catch", "18", "4");
     await_state(target.pid, 'S');
     kill(target.pid, SIGCONT);
     resume_from_signal(SIGCONT);
@@ -111,13 +99,11 @@ TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
 
 HOLDING_CASE(group_stops);
 
-TEST(a_group_stop_is_kept_until_sigcont)
+SESSION_TEST(a_group_stop_is_kept_until_sigcont)
 {
-    struct target target;
+    struct target target = launch_ready("catch", "10", "9");
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_ready("catch", "10", "9");
     kill(target.pid, SIGSTOP);
     resume_from_signal(SIGSTOP);
     event = expect(SDB_EVENT_GROUP_STOP);
@@ -138,13 +124,11 @@ TEST(a_group_stop_is_kept_until_sigcont)
     finish();
 }
 
-TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
+SESSION_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 {
-    struct target target;
+    struct target target = launch_ready("catch", "18", "4");
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_ready("catch", "18", "4");
     kill(target.pid, SIGTSTP);
     resume_from_signal(SIGTSTP);
     event = expect(SDB_EVENT_GROUP_STOP);
@@ -160,13 +144,11 @@ TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 
 HOLDING_CASE(others);
 
-TEST(an_exec_is_told_once)
+SESSION_TEST(an_exec_is_told_once)
 {
-    struct target target;
+    struct target target = launch_running("exec", "6", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_running("exec", "6", NULL);
     event = expect(SDB_EVENT_EXEC);
     ck_assert_ptr_eq(event.process, target.process);
     resume(&event);
@@ -175,12 +157,11 @@ TEST(an_exec_is_told_once)
     finish();
 }
 
-TEST(an_interrupt_stops_a_running_thread_once)
+SESSION_TEST(an_interrupt_stops_a_running_thread_once)
 {
     static const char *const doing[] = {"wait", "spin"};
     struct sdb_event event;
 
-    begin(_i);
     for (size_t i = 0; i < 2; i++) {
         struct target target = launch_target(doing[i], NULL, NULL);
         struct sdb_thread *thread = sdb_process_thread(target.process);
@@ -221,12 +202,10 @@ TEST(an_interrupt_that_another_event_came_before_is_not_told_later)
     finish();
 }
 
-TEST(a_sleep_goes_on_after_an_interrupt)
+SESSION_TEST(a_sleep_goes_on_after_an_interrupt)
 {
-    struct target target;
+    struct target target = launch_ready("nap", "300", NULL);
 
-    begin(_i);
-    target = launch_ready("nap", "300", NULL);
     await_state(target.pid, 'S');
     ck_assert_int_eq(sdb_thread_interrupt(sdb_process_thread(target.process)), 0);
     resume_from(SDB_EVENT_INTERRUPT);
@@ -235,16 +214,14 @@ TEST(a_sleep_goes_on_after_an_interrupt)
     finish();
 }
 
-TEST(steps_move_by_one_instruction)
+SESSION_TEST(steps_move_by_one_instruction)
 {
     const char *argv[] = {STATIC_TARGET, "exit", "0", NULL};
-    struct target target;
-    struct sdb_event event;
     uint64_t last = 0;
     uint64_t address = 0;
+    struct target target = launch_program(STATIC_TARGET, argv);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_program(STATIC_TARGET, argv);
     ck_assert_int_eq(sdb_thread_pc(sdb_process_thread(target.process), &last), 0);
     for (int i = 0; i < 100; i++) {
         ck_assert_int_eq(sdb_thread_resume(sdb_process_thread(target.process), SDB_RESUME_STEP, 0),
@@ -307,8 +284,7 @@ TEST(waiting_for_a_child_takes_no_stop_from_the_session)
     ck_assert_int_eq(sdb_child_wait(target.child, 0, NULL), -ETIMEDOUT);
     resume_from_signal(SIGUSR1);
     expect_exit(SDB_EXITED, 7);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -82,11 +82,10 @@ static void end_counter(struct target *counter)
 
 HOLDING_CASE(readable);
 
-TEST(the_descriptor_is_one_that_is_not_passed_on)
+SESSION_TEST(the_descriptor_is_one_that_is_not_passed_on)
 {
     int fd;
 
-    begin(_i);
     ck_assert_int_eq(sdb_session_fd(NULL), -EINVAL);
     fd = sdb_session_fd(session);
     ck_assert_int_ge(fd, 3);
@@ -96,13 +95,12 @@ TEST(the_descriptor_is_one_that_is_not_passed_on)
     ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 }
 
-TEST(an_event_makes_it_readable_and_quiet_makes_it_calm)
+SESSION_TEST(an_event_makes_it_readable_and_quiet_makes_it_calm)
 {
     struct sdb_event event;
     struct target counter;
     int fd;
 
-    begin(_i);
     fd = sdb_session_fd(session);
     counter = launch_counter();
     for (int round = 0; round < rounds(50); round++) {
@@ -118,14 +116,12 @@ TEST(an_event_makes_it_readable_and_quiet_makes_it_calm)
     finish();
 }
 
-TEST(what_happened_before_is_readable_too)
+SESSION_TEST(what_happened_before_is_readable_too)
 {
+    struct target counter = launch_counter();
     struct sdb_event event;
-    struct target counter;
     int fd;
 
-    begin(_i);
-    counter = launch_counter();
     expect_quiet();
     kill(counter.pid, SIGUSR1);
     await_state(counter.pid, 't');
@@ -137,12 +133,11 @@ TEST(what_happened_before_is_readable_too)
     finish();
 }
 
-TEST(an_end_makes_it_readable_and_the_session_can_go_on)
+SESSION_TEST(an_end_makes_it_readable_and_the_session_can_go_on)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     int fd;
 
-    begin(_i);
     fd = sdb_session_fd(session);
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
     for (int round = 0; round < rounds(20); round++) {
@@ -164,13 +159,12 @@ static void *interrupt(void *of)
     return NULL;
 }
 
-TEST(an_interrupt_makes_it_readable)
+SESSION_TEST(an_interrupt_makes_it_readable)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target counter;
     int fd;
 
-    begin(_i);
     fd = sdb_session_fd(session);
     counter = launch_counter();
     for (int round = 0; round < rounds(50); round++) {
@@ -219,14 +213,13 @@ TEST(an_interrupt_from_a_signal_handler_makes_it_readable)
 }
 
 /* Other calls take from the kernel what is there, and keep it to be told. */
-TEST(what_other_calls_have_found_makes_it_readable)
+SESSION_TEST(what_other_calls_have_found_makes_it_readable)
 {
     struct sdb_event event;
     struct target first;
     struct target second;
     int fd;
 
-    begin(_i);
     fd = sdb_session_fd(session);
     first = launch_counter();
     second = launch_counter();
@@ -240,12 +233,12 @@ TEST(what_other_calls_have_found_makes_it_readable)
             ck_assert_int_eq(sdb_process_detach(launched.process, SDB_RELEASE_KILL, NULL), 0);
             close_target(&launched);
         } else if (round % 3 == 1) {
-            ck_assert_int_eq(sdb_process_stop(second.process, PATIENCE_MS), 0);
+            stop_process(second.process);
             resume_process(second.process);
         } else {
             pid_t other = fork_waiting();
 
-            ck_assert_int_eq(sdb_process_detach(attach(other), SDB_RELEASE_RUN, NULL), 0);
+            detach(attach(other));
             end_child(other);
         }
         ck_assert(is_readable(fd, PATIENCE_MS));
@@ -334,9 +327,8 @@ static void take_all(wait_function *wait, int loop, bool pauses)
     end_counter(&counter);
 }
 
-TEST(no_wake_up_is_lost_in_poll)
+SESSION_TEST(no_wake_up_is_lost_in_poll)
 {
-    begin(_i);
     for (int round = 0; round < rounds(1); round++)
         take_all(wait_in_poll, sdb_session_fd(session), true);
     finish();
@@ -352,29 +344,26 @@ static void take_all_in_epoll(uint32_t flags)
     close(epoll_fd);
 }
 
-TEST(no_wake_up_is_lost_in_epoll)
+SESSION_TEST(no_wake_up_is_lost_in_epoll)
 {
-    begin(_i);
     for (int round = 0; round < rounds(1); round++)
         take_all_in_epoll(0);
     finish();
 }
 
-TEST(no_wake_up_is_lost_in_edge_triggered_epoll)
+SESSION_TEST(no_wake_up_is_lost_in_edge_triggered_epoll)
 {
-    begin(_i);
     for (int round = 0; round < rounds(1); round++)
         take_all_in_epoll(EPOLLET);
     finish();
 }
 
 /* A loop in which everything is born and ends all the time. */
-TEST(a_loop_sees_whole_families)
+SESSION_TEST(a_loop_sees_whole_families)
 {
     static const char *const lives[] = {"threads", "forks", "vforks", "all"};
     int fd;
 
-    begin(_i);
     fd = sdb_session_fd(session);
     for (int round = 0; round < rounds(20); round++) {
         const char *const argv[] = {LIVES, lives[round % 4], "17", NULL};
@@ -405,16 +394,15 @@ TEST(a_loop_sees_whole_families)
 }
 
 /* Somebody who waits in the ordinary way now and then loses nothing either. */
-TEST(waits_and_looks_can_be_mixed)
+SESSION_TEST(waits_and_looks_can_be_mixed)
 {
     struct chance chance = chance_of(10);
     struct sdb_event event = SDB_EVENT_INIT;
+    int signals = 0;
     struct target counter;
     pthread_t sender;
-    int signals = 0;
     int fd;
 
-    begin(_i);
     fd = sdb_session_fd(session);
     counter = launch_busy("count", "10000", "1");
     ck_assert_int_eq(pthread_create(&sender, NULL, send_with_pauses, &counter.pid), 0);

@@ -22,12 +22,11 @@ static struct target zombie_leader(int others)
 
 HOLDING_CASE(first_thread);
 
-TEST(threads_live_on_without_the_first)
+SESSION_TEST(threads_live_on_without_the_first)
 {
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     target = zombie_leader(3);
     expect_nothing();
 
@@ -39,7 +38,7 @@ TEST(threads_live_on_without_the_first)
         order(&target, i, 't');
         expect_turns(target.board, i, 1);
     }
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     for (int i = 1; i <= 3; i++)
         expect_standstill(target.board, i);
     resume_process(target.process);
@@ -53,17 +52,15 @@ TEST(threads_live_on_without_the_first)
     expect_standstill(target.board, 3);
     resume(&event);
     expect_turns(target.board, 1, 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(without_its_first_thread_a_process_ends_with_its_last)
+SESSION_TEST(without_its_first_thread_a_process_ends_with_its_last)
 {
     struct target target;
     struct sdb_thread *first;
     struct sdb_event event;
 
-    begin(_i);
     target = zombie_leader(3);
     first = sdb_process_thread(target.process);
     for (int i = 1; i <= 3; i++) {
@@ -73,16 +70,14 @@ TEST(without_its_first_thread_a_process_ends_with_its_last)
     event = expect_exit(SDB_EXITED, 3);
     ck_assert_ptr_eq(event.thread, first);
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_process_without_its_first_thread_can_be_killed)
+SESSION_TEST(a_process_without_its_first_thread_can_be_killed)
 {
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     target = zombie_leader(3);
     stop_thread(crew_thread(&target, 2));
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
@@ -90,8 +85,7 @@ TEST(a_process_without_its_first_thread_can_be_killed)
         expect_thread_exit(SDB_KILLED, SIGKILL);
     event = expect_exit(SDB_KILLED, SIGKILL);
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 TEST(a_process_without_its_first_thread_can_be_attached_to_and_let_go)
@@ -109,7 +103,7 @@ TEST(a_process_without_its_first_thread_can_be_attached_to_and_let_go)
     resume_process(target.process);
     order(&target, 3, 'e');
     expect_thread_exit(SDB_EXITED, 3);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, NULL), 0);
+    detach(target.process);
     for (int i = 1; i <= 2; i++)
         ck_assert_int_eq(status_of(tid_at(target.board, i), "TracerPid", 10), 0);
     order(&target, 2, 'e');
@@ -122,12 +116,11 @@ TEST(a_process_without_its_first_thread_can_be_attached_to_and_let_go)
     close_target(&target);
 }
 
-TEST(a_launched_process_without_its_first_thread_is_no_child_yet)
+SESSION_TEST(a_launched_process_without_its_first_thread_is_no_child_yet)
 {
     struct target target;
     struct sdb_child *child = (void *)&target;
 
-    begin(_i);
     target = zombie_leader(2);
     ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), -EBUSY);
     ck_assert_ptr_eq((void *)child, (void *)&target);
@@ -139,8 +132,7 @@ TEST(a_launched_process_without_its_first_thread_is_no_child_yet)
     resume_process(target.process);
     ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_KILL, &child), 0);
     ck_assert_ptr_null(child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -76,26 +76,23 @@ static void newborn_is_let_go(char how, int result)
     close_target(&target);
 }
 
-TEST(newborns_that_are_not_followed_are_untraced)
+SESSION_TEST(newborns_that_are_not_followed_are_untraced)
 {
     const struct {
         char how;
         int result;
     } ways[] = {{'f', 3}, {'F', 4}, {'V', 3}, {'v', 4}, {'c', 3}, {'u', 3}, {'m', 3}};
 
-    begin(_i);
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
         newborn_is_let_go(ways[i].how, ways[i].result);
     finish();
 }
 
-TEST(processes_are_not_followed_unless_asked_for)
+SESSION_TEST(processes_are_not_followed_unless_asked_for)
 {
-    struct target target;
+    struct target target = launch_crew(1);
 
-    begin(_i);
-    target = launch_crew(1);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     set_gate(target.board, true);
     order(&target, 1, 'F');
     expect_result(&target, 4);
@@ -106,17 +103,14 @@ TEST(processes_are_not_followed_unless_asked_for)
     /* A clone is, as threads are. */
     order(&target, 0, 'c');
     expect_newborn(SDB_EVENT_CLONE, &target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(threads_that_are_not_followed_are_untraced)
+SESSION_TEST(threads_that_are_not_followed_are_untraced)
 {
-    struct target target;
+    struct target target = launch_threads("crew", "3", NULL);
     int tids[8];
 
-    begin(_i);
-    target = launch_threads("crew", "3", NULL);
     set_follow(target.process, SDB_FOLLOW_EXEC);
     resume_process(target.process);
     wait_ready(&target);
@@ -131,26 +125,22 @@ TEST(threads_that_are_not_followed_are_untraced)
     resume_process(target.process);
     close_input(&target);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_newborn_let_go_is_clean_of_what_was_done_to_its_parent)
+SESSION_TEST(a_newborn_let_go_is_clean_of_what_was_done_to_its_parent)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = crew_that_follows(0, NO_FORK_OR_VFORK);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     int newborn;
 
-    begin(_i);
-    target = crew_that_follows(0, NO_FORK_OR_VFORK);
-    thread = sdb_process_thread(target.process);
     stop_thread(thread);
     order(&target, 0, 'f');
     do { /* the fork's own end is told by the next one */
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         (void)next_event();
     } while (syscall_of(target.pid) != SYS_clone);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
     expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
 
     newborn = await_child_of(&target);
@@ -159,20 +149,17 @@ TEST(a_newborn_let_go_is_clean_of_what_was_done_to_its_parent)
     set_gate(target.board, true);
     expect_result(&target, 3);
     expect_nothing();
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(newborns_held);
 
-TEST(a_fork_is_told_before_the_newborn_begins)
+SESSION_TEST(a_fork_is_told_before_the_newborn_begins)
 {
-    struct target target;
+    struct target target = crew_that_follows(2, SDB_FOLLOW_ALL);
     struct sdb_event birth;
     struct sdb_event event;
 
-    begin(_i);
-    target = crew_that_follows(2, SDB_FOLLOW_ALL);
     order(&target, 0, 'f');
     birth = expect_newborn(SDB_EVENT_FORK, &target);
     event = expect_of(SDB_EVENT_START, birth.new_thread);
@@ -191,18 +178,16 @@ TEST(a_fork_is_told_before_the_newborn_begins)
     expect_nothing(); /* and its parent can wait for it now */
     expect_result(&target, 3);
     ck_assert_int_eq(processes_held(), 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_clone_may_make_a_process)
+SESSION_TEST(a_clone_may_make_a_process)
 {
     const struct {
         char how;
         uint32_t kind;
     } ways[] = {{'c', SDB_EVENT_CLONE}, {'u', SDB_EVENT_CLONE}, {'m', SDB_EVENT_FORK}};
 
-    begin(_i);
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct target target = crew_that_follows(1, SDB_FOLLOW_ALL);
         struct sdb_event birth;
@@ -255,16 +240,14 @@ static struct sdb_exit_status run_family(const struct target *target, int *birth
     return first;
 }
 
-TEST(descendants_are_followed_as_their_parents_are)
+SESSION_TEST(descendants_are_followed_as_their_parents_are)
 {
-    struct target target;
+    struct target target = launch_threads("tree", "4", NULL);
     struct sdb_exit_status status;
     int births;
     int starts;
     int ends;
 
-    begin(_i);
-    target = launch_threads("tree", "4", NULL);
     set_follow(target.process, SDB_FOLLOW_ALL);
     resume_process(target.process);
     status = run_family(&target, &births, &starts, &ends);
@@ -272,20 +255,17 @@ TEST(descendants_are_followed_as_their_parents_are)
     ck_assert_int_eq(births, 30);
     ck_assert_int_eq(starts, 30);
     ck_assert_int_eq(ends, 31);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_newborn_can_have_a_policy_of_its_own)
+SESSION_TEST(a_newborn_can_have_a_policy_of_its_own)
 {
-    struct target target;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_event event = SDB_EVENT_INIT;
     int starts = 0;
+    struct target target = launch_threads("tree", "3", NULL);
     int rc;
 
-    begin(_i);
-    target = launch_threads("tree", "3", NULL);
     set_follow(target.process, SDB_FOLLOW_ALL);
     resume_process(target.process);
     while ((rc = sdb_session_wait(session, PATIENCE_MS, &event)) == 0) {
@@ -300,8 +280,7 @@ TEST(a_newborn_can_have_a_policy_of_its_own)
     ck_assert_int_eq(rc, -ECHILD);
     ck_assert_int_eq(starts, 2); /* its own children, and none of theirs */
     ck_assert_int_eq(status.code, 15);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 #define PIPELINE                                                                                   \
@@ -327,20 +306,18 @@ static bool is_told(char *told, int pid)
     return false;
 }
 
-TEST(a_pipeline_of_a_shell_is_followed_whole)
+SESSION_TEST(a_pipeline_of_a_shell_is_followed_whole)
 {
     const char *argv[] = {"/bin/sh", "-c", PIPELINE, NULL};
     struct sdb_event event = SDB_EVENT_INIT;
-    struct target target;
-    char told[4096];
-    int ended[64];
     int count = 0;
     int lines = 0;
+    struct target target = launch_program("/bin/sh", argv);
+    char told[4096];
+    int ended[64];
     ssize_t len;
     int rc;
 
-    begin(_i);
-    target = launch_program("/bin/sh", argv);
     set_follow(target.process, SDB_FOLLOW_ALL);
     resume_process(target.process);
     while ((rc = sdb_session_wait(session, PATIENCE_MS, &event)) == 0) {
@@ -361,19 +338,16 @@ TEST(a_pipeline_of_a_shell_is_followed_whole)
     ck_assert_ptr_nonnull(strstr(told, "\n5\n"));
     for (int i = 0; i < count; i++)
         ck_assert_msg(is_told(told, ended[i]), "%d is not among\n%s", ended[i], told);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_policy_survives_an_exec)
+SESSION_TEST(a_policy_survives_an_exec)
 {
     const char *argv[] = {"/bin/sh", "-c", "exec sh -c '(exit 7); exit $?'", NULL};
-    struct target target;
+    struct target target = launch_program("/bin/sh", argv);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_program("/bin/sh", argv);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     set_follow(target.process, SDB_FOLLOW_ALL);
     resume_process(target.process);
     event = expect_of(SDB_EVENT_EXEC, sdb_process_thread(target.process));
@@ -383,23 +357,20 @@ TEST(a_policy_survives_an_exec)
     ck_assert_ptr_ne(event.process, target.process);
     event = expect_exit(SDB_EXITED, 7);
     ck_assert_ptr_eq(event.process, target.process);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(setting);
 
-TEST(a_policy_is_set_while_all_threads_stand)
+SESSION_TEST(a_policy_is_set_while_all_threads_stand)
 {
-    struct target target;
+    struct target target = launch_crew(2);
 
-    begin(_i);
-    target = launch_crew(2);
     ck_assert_int_eq(sdb_process_set_follow(target.process, SDB_FOLLOW_ALL), -EBUSY);
     stop_thread(crew_thread(&target, 0));
     stop_thread(crew_thread(&target, 2));
     ck_assert_int_eq(sdb_process_set_follow(target.process, SDB_FOLLOW_ALL), -EBUSY);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     ck_assert_int_eq(sdb_process_set_follow(target.process, UINT32_C(1) << 31), -EINVAL);
     ck_assert_int_eq(sdb_process_set_follow(target.process, SDB_FOLLOW_ALL), 0);
     resume_process(target.process);
@@ -407,22 +378,18 @@ TEST(a_policy_is_set_while_all_threads_stand)
     /* It holds for every thread. */
     order(&target, 2, 'f');
     expect_of(SDB_EVENT_FORK, crew_thread(&target, 2));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(threads_born_later_follow_as_their_process_does)
+SESSION_TEST(threads_born_later_follow_as_their_process_does)
 {
-    struct target target;
+    struct target target = crew_that_follows(1, SDB_FOLLOW_ALL);
 
-    begin(_i);
-    target = crew_that_follows(1, SDB_FOLLOW_ALL);
     order(&target, 1, 'n');
     run_births(1, NULL);
     order(&target, 2, 'f');
     expect_of(SDB_EVENT_FORK, crew_thread(&target, 2));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -45,8 +45,7 @@ static void stop_group(const struct target *target, bool reported)
 
     ck_assert_int_eq(kill(target->pid, SIGSTOP), 0);
     if (reported) {
-        event = expect_signal(SIGSTOP);
-        resume(&event);
+        resume_from_signal(SIGSTOP);
     }
     for (int i = 0; i <= CREW; i++) {
         event = expect(SDB_EVENT_GROUP_STOP);
@@ -96,43 +95,35 @@ static void continue_group(const struct target *target, bool reported)
 
 HOLDING_CASE(group_stops);
 
-TEST(every_thread_tells_a_group_stop_and_its_end)
+SESSION_TEST(every_thread_tells_a_group_stop_and_its_end)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     for (int i = 0; i < 5; i++) {
         stop_group(&target, true);
         continue_group(&target, true);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
+SESSION_TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     set_policy(SIGSTOP, SDB_POLICY_PASS);
     set_policy(SIGCONT, SDB_POLICY_PASS);
     stop_group(&target, false);
     continue_group(&target, false);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
+SESSION_TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     stop_group(&target, true);
     for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         for (int place = 0; place <= CREW; place++)
             ck_assert_int_eq(sdb_thread_state(crew_thread(&target, place)), SDB_THREAD_STOPPED);
         expect_nothing();
@@ -141,17 +132,14 @@ TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
         expect_all_still(&target);
     }
     continue_group(&target, true);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_group_stop_is_kept_through_an_interrupt)
+SESSION_TEST(a_group_stop_is_kept_through_an_interrupt)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     stop_group(&target, true);
     ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 1)), 0);
     event = next_event();
@@ -161,18 +149,15 @@ TEST(a_group_stop_is_kept_through_an_interrupt)
     expect_nothing();
     expect_all_still(&target);
     continue_group(&target, true);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_group_stop_is_kept_in_all_stop)
+SESSION_TEST(a_group_stop_is_kept_in_all_stop)
 {
-    struct target target;
-    struct sdb_event event;
     bool told[CREW + 1] = {false};
+    struct target target = launch_turning_crew();
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
     event = expect_signal(SIGSTOP);
@@ -192,21 +177,16 @@ TEST(a_group_stop_is_kept_in_all_stop)
     expect_nothing();
     expect_all_still(&target);
     continue_group(&target, true);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
+SESSION_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event stops[CREW + 1];
-    struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
-    event = expect_signal(SIGSTOP);
-    resume(&event);
+    resume_from_signal(SIGSTOP);
     for (int i = 0; i <= CREW; i++)
         stops[i] = expect(SDB_EVENT_GROUP_STOP);
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
@@ -214,18 +194,15 @@ TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
     for (int i = 0; i <= CREW; i++)
         resume(&stops[i]);
     expect_group_continues(&target, true);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_sigcont_while_all_are_stopped_is_not_lost)
+SESSION_TEST(a_sigcont_while_all_are_stopped_is_not_lost)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     stop_group(&target, true);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
     /* Some may have been told of it while they stood; either way nobody runs before all is told. */
     while (sdb_process_resume(target.process, SDB_RESUME_CONTINUE) != -EBUSY) {
@@ -236,24 +213,21 @@ TEST(a_sigcont_while_all_are_stopped_is_not_lost)
     }
     for (int i = 1; i <= CREW; i++)
         expect_turns(target.board, i, 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* Whatever is told in between: after the last SIGCONT it runs. */
-TEST(stops_and_continues_in_a_row_leave_it_running)
+SESSION_TEST(stops_and_continues_in_a_row_leave_it_running)
 {
-    struct target target;
     struct sdb_event event = SDB_EVENT_INIT;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     for (int i = 0; i < 100; i++) {
         ck_assert_int_eq(kill(target.pid, i % 2 == 0 ? SIGSTOP : SIGCONT), 0);
         if (i % 3 == 0 && sdb_session_wait(session, 1, &event) == 0)
             resume(&event);
         if (i % 7 == 0)
-            ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+            stop_process(target.process);
         if (i % 7 == 0)
             (void)sdb_process_resume(target.process, SDB_RESUME_CONTINUE);
     }
@@ -261,50 +235,41 @@ TEST(stops_and_continues_in_a_row_leave_it_running)
         resume(&event);
     for (int i = 1; i <= CREW; i++)
         expect_turns(target.board, i, 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_thread_can_run_against_the_group_stop)
+SESSION_TEST(a_thread_can_run_against_the_group_stop)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     stop_group(&target, true);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     ck_assert_int_eq(sdb_thread_resume(crew_thread(&target, 1), SDB_RESUME_CONTINUE, 0), 0);
     expect_turns(target.board, 1, 5);
     expect_standstill(target.board, 0);
     expect_standstill(target.board, 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_stopped_process_can_be_killed)
+SESSION_TEST(a_stopped_process_can_be_killed)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     stop_group(&target, true);
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
     for (int i = 0; i < CREW; i++)
         expect_thread_exit(SDB_KILLED, SIGKILL);
     expect_exit(SDB_KILLED, SIGKILL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_stopped_process_that_is_let_go_stays_stopped)
+SESSION_TEST(a_stopped_process_that_is_let_go_stays_stopped)
 {
-    struct target target;
     struct sdb_child *child = NULL;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     stop_group(&target, true);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     for (int i = 0; i <= CREW; i++) {
         await_state(tid_at(target.board, i), 'T');
         ck_assert_int_eq(status_of(tid_at(target.board, i), "TracerPid", 10), 0);

@@ -122,11 +122,10 @@ static void *make_children(void *unused)
     return unused;
 }
 
-TEST(children_of_both_threads_keep_their_statuses)
+SESSION_TEST(children_of_both_threads_keep_their_statuses)
 {
     pthread_t other;
 
-    begin(_i);
     over = false;
     own_turn = 0;
     ck_assert_int_eq(pthread_create(&other, NULL, make_children, NULL), 0);
@@ -263,13 +262,11 @@ static void expect_stolen(void)
     ck_assert_int_lt(host_now_ms() - begin_ms, 10000); /* two seconds, and a busy machine */
 }
 
-TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
+SESSION_TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
 {
+    struct target target = launch_target("catch", "10", "7");
     struct sdb_event event;
-    struct target target;
 
-    begin(_i);
-    target = launch_target("catch", "10", "7");
     resume_process(target.process);
     wait_ready(&target);
     ck_assert(WIFSTOPPED(let_steal(target.pid, send_usr1)));
@@ -282,13 +279,11 @@ TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
     finish();
 }
 
-TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
+SESSION_TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
 {
+    struct target target = launch_target("wait", NULL, NULL);
     struct sdb_event event;
-    struct target target;
 
-    begin(_i);
-    target = launch_target("wait", NULL, NULL);
     resume_process(target.process);
     wait_ready(&target);
     ck_assert(WIFSIGNALED(let_steal(target.pid, send_kill)));
@@ -320,11 +315,10 @@ static void *steal_some(void *count)
 HOLDING_CASE(stolen_anywhere);
 
 /* Whatever is stolen of whatever: no hang, and each process ends once. */
-TEST(what_is_stolen_hangs_nothing)
+SESSION_TEST(what_is_stolen_hangs_nothing)
 {
     static const char *const programs[] = {"forks", "threads", "thread", "stop"};
 
-    begin(_i);
     for (int round = 0; round < rounds(4); round++) {
         struct sdb_event event = SDB_EVENT_INIT;
         struct sdb_process *process = launch_life(session, programs[round % 4]);
@@ -403,16 +397,14 @@ static void *interrupt_soon(void *of)
     return NULL;
 }
 
-TEST(deadlines_of_nothing_a_millisecond_and_for_ever)
+SESSION_TEST(deadlines_of_nothing_a_millisecond_and_for_ever)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     int64_t shortest = INT64_MAX;
-    struct target target;
+    struct target target = launch_target("wait", NULL, NULL);
     pthread_t other;
     int64_t begun;
 
-    begin(_i);
-    target = launch_target("wait", NULL, NULL);
     resume_process(target.process);
     wait_ready(&target);
     for (int i = 0; i < 1000; i++)

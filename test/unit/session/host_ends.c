@@ -379,8 +379,7 @@ TEST(a_forked_child_and_another_thread_are_refused_everything)
         /* The session is as it was. */
         ask(&busy);
         stop_thread(inherited.thread);
-        ck_assert_int_eq(sdb_thread_resume(inherited.thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS),
-                         0);
+        resume_thread(inherited.thread, SDB_RESUME_CONTINUE);
     }
     end_held_busy(&busy);
     finish();

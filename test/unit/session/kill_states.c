@@ -123,9 +123,8 @@ static bool kill_at(size_t instant, bool all_stop)
     return killed != 0;
 }
 
-TEST(a_process_can_be_killed_at_every_event)
+SESSION_TEST(a_process_can_be_killed_at_every_event)
 {
-    begin(_i);
     for (int round = 0; round < rounds(4); round++) {
         for (size_t instant = 0; instant < INSTANTS; instant++) {
             int tries = 0;
@@ -163,16 +162,15 @@ static void expect_crew_killed(const struct target *target)
     ck_assert_ptr_eq(event.process, target->process);
 }
 
-TEST(a_process_in_vfork_can_be_killed)
+SESSION_TEST(a_process_in_vfork_can_be_killed)
 {
-    begin(_i);
     for (int round = 0; round < rounds(10); round++) {
         struct sdb_event event = SDB_EVENT_INIT;
         int child;
         struct target target = vforking_crew(SDB_FOLLOW_DEFAULT, &child);
 
         if (round % 2 == 1)
-            ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+            stop_process(target.process);
         ck_assert_int_eq(sdb_process_kill(target.process), 0);
         expect_crew_killed(&target);
         ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
@@ -183,9 +181,8 @@ TEST(a_process_in_vfork_can_be_killed)
     finish();
 }
 
-TEST(a_process_in_vfork_can_be_released_by_killing)
+SESSION_TEST(a_process_in_vfork_can_be_released_by_killing)
 {
-    begin(_i);
     for (int round = 0; round < rounds(10); round++) {
         struct sdb_event event = SDB_EVENT_INIT;
         int child;
@@ -201,9 +198,8 @@ TEST(a_process_in_vfork_can_be_released_by_killing)
     finish();
 }
 
-TEST(a_vfork_child_that_is_held_outlives_its_parent)
+SESSION_TEST(a_vfork_child_that_is_held_outlives_its_parent)
 {
-    begin(_i);
     for (int round = 0; round < rounds(10); round++) {
         int child;
         struct target target = vforking_crew(SDB_FOLLOW_ALL, &child);
@@ -231,16 +227,15 @@ static void expect_kill(struct sdb_process *process)
     ck_assert_msg(rc == 0 || rc == -ESRCH, "kill: %s", sdb_error_describe(rc));
 }
 
-TEST(a_dying_process_can_be_killed_again)
+SESSION_TEST(a_dying_process_can_be_killed_again)
 {
-    begin(_i);
     for (int round = 0; round < rounds(40); round++) {
         struct target target = launch_crew(CREW);
         struct sdb_event event = SDB_EVENT_INIT;
         int ends = 0;
 
         if (round % 4 >= 2)
-            ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+            stop_process(target.process);
         ck_assert_int_eq(sdb_process_kill(target.process), 0);
         expect_kill(target.process);
         if (round % 2 == 1)
@@ -262,9 +257,8 @@ TEST(a_dying_process_can_be_killed_again)
 }
 
 /* One that ends by itself, with a code that nobody sees if the kill comes first. */
-TEST(an_ending_process_can_be_killed)
+SESSION_TEST(an_ending_process_can_be_killed)
 {
-    begin(_i);
     for (int round = 0; round < rounds(60); round++) {
         struct target target = launch_crew(CREW);
         struct sdb_event event = SDB_EVENT_INIT;

@@ -33,14 +33,13 @@ static uint64_t entry_of(const char *path)
     return header.e_entry;
 }
 
-TEST(launched_stands_before_its_first_instruction)
+SESSION_TEST(launched_stands_before_its_first_instruction)
 {
     const char *argv[] = {STATIC_TARGET, "exit", "0", NULL};
     const uint64_t flags[] = {0, SDB_LAUNCH_PORTABLE};
     struct target target;
     uint64_t address = 0;
 
-    begin(_i);
     for (int path = 0; path < 2; path++) {
         target = launch_program_with(STATIC_TARGET, argv, flags[path]);
         ck_assert_int_eq(state_of(target.pid), 't');
@@ -54,13 +53,11 @@ TEST(launched_stands_before_its_first_instruction)
     finish();
 }
 
-TEST(exit_code_and_usage_are_told)
+SESSION_TEST(exit_code_and_usage_are_told)
 {
-    struct target target;
+    struct target target = launch_running("exit", "42", NULL);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_running("exit", "42", NULL);
     event = expect(SDB_EVENT_EXITED);
     ck_assert_int_eq(event.status->pid, target.pid);
     ck_assert_int_eq(event.status->code, 42);
@@ -167,13 +164,11 @@ TEST(a_program_that_dies_in_its_exec_is_told_from_one_that_starts)
     unlink(path);
 }
 
-TEST(a_launch_that_fails_leaves_the_session_as_it_was)
+SESSION_TEST(a_launch_that_fails_leaves_the_session_as_it_was)
 {
     const uint64_t flags[] = {0, SDB_LAUNCH_PORTABLE};
-    struct target target;
+    struct target target = launch_target("exit", "3", NULL);
 
-    begin(_i);
-    target = launch_target("exit", "3", NULL);
     for (int path = 0; path < 2; path++) {
         struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
         struct sdb_error error = SDB_ERROR_INIT;

@@ -35,7 +35,7 @@ TEST(a_pidfd_is_as_good_as_a_pid)
                          0);
         ck_assert_int_eq(sdb_process_pid(process), busy.pid);
         expect_all_held(process);
-        ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+        detach(process);
         ck_assert_int_ge(fcntl(pidfd, F_GETFD), 0);
     }
     ask(&busy);
@@ -120,11 +120,10 @@ static bool fork_as(pid_t pid)
     return false;
 }
 
-TEST(a_pidfd_never_stands_for_the_next_process_with_its_number)
+SESSION_TEST(a_pidfd_never_stands_for_the_next_process_with_its_number)
 {
     bool reused = false;
 
-    begin(_i);
     for (int try = 0; try < 20 && !reused; try++) {
         pid_t pid = fork_zombie();
         int pidfd = open_pidfd(pid);

@@ -185,10 +185,10 @@ static void hold_once(int32_t pid, int round)
         run_for(&witness, 20);
     }
     if (round % 3 == 2) {
-        ck_assert_int_eq(sdb_process_stop(process, PATIENCE_MS), 0);
+        stop_process(process);
         witness_stopped(&witness, process);
     }
-    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+    detach(process);
     witness_let_go(&witness, process);
     witness_end(&witness);
     /* What waits in vfork is let go by those who wait. */

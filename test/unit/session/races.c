@@ -57,11 +57,10 @@ static void await_calm(const struct witness *witness)
  * The tracer looks only when nothing moves any more: so the newborn's first stop and its parent's
  * event are both there, and the kernel tells them in whichever order it likes.
  */
-TEST(a_newborn_comes_after_its_parents_event_for_a_slow_tracer_too)
+SESSION_TEST(a_newborn_comes_after_its_parents_event_for_a_slow_tracer_too)
 {
     static const char *const what[] = {"forks", "threads", "vforks", "all"};
 
-    begin(_i);
     for (int round = 0; round < rounds(24); round++) {
         struct target lives = launch_lives(what[round % 4]);
         struct sdb_event event = SDB_EVENT_INIT;
@@ -88,11 +87,10 @@ TEST(a_newborn_comes_after_its_parents_event_for_a_slow_tracer_too)
 }
 
 /* The parent is killed when it stands in its fork, and nobody has looked yet. */
-TEST(a_newborn_whose_parent_is_killed_in_its_fork_begins_with_its_start)
+SESSION_TEST(a_newborn_whose_parent_is_killed_in_its_fork_begins_with_its_start)
 {
     unsigned long unannounced = 0;
 
-    begin(_i);
     for (int round = 0; round < rounds(100); round++) {
         struct target lives = launch_lives(round % 2 == 0 ? "forks" : "vforks");
         struct sdb_event event = SDB_EVENT_INIT;
@@ -117,9 +115,8 @@ TEST(a_newborn_whose_parent_is_killed_in_its_fork_begins_with_its_start)
     finish();
 }
 
-TEST(a_killed_vfork_child_ends_its_parents_wait)
+SESSION_TEST(a_killed_vfork_child_ends_its_parents_wait)
 {
-    begin(_i);
     for (int round = 0; round < rounds(20); round++) {
         const char *const argv[] = {BUSY, "linger", "exit", NULL};
         struct target busy = launch_program(BUSY, argv);
@@ -156,13 +153,12 @@ HOLDING_CASE(many);
 
 #define PROCESSES 100
 
-TEST(a_hundred_processes_of_ten_threads)
+SESSION_TEST(a_hundred_processes_of_ten_threads)
 {
     static struct target busy[PROCESSES];
     struct sdb_event event = SDB_EVENT_INIT;
     struct witness witness;
 
-    begin(_i);
     witness_begin(&witness, session, 0);
     for (int i = 0; i < PROCESSES; i++) {
         const char *const argv[] = {BUSY, "idle", "9", NULL};
@@ -178,7 +174,7 @@ TEST(a_hundred_processes_of_ten_threads)
     for (int i = 0; i < PROCESSES; i++) {
         wait_ready(&busy[i]);
         ck_assert_int_eq(sdb_process_thread_count(busy[i].process), 10);
-        ck_assert_int_eq(sdb_process_stop(busy[i].process, PATIENCE_MS), 0);
+        stop_process(busy[i].process);
         expect_all_held(busy[i].process);
     }
     for (int i = 0; i < PROCESSES; i++) {
@@ -248,7 +244,7 @@ static void interrupt_through_stops(int way, const char *what, bool all_stop)
 
     begin(way);
     busy = launch_busy(what, "3", NULL);
-    ck_assert_int_eq(sdb_process_stop(busy.process, PATIENCE_MS), 0);
+    stop_process(busy.process);
     ck_assert_int_eq(
         sdb_process_set_stop_mode(busy.process, all_stop ? SDB_ALL_STOP : SDB_NON_STOP), 0);
     witness_begin(&witness, session, 0);
@@ -349,9 +345,8 @@ static void ask_the_dead(struct sdb_process *process, struct sdb_thread *thread,
     }
 }
 
-TEST(requests_to_what_was_killed_say_so)
+SESSION_TEST(requests_to_what_was_killed_say_so)
 {
-    begin(_i);
     for (int round = 0; round < rounds(90); round++) {
         struct target busy = launch_busy("idle", "3", NULL);
         struct sdb_event event = SDB_EVENT_INIT;
@@ -359,7 +354,7 @@ TEST(requests_to_what_was_killed_say_so)
         int ends = 0;
 
         stop_thread(thread);
-        ck_assert_int_eq(sdb_process_stop(busy.process, PATIENCE_MS), 0);
+        stop_process(busy.process);
         kill(busy.pid, SIGKILL);
         if (round % 2 == 0)
             await_end(busy.pid);
@@ -377,9 +372,8 @@ TEST(requests_to_what_was_killed_say_so)
 }
 
 /* Another thread ends the process while one stands in a stop that was told. */
-TEST(a_thread_that_stands_still_ends_with_its_process)
+SESSION_TEST(a_thread_that_stands_still_ends_with_its_process)
 {
-    begin(_i);
     for (int round = 0; round < rounds(40); round++) {
         struct target busy = launch_busy("idle", "3", NULL);
         struct sdb_thread *thread = sdb_process_next_thread(busy.process, NULL);

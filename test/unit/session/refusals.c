@@ -38,11 +38,10 @@ static struct sdb_error expect_refused(pid_t pid, int code, uint32_t reason, con
 
 HOLDING_CASE(by_pid);
 
-TEST(arguments_that_cannot_be_right_are_refused)
+SESSION_TEST(arguments_that_cannot_be_right_are_refused)
 {
     struct sdb_process *process = untouched;
 
-    begin(_i);
     ck_assert_int_eq(sdb_session_attach(NULL, 1, &process, NULL), -EINVAL);
     ck_assert_int_eq(sdb_session_attach(session, getppid(), NULL, NULL), -EINVAL);
     ck_assert_int_eq(sdb_session_attach(session, 0, &process, NULL), -EINVAL);
@@ -184,7 +183,7 @@ TEST(what_is_traced_by_another_process_is_refused)
                      tracer);
     close(pidfd);
     end_child(tracer);
-    ck_assert_int_eq(sdb_process_detach(attach(busy.pid), SDB_RELEASE_RUN, NULL), 0);
+    detach(attach(busy.pid));
     ask(&busy);
     end_busy(&busy);
     finish();
@@ -225,7 +224,7 @@ TEST(what_the_session_holds_is_refused_a_second_time)
     ck_assert_int_eq(error.other_pid, (int)syscall(SYS_gettid));
     ck_assert_ptr_eq(process, untouched);
     ck_assert_ptr_eq(sdb_session_next_process(session, NULL), held_process);
-    ck_assert_int_eq(sdb_process_detach(held_process, SDB_RELEASE_RUN, NULL), 0);
+    detach(held_process);
     finish();
     end_child(target);
 }
@@ -369,7 +368,7 @@ TEST(an_undumpable_process_is_refused)
     try_as_nobody(&stranger);
     /* Root may. */
     begin(_i);
-    ck_assert_int_eq(sdb_process_detach(attach(stranger.target), SDB_RELEASE_RUN, NULL), 0);
+    detach(attach(stranger.target));
     finish();
     end_child(stranger.target);
 }

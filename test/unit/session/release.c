@@ -88,15 +88,13 @@ static void launched_is_let_go_at_exec(int place)
     close_target(&target);
 }
 
-TEST(a_launched_process_that_is_let_go_at_its_exec_is_a_child)
+SESSION_TEST(a_launched_process_that_is_let_go_at_its_exec_is_a_child)
 {
-    begin(_i);
     launched_is_let_go_at_exec(0);
 }
 
-TEST(an_exec_of_any_thread_lets_it_go)
+SESSION_TEST(an_exec_of_any_thread_lets_it_go)
 {
-    begin(_i);
     launched_is_let_go_at_exec(2);
 }
 
@@ -125,13 +123,11 @@ TEST(an_attached_process_that_is_let_go_at_its_exec_is_no_child)
     close_target(&target);
 }
 
-TEST(a_newborn_that_is_let_go_at_its_exec_is_its_parents)
+SESSION_TEST(a_newborn_that_is_let_go_at_its_exec_is_its_parents)
 {
-    struct target target;
+    struct target target = crew_that_follows(1, FOLLOW_BUT_EXEC);
     struct sdb_event event;
 
-    begin(_i);
-    target = crew_that_follows(1, FOLLOW_BUT_EXEC);
     order(&target, 0, 'F');
     run_births(1, NULL);
     set_gate(target.board, true);
@@ -141,18 +137,15 @@ TEST(a_newborn_that_is_let_go_at_its_exec_is_its_parents)
     ck_assert_int_eq(sdb_event_resume(&event), 0);
     expect_result(&target, 4);
     ck_assert_int_eq(sdb_process_thread_count(target.process), 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_vfork_child_that_is_let_go_at_its_exec_lets_its_parent_go_on)
+SESSION_TEST(a_vfork_child_that_is_let_go_at_its_exec_lets_its_parent_go_on)
 {
-    struct target target;
     int done = 0;
     int released = 0;
+    struct target target = crew_that_follows(1, FOLLOW_BUT_EXEC);
 
-    begin(_i);
-    target = crew_that_follows(1, FOLLOW_BUT_EXEC);
     order(&target, 1, 'v');
     run_births(1, NULL);
     set_gate(target.board, true);
@@ -166,20 +159,17 @@ TEST(a_vfork_child_that_is_let_go_at_its_exec_lets_its_parent_go_on)
     ck_assert_int_eq(done, 1);
     ck_assert_int_eq(released, 1);
     expect_result(&target, 4);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(at_end);
 
-TEST(what_becomes_of_a_process_is_set_while_it_stands)
+SESSION_TEST(what_becomes_of_a_process_is_set_while_it_stands)
 {
-    struct target target;
+    struct target target = launch_crew(1);
 
-    begin(_i);
-    target = launch_crew(1);
     ck_assert_int_eq(sdb_process_set_release(target.process, SDB_RELEASE_RUN), -EBUSY);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     ck_assert_int_eq(sdb_process_set_release(target.process, (enum sdb_release)3), -EINVAL);
     ck_assert_int_eq(sdb_process_set_release(target.process, SDB_RELEASE_RUN), 0);
     ck_assert_int_eq(sdb_process_set_release(target.process, SDB_RELEASE_KILL), 0);
@@ -189,15 +179,13 @@ TEST(what_becomes_of_a_process_is_set_while_it_stands)
     close_target(&target);
 }
 
-TEST(a_launched_process_may_run_on)
+SESSION_TEST(a_launched_process_may_run_on)
 {
-    struct target target;
+    struct target target = launch_crew(2);
 
-    begin(_i);
-    target = launch_crew(2);
     order(&target, 1, 't');
     expect_turns(target.board, 1, 1);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_release(&target, SDB_RELEASE_RUN);
     finish();
     for (int i = 0; i <= 2; i++)
@@ -208,16 +196,14 @@ TEST(a_launched_process_may_run_on)
     close_target(&target);
 }
 
-TEST(a_launched_process_may_stay_stopped)
+SESSION_TEST(a_launched_process_may_stay_stopped)
 {
-    struct target target;
+    struct target target = launch_crew(2);
     uint64_t turns;
 
-    begin(_i);
-    target = launch_crew(2);
     order(&target, 1, 't');
     expect_turns(target.board, 1, 1);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_release(&target, SDB_RELEASE_STOP);
     resume_process(target.process);
     finish();
@@ -272,7 +258,7 @@ TEST(newborns_end_as_their_parents_do)
 
     begin(_i);
     target = crew_that_follows(1, SDB_FOLLOW_ALL);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_release(&target, SDB_RELEASE_RUN);
     resume_process(target.process);
     order(&target, 0, 'f');
@@ -289,14 +275,12 @@ TEST(newborns_end_as_their_parents_do)
     close_target(&target);
 }
 
-TEST(a_newborn_can_end_otherwise_than_its_parent)
+SESSION_TEST(a_newborn_can_end_otherwise_than_its_parent)
 {
-    struct target target;
     struct sdb_thread *newborn = NULL;
+    struct target target = crew_that_follows(1, SDB_FOLLOW_ALL);
 
-    begin(_i);
-    target = crew_that_follows(1, SDB_FOLLOW_ALL);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_release(&target, SDB_RELEASE_RUN);
     resume_process(target.process);
     order(&target, 0, 'f');
@@ -312,26 +296,23 @@ TEST(a_newborn_can_end_otherwise_than_its_parent)
     close_target(&target);
 }
 
-TEST(a_newborn_that_is_detached_is_its_parents)
+SESSION_TEST(a_newborn_that_is_detached_is_its_parents)
 {
-    struct target target;
-    struct sdb_child *child = (void *)&target;
     struct sdb_thread *newborn = NULL;
+    struct target target = crew_that_follows(1, SDB_FOLLOW_ALL);
+    struct sdb_child *child;
     int pid;
 
-    begin(_i);
-    target = crew_that_follows(1, SDB_FOLLOW_ALL);
     order(&target, 0, 'f');
     run_births(1, &newborn);
     pid = await_child_of(&target);
-    ck_assert_int_eq(sdb_process_detach(sdb_thread_process(newborn), SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(sdb_thread_process(newborn));
     ck_assert_ptr_null(child);
     expect_untraced(pid);
     ck_assert_ptr_null(sdb_session_find_thread(session, pid));
     set_gate(target.board, true);
     expect_result(&target, 3);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(at_death);
@@ -351,7 +332,7 @@ static void be_tracer(int way, bool lets_live, int report)
     begin(way);
     target = crew_that_follows(1, SDB_FOLLOW_ALL);
     if (lets_live) {
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         set_release(&target, SDB_RELEASE_RUN);
         resume_process(target.process);
     }

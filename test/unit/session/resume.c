@@ -58,16 +58,13 @@ static void go_to_call(struct sdb_thread *thread, uint64_t wanted)
 
 HOLDING_CASE(system_calls);
 
-TEST(system_calls_are_told_at_both_ends_in_turn)
+SESSION_TEST(system_calls_are_told_at_both_ends_in_turn)
 {
-    struct target target;
     struct sdb_event event = SDB_EVENT_INIT;
     uint64_t number = 0;
     int asked = 0;
     int ends = 0;
-
-    begin(_i);
-    target = launch_threads("calls", NULL, NULL);
+    struct target target = launch_threads("calls", NULL, NULL);
 
     /* What a program comes out of first is the call that executed it. */
     expect_call(sdb_process_thread(target.process), SDB_EVENT_SYSCALL_EXIT, &number);
@@ -85,19 +82,15 @@ TEST(system_calls_are_told_at_both_ends_in_turn)
     ck_assert_int_eq(asked, 3);
     ck_assert_uint_eq(number, SYS_exit_group);
     ck_assert_int_eq(event.status->code, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_call_that_was_gone_through_is_not_told)
+SESSION_TEST(a_call_that_was_gone_through_is_not_told)
 {
-    struct target target;
-    struct sdb_thread *thread;
     uint64_t number = 0;
+    struct target target = launch_threads("calls", NULL, NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
 
-    begin(_i);
-    target = launch_threads("calls", NULL, NULL);
-    thread = sdb_process_thread(target.process);
     expect_call(thread, SDB_EVENT_SYSCALL_EXIT, &number);
     go_to_call(thread, SYS_getppid);
     expect_call(thread, SDB_EVENT_SYSCALL_EXIT, &number);
@@ -113,25 +106,21 @@ TEST(a_call_that_was_gone_through_is_not_told)
     go_to_call(thread, SYS_getppid);
     resume_process(target.process);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_sleep_that_was_interrupted_is_taken_up_again)
+SESSION_TEST(a_sleep_that_was_interrupted_is_taken_up_again)
 {
-    struct target target;
-    struct sdb_thread *thread;
-    struct sdb_event event;
     uint64_t number = 0;
+    struct target target = launch_threads("calls", NULL, NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_threads("calls", NULL, NULL);
-    thread = sdb_process_thread(target.process);
     expect_call(thread, SDB_EVENT_SYSCALL_EXIT, &number);
     go_to_call(thread, SYS_nanosleep);
     for (int i = 0; i < 3; i++) {
         /* An interrupt in a call that is being watched shows as the end of the call. */
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         await_state(target.pid, 'S');
         ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
         event = expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
@@ -141,25 +130,21 @@ TEST(a_sleep_that_was_interrupted_is_taken_up_again)
     }
     resume(&event);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(calls_are_told_across_a_fork)
+SESSION_TEST(calls_are_told_across_a_fork)
 {
-    struct target target;
-    struct sdb_thread *parent;
+    uint64_t number = 0;
+    struct target target = crew_that_follows(0, SDB_FOLLOW_ALL);
+    struct sdb_thread *parent = sdb_process_thread(target.process);
     struct sdb_thread *newborn;
     struct sdb_event event;
-    uint64_t number = 0;
 
-    begin(_i);
-    target = crew_that_follows(0, SDB_FOLLOW_ALL);
-    parent = sdb_process_thread(target.process);
     stop_thread(parent);
     order(&target, 0, 'f');
     go_to_call(parent, SYS_clone);
-    ck_assert_int_eq(sdb_thread_resume(parent, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(parent, SDB_RESUME_SYSCALL);
     event = expect_of(SDB_EVENT_FORK, parent);
     newborn = event.new_thread;
     expect_of(SDB_EVENT_START, newborn);
@@ -170,8 +155,7 @@ TEST(calls_are_told_across_a_fork)
     expect_call(newborn, SDB_EVENT_SYSCALL_ENTRY, &number);
     expect_call(newborn, SDB_EVENT_SYSCALL_EXIT, &number);
     expect_call(newborn, SDB_EVENT_SYSCALL_ENTRY, &number);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* From the entry of a fork by one instruction; @return the newborn's thread if it is held */
@@ -183,19 +167,18 @@ static struct sdb_thread *step_over_fork(const struct target *target, bool is_he
     stop_thread(parent);
     order(target, 0, 'f');
     go_to_call(parent, SYS_clone);
-    ck_assert_int_eq(sdb_thread_resume(parent, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+    resume_thread(parent, SDB_RESUME_STEP);
     if (is_held) {
         newborn = expect_of(SDB_EVENT_FORK, parent).new_thread;
         expect_of(SDB_EVENT_START, newborn);
-        ck_assert_int_eq(sdb_thread_resume(parent, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+        resume_thread(parent, SDB_RESUME_STEP);
     }
     expect_of(SDB_EVENT_STEP, parent);
     return newborn;
 }
 
-TEST(a_step_over_a_fork_is_its_parents_alone)
+SESSION_TEST(a_step_over_a_fork_is_its_parents_alone)
 {
-    begin(_i);
     for (int held = 0; held < 2; held++) {
         struct target target = crew_that_follows(0, held ? SDB_FOLLOW_ALL : SDB_FOLLOW_DEFAULT);
         struct sdb_thread *newborn = step_over_fork(&target, held);
@@ -217,37 +200,31 @@ TEST(a_step_over_a_fork_is_its_parents_alone)
     finish();
 }
 
-TEST(calls_are_told_across_an_exec)
+SESSION_TEST(calls_are_told_across_an_exec)
 {
-    struct target target;
-    struct sdb_thread *thread;
     uint64_t number = 0;
+    struct target target = launch_target("exec", "6", NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
 
-    begin(_i);
-    target = launch_target("exec", "6", NULL);
-    thread = sdb_process_thread(target.process);
     expect_call(thread, SDB_EVENT_SYSCALL_EXIT, &number);
     go_to_call(thread, SYS_execve);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
     expect_of(SDB_EVENT_EXEC, thread);
     expect_call(thread, SDB_EVENT_SYSCALL_EXIT, &number);
     go_to_call(thread, SYS_exit_group);
     resume_process(target.process);
     expect_exit(SDB_EXITED, 6);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_signal_between_calls_does_not_mix_up_their_ends)
+SESSION_TEST(a_signal_between_calls_does_not_mix_up_their_ends)
 {
-    struct target target;
-    struct sdb_thread *thread;
     struct sdb_event event = SDB_EVENT_INIT;
     uint64_t number = 0;
     int signals = 0;
+    struct target target = launch_crew(1);
+    struct sdb_thread *thread;
 
-    begin(_i);
-    target = launch_crew(1);
     order(&target, 1, 't');
     expect_turns(target.board, 1, 1);
     thread = crew_thread(&target, 1);
@@ -255,7 +232,7 @@ TEST(a_signal_between_calls_does_not_mix_up_their_ends)
     for (int i = 0; i < 200; i++) {
         if (i % 10 == 0)
             ck_assert_int_eq(syscall(SYS_tgkill, target.pid, sdb_thread_tid(thread), SIGUSR1), 0);
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         event = next_event();
         ck_assert_ptr_eq(event.thread, thread);
         if (event.kind == SDB_EVENT_SIGNAL)
@@ -269,8 +246,7 @@ TEST(a_signal_between_calls_does_not_mix_up_their_ends)
     }
     ck_assert_int_ge(signals, 1);
     ck_assert_int_le(signals, 20);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(whole_process);
@@ -283,16 +259,14 @@ static struct target launch_stopped_crew(char how)
         order(&target, i, how);
         expect_turns(target.board, i, 1);
     }
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     return target;
 }
 
-TEST(all_threads_step_once)
+SESSION_TEST(all_threads_step_once)
 {
-    struct target target;
+    struct target target = launch_stopped_crew('s');
 
-    begin(_i);
-    target = launch_stopped_crew('s');
     for (int i = 0; i < 20; i++) {
         bool told[CREW + 1] = {false};
 
@@ -312,18 +286,15 @@ TEST(all_threads_step_once)
         for (int place = 1; place <= CREW; place++)
             expect_standstill(target.board, place);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(all_threads_run_to_their_next_call)
+SESSION_TEST(all_threads_run_to_their_next_call)
 {
-    struct target target;
     uint64_t number = 0;
     int told[CREW + 1] = {0};
+    struct target target = launch_stopped_crew('t');
 
-    begin(_i);
-    target = launch_stopped_crew('t');
     ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_SYSCALL), 0);
     for (int i = 0; i < 30 * CREW; i++) {
         struct sdb_event event = next_event();
@@ -333,22 +304,18 @@ TEST(all_threads_run_to_their_next_call)
                                                                      : PTRACE_SYSCALL_INFO_EXIT);
         for (int place = 0; place <= CREW; place++)
             told[place] += event.thread == crew_thread(&target, place);
-        ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(event.thread, SDB_RESUME_SYSCALL);
     }
     for (int place = 1; place <= CREW; place++)
         ck_assert_int_gt(told[place], 5);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(how_to_go_on_must_be_known)
+SESSION_TEST(how_to_go_on_must_be_known)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_stopped_crew('t');
+    struct sdb_thread *thread = crew_thread(&target, 1);
 
-    begin(_i);
-    target = launch_stopped_crew('t');
-    thread = crew_thread(&target, 1);
     ck_assert_int_eq(sdb_process_resume(target.process, (enum sdb_resume)3), -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(thread, (enum sdb_resume)3, 0), -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_CONTINUE, -2), -EINVAL);
@@ -358,17 +325,14 @@ TEST(how_to_go_on_must_be_known)
         expect_standstill(target.board, i);
     resume_process(target.process);
     ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), -EBUSY);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_signal_is_replaced_for_its_thread_only)
+SESSION_TEST(a_signal_is_replaced_for_its_thread_only)
 {
-    struct target target;
+    struct target target = launch_crew(2);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_crew(2);
     order(&target, 1, 'k');
     event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, SIGUSR2), 0);
@@ -380,8 +344,7 @@ TEST(a_signal_is_replaced_for_its_thread_only)
     expect_turns(target.board, 1, 1);
     ck_assert_uint_eq(target.board->signals[1], 1);
     ck_assert_uint_eq(target.board->signals[2], 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

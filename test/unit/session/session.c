@@ -54,12 +54,11 @@ TEST(a_thread_has_one_session_at_a_time)
 
 HOLDING_CASE(killing);
 
-TEST(kill_ends_a_process_in_any_state)
+SESSION_TEST(kill_ends_a_process_in_any_state)
 {
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     target = launch_target("wait", NULL, NULL); /* before its first instruction */
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
     expect_exit(SDB_KILLED, SIGKILL);
@@ -80,9 +79,8 @@ TEST(kill_ends_a_process_in_any_state)
     finish();
 }
 
-TEST(resuming_a_thread_that_is_being_killed_is_no_error)
+SESSION_TEST(resuming_a_thread_that_is_being_killed_is_no_error)
 {
-    begin(_i);
     for (int round = 0; round < 100; round++) {
         struct target target = launch_target("wait", NULL, NULL);
 
@@ -164,15 +162,13 @@ TEST(a_kill_while_attaching_or_detaching_never_hangs)
 
 HOLDING_CASE(ending);
 
-TEST(a_retained_handle_outlives_its_process)
+SESSION_TEST(a_retained_handle_outlives_its_process)
 {
-    struct target target;
-    struct sdb_thread *thread;
     struct sdb_event event = SDB_EVENT_INIT;
+    struct target target = launch_target("exit", "0", NULL);
+    struct sdb_thread *thread;
     uint64_t address;
 
-    begin(_i);
-    target = launch_target("exit", "0", NULL);
     ck_assert_ptr_eq(sdb_process_retain(target.process), target.process);
     thread = sdb_thread_retain(sdb_process_thread(target.process));
     resume_process(target.process);

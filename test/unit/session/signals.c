@@ -58,9 +58,8 @@ static void expect_all_still(const struct target *target)
 
 HOLDING_CASE(policies);
 
-TEST(policies_that_cannot_be_are_refused)
+SESSION_TEST(policies_that_cannot_be_are_refused)
 {
-    begin(_i);
     ck_assert_int_eq(sdb_session_set_signal_policy(NULL, SIGUSR1, SDB_POLICY_DROP), -EINVAL);
     ck_assert_int_eq(sdb_session_set_signal_policy(session, -1, SDB_POLICY_DROP), -EINVAL);
     ck_assert_int_eq(sdb_session_set_signal_policy(session, 65, SDB_POLICY_DROP), -EINVAL);
@@ -73,14 +72,12 @@ TEST(policies_that_cannot_be_are_refused)
     finish();
 }
 
-TEST(a_signal_is_told_with_its_sender)
+SESSION_TEST(a_signal_is_told_with_its_sender)
 {
-    struct target target;
-    struct sdb_event event;
     siginfo_t info = {0};
+    struct target target = launch_turning_crew();
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     send(&target, 2, SIGUSR2);
     event = expect_signal(SIGUSR2);
     ck_assert_ptr_eq(event.thread, crew_thread(&target, 2));
@@ -95,16 +92,13 @@ TEST(a_signal_is_told_with_its_sender)
     ck_assert_uint_eq(target.board->signals[1], 0);
     stop_thread(crew_thread(&target, 1));
     ck_assert_int_eq(sdb_thread_siginfo(crew_thread(&target, 1), &info, sizeof(info)), -EINVAL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
+SESSION_TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     set_policy(SIGUSR1, SDB_POLICY_PASS);
     for (int i = 1; i <= CREW; i++) {
         send(&target, i, SIGUSR1);
@@ -114,16 +108,13 @@ TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
     set_policy(SIGUSR1, SDB_POLICY_REPORT);
     send(&target, 1, SIGUSR1);
     expect_signal(SIGUSR1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_signal_that_is_dropped_reaches_nobody)
+SESSION_TEST(a_signal_that_is_dropped_reaches_nobody)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     set_policy(SIGUSR1, SDB_POLICY_DROP);
     set_policy(SIGUSR2, SDB_POLICY_PASS);
     set_policy(SIGTERM, SDB_POLICY_DROP);
@@ -134,16 +125,13 @@ TEST(a_signal_that_is_dropped_reaches_nobody)
         expect_caught(&target, 1, i);
     }
     expect_turns(target.board, 1, 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_policy_may_be_for_all_signals)
+SESSION_TEST(a_policy_may_be_for_all_signals)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     set_policy(0, SDB_POLICY_DROP);
     send(&target, 1, SIGTERM);
     send(&target, 1, SIGSTOP);
@@ -168,29 +156,23 @@ TEST(a_policy_may_be_for_all_signals)
     for (int i = 0; i < CREW; i++)
         expect_thread_exit(SDB_KILLED, SIGTERM);
     expect_exit(SDB_KILLED, SIGTERM);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_kill_is_never_dropped)
+SESSION_TEST(a_kill_is_never_dropped)
 {
-    struct target target;
+    struct target target = launch_crew(0);
 
-    begin(_i);
-    target = launch_crew(0);
     set_policy(0, SDB_POLICY_DROP);
     ck_assert_int_eq(kill(target.pid, SIGKILL), 0);
     expect_exit(SDB_KILLED, SIGKILL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_policy_holds_for_newborns_and_after_an_exec)
+SESSION_TEST(a_policy_holds_for_newborns_and_after_an_exec)
 {
     struct target target;
-    struct sdb_event event;
 
-    begin(_i);
     set_policy(SIGTERM, SDB_POLICY_DROP);
     target = crew_that_follows(1, SDB_FOLLOW_ALL);
     order(&target, 0, 'f');
@@ -202,23 +184,19 @@ TEST(a_policy_holds_for_newborns_and_after_an_exec)
     expect_result(&target, 3);
     order(&target, 1, 'x');
     expect(SDB_EVENT_THREAD_EXIT);
-    event = expect(SDB_EVENT_EXEC);
-    resume(&event);
+    resume_from(SDB_EVENT_EXEC);
     wait_ready(&target);
     ck_assert_int_eq(kill(target.pid, SIGTERM), 0);
     expect_nothing();
     close_input(&target);
     expect_exit(SDB_EXITED, 9);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
+SESSION_TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     set_policy(SIGUSR1, SDB_POLICY_PASS);
     for (uint64_t i = 1; i <= 10; i++) {
         struct sdb_event event;
@@ -236,24 +214,22 @@ TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
         send(&target, 1, SIGUSR1);
         if (i % 2 == 0)
             await_state(tid_at(target.board, 1), 't');
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         expect_all_still(&target);
         expect_nothing();
         expect_all_still(&target);
         resume_process(target.process);
         expect_caught(&target, 1, 2 * i);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* The window between a signal and its stop is narrow, so it is tried often. */
-TEST(an_interrupt_in_a_flood_of_passed_signals_is_told)
+SESSION_TEST(an_interrupt_in_a_flood_of_passed_signals_is_told)
 {
     struct target target;
     struct sdb_thread *busy;
 
-    begin(_i);
     set_policy(SIGUSR1, SDB_POLICY_PASS);
     target = launch_threads("flood", "2", NULL);
     resume_process(target.process);
@@ -268,13 +244,12 @@ TEST(an_interrupt_in_a_flood_of_passed_signals_is_told)
         resume(&event);
     }
     for (int i = 0; i < 200; i++) {
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         for (int place = 0; place <= 2; place++)
             ck_assert_int_eq(state_of(tid_at(target.board, place)), 't');
         resume_process(target.process);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -50,18 +50,16 @@ static void set_all_stop(const struct target *target)
 
 static void stop_all(const struct target *target)
 {
-    ck_assert_int_eq(sdb_process_stop(target->process, PATIENCE_MS), 0);
+    stop_process(target->process);
 }
 
 HOLDING_CASE(all_stop);
 
-TEST(all_stand_still_when_an_event_is_told)
+SESSION_TEST(all_stand_still_when_an_event_is_told)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     set_all_stop(&target);
     for (int i = 1; i <= CREW; i++) {
         order(&target, i, 'k');
@@ -75,17 +73,14 @@ TEST(all_stand_still_when_an_event_is_told)
         expect_all_run(&target);
         ck_assert_uint_eq(target.board->signals[i], 1);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
+SESSION_TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     set_all_stop(&target);
     ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 2)), 0);
     event = expect_of(SDB_EVENT_INTERRUPT, crew_thread(&target, 2));
@@ -101,17 +96,14 @@ TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
     resume(&event);
     for (int i = 2; i <= CREW; i++)
         expect_turns(target.board, i, 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_can_be_resumed_while_all_stand)
+SESSION_TEST(one_can_be_resumed_while_all_stand)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     set_all_stop(&target);
     order(&target, 3, 'k');
     event = expect_signal(SIGUSR1);
@@ -127,19 +119,16 @@ TEST(one_can_be_resumed_while_all_stand)
     resume(&event);
     order(&target, 3, 't');
     expect_all_run(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* Each thread's signals are numbered by its turns: each must be told, once. */
-TEST(events_of_others_are_told_later_and_not_lost)
+SESSION_TEST(events_of_others_are_told_later_and_not_lost)
 {
-    struct target target;
     int told[CREW + 1] = {0};
     int begun = 0;
+    struct target target = launch_threads("flood", "4", NULL);
 
-    begin(_i);
-    target = launch_threads("flood", "4", NULL);
     set_all_stop(&target);
     resume_process(target.process);
     for (int count = 0; count < 1000 || begun < CREW; count++) {
@@ -166,36 +155,29 @@ TEST(events_of_others_are_told_later_and_not_lost)
         ck_assert_int_le(*count, (int)target.board->turns[i]);
         ck_assert_int_ge(*count, (int)target.board->turns[i] - 2); /* not told, and not raised */
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(other_processes_run_on)
+SESSION_TEST(other_processes_run_on)
 {
-    struct target target;
-    struct target other;
+    struct target target = launch_turning_crew();
+    struct target other = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
-    other = launch_turning_crew();
     set_all_stop(&target);
     order(&target, 3, 'k');
     expect_signal(SIGUSR1);
     expect_all_still(&target);
     expect_all_run(&other);
-    finish();
-    close_target(&target);
+    finish_with(&target);
     close_target(&other);
 }
 
-TEST(a_newborn_process_stops_as_its_parent_does)
+SESSION_TEST(a_newborn_process_stops_as_its_parent_does)
 {
-    struct target target;
     struct sdb_thread *newborn = NULL;
+    struct target target = crew_that_follows(CREW, SDB_FOLLOW_ALL);
     struct sdb_event event;
 
-    begin(_i);
-    target = crew_that_follows(CREW, SDB_FOLLOW_ALL);
     set_all_stop(&target);
     order(&target, 0, 'f');
     event = expect(SDB_EVENT_FORK);
@@ -211,17 +193,14 @@ TEST(a_newborn_process_stops_as_its_parent_does)
     event = expect_exit(SDB_EXITED, 3);
     ck_assert_int_eq(sdb_event_resume(&event), 0);
     expect_result(&target, 3);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_end_of_all_is_told_in_all_stop)
+SESSION_TEST(an_end_of_all_is_told_in_all_stop)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     set_all_stop(&target);
     order(&target, 0, 'q');
     for (int i = 0; i < CREW; i++) {
@@ -229,14 +208,12 @@ TEST(an_end_of_all_is_told_in_all_stop)
         (void)sdb_event_resume(&event); /* there may be nobody left to resume */
     }
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* On its way through the exec a thread waits for the others' ends, and cannot stop. */
-TEST(an_exec_is_told_in_all_stop)
+SESSION_TEST(an_exec_is_told_in_all_stop)
 {
-    begin(_i);
     for (int place = 0; place <= 2; place += 2) {
         struct target target = launch_turning_crew();
         struct sdb_thread *thread = crew_thread(&target, place);
@@ -259,12 +236,10 @@ TEST(an_exec_is_told_in_all_stop)
     finish();
 }
 
-TEST(non_stop_can_be_had_again)
+SESSION_TEST(non_stop_can_be_had_again)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, (enum sdb_stop_mode)2), -EINVAL);
     set_all_stop(&target);
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_NON_STOP), 0);
@@ -272,18 +247,15 @@ TEST(non_stop_can_be_had_again)
     expect_signal(SIGUSR1);
     for (int i = 2; i <= CREW; i++)
         expect_turns(target.board, i, 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(stop_now);
 
-TEST(all_can_be_stopped_and_resumed_often)
+SESSION_TEST(all_can_be_stopped_and_resumed_often)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     for (int i = 0; i < 20; i++) {
         stop_all(&target);
         expect_all_still(&target);
@@ -294,17 +266,14 @@ TEST(all_can_be_stopped_and_resumed_often)
         expect_all_run(&target);
     }
     expect_nothing();
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_stop_that_took_too_long_is_still_made)
+SESSION_TEST(a_stop_that_took_too_long_is_still_made)
 {
     const int timeouts[] = {0, 1, -1};
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     for (int i = 0; i < 30; i++) {
         int rc = sdb_process_stop(target.process, timeouts[i % 3]);
 
@@ -316,19 +285,15 @@ TEST(a_stop_that_took_too_long_is_still_made)
         resume_process(target.process);
         expect_all_run(&target);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_stop_tells_nothing_but_what_was_to_be_told)
+SESSION_TEST(a_stop_tells_nothing_but_what_was_to_be_told)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_turning_crew();
+    struct sdb_thread *thread = crew_thread(&target, 1);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
-    thread = crew_thread(&target, 1);
     order(&target, 1, 'k');
     await_state(tid_at(target.board, 1), 't');
     ck_assert_int_eq(sdb_thread_state(thread), SDB_THREAD_RUNNING);
@@ -347,17 +312,14 @@ TEST(a_stop_tells_nothing_but_what_was_to_be_told)
     order(&target, 1, 't');
     expect_nothing(); /* the stop that nobody wants any more is dealt with while the session waits */
     expect_all_run(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
+SESSION_TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_turning_crew();
     ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 2)), 0);
     stop_all(&target);
     event = expect_of(SDB_EVENT_INTERRUPT, crew_thread(&target, 2));
@@ -366,16 +328,13 @@ TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
     resume(&event);
     expect_turns(target.board, 2, 2);
     expect_standstill(target.board, 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
+SESSION_TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
 
-    begin(_i);
-    target = launch_turning_crew();
     order(&target, 0, 'q');
     await_state(target.pid, 'Z');
     ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), -ESRCH);
@@ -383,13 +342,11 @@ TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
         expect_thread_exit(SDB_EXITED, 0);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), -ESRCH);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_process_that_executes_a_program_can_be_stopped)
+SESSION_TEST(a_process_that_executes_a_program_can_be_stopped)
 {
-    begin(_i);
     for (int round = 0; round < 30; round++) {
         struct target target = launch_crew(CREW);
         struct sdb_event event = SDB_EVENT_INIT;
@@ -419,14 +376,12 @@ TEST(a_process_that_executes_a_program_can_be_stopped)
     finish();
 }
 
-TEST(threads_that_are_being_made_are_stopped_too)
+SESSION_TEST(threads_that_are_being_made_are_stopped_too)
 {
-    struct target target;
     struct sdb_event event = SDB_EVENT_INIT;
+    struct target target = launch_threads("storm", "3", NULL);
     int tids[BOARD_PLACES];
 
-    begin(_i);
-    target = launch_threads("storm", "3", NULL);
     resume_process(target.process);
     for (int round = 0; round < 50; round++) {
         int count;
@@ -443,8 +398,7 @@ TEST(threads_that_are_being_made_are_stopped_too)
         /* What stands, but was not told, is resumed when it is. */
         (void)sdb_process_resume(target.process, SDB_RESUME_CONTINUE);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

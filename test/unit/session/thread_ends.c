@@ -65,12 +65,10 @@ static void expect_all_ends(struct sdb_process *process, int threads, uint32_t h
 
 HOLDING_CASE(ends);
 
-TEST(threads_that_end_one_by_one_are_told_with_their_codes)
+SESSION_TEST(threads_that_end_one_by_one_are_told_with_their_codes)
 {
-    struct target target;
+    struct target target = launch_crew(5);
 
-    begin(_i);
-    target = launch_crew(5);
     for (int i = 1; i <= 5; i++) {
         struct sdb_thread *thread = crew_thread(&target, i);
         struct sdb_event event;
@@ -86,61 +84,49 @@ TEST(threads_that_end_one_by_one_are_told_with_their_codes)
     }
     close_input(&target);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(all_threads_end_before_their_process)
+SESSION_TEST(all_threads_end_before_their_process)
 {
-    struct target target;
+    struct target target = launch_crew(8);
 
-    begin(_i);
-    target = launch_crew(8);
     order(&target, 5, 'q');
     expect_all_ends(target.process, 9, SDB_EXITED, 5);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_kill_ends_all_threads_running_or_not)
+SESSION_TEST(a_kill_ends_all_threads_running_or_not)
 {
-    struct target target;
+    struct target target = launch_crew(8);
 
-    begin(_i);
-    target = launch_crew(8);
     for (int i = 0; i < 4; i++)
         stop_thread(crew_thread(&target, i));
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
     expect_all_ends(target.process, 9, SDB_KILLED, SIGKILL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_stop_that_was_not_told_is_not_told_after_a_kill)
+SESSION_TEST(a_stop_that_was_not_told_is_not_told_after_a_kill)
 {
-    struct target target;
+    struct target target = launch_crew(2);
 
-    begin(_i);
-    target = launch_crew(2);
     order(&target, 1, 'k');
     await_state(tid_at(target.board, 1), 't');
     ck_assert_int_eq(kill(target.pid, SIGKILL), 0);
     await_state(target.pid, 'Z');
     expect_all_ends(target.process, 3, SDB_KILLED, SIGKILL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(handles);
 
-TEST(a_retained_thread_outlives_the_thread)
+SESSION_TEST(a_retained_thread_outlives_the_thread)
 {
-    struct target target;
+    struct target target = launch_crew(2);
     struct sdb_thread *thread;
     int tid;
 
-    begin(_i);
-    target = launch_crew(2);
     tid = tid_at(target.board, 1);
     thread = held(tid);
     sdb_thread_set_data(thread, &target);
@@ -166,19 +152,17 @@ TEST(a_retained_thread_outlives_the_thread)
     close_target(&target);
 }
 
-TEST(a_retained_thread_of_a_process_that_is_let_go_is_gone)
+SESSION_TEST(a_retained_thread_of_a_process_that_is_let_go_is_gone)
 {
-    struct target target;
+    struct target target = start_threads("crew", "2", NULL);
     struct sdb_thread *thread;
     int tid;
 
-    begin(_i);
-    target = start_threads("crew", "2", NULL);
     wait_ready(&target);
     attach_target(&target);
     tid = tid_at(target.board, 2);
     thread = sdb_thread_retain(held(tid));
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, NULL), 0);
+    detach(target.process);
     expect_gone(thread, tid);
     ck_assert_ptr_null(sdb_session_find_thread(session, tid));
 
@@ -204,15 +188,13 @@ static bool choose_next_id(int tid)
     return done;
 }
 
-TEST(a_retained_thread_never_speaks_of_another_with_its_id)
+SESSION_TEST(a_retained_thread_never_speaks_of_another_with_its_id)
 {
-    struct target target;
     struct sdb_thread *old = NULL;
     struct sdb_thread *other = NULL;
     int tid = 0;
+    struct target target = launch_crew(1);
 
-    begin(_i);
-    target = launch_crew(1);
     /* Others on the machine make tasks too, and may be faster. */
     for (int place = 1; place < 100; place++) {
         sdb_thread_close(old);
@@ -238,8 +220,7 @@ TEST(a_retained_thread_never_speaks_of_another_with_its_id)
         printf("which ids tasks get cannot be chosen here: not tested\n");
     }
     sdb_thread_close(old);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(exec);
@@ -281,16 +262,14 @@ static void run_after(struct target *target, const struct sdb_event *exec)
     expect_exit(SDB_EXITED, 9);
 }
 
-TEST(an_exec_of_another_thread_than_the_first_keeps_its_handle)
+SESSION_TEST(an_exec_of_another_thread_than_the_first_keeps_its_handle)
 {
-    struct target target;
+    struct target target = launch_crew(3);
     struct sdb_thread *first;
     struct sdb_thread *thread;
     struct sdb_event event;
     int tid;
 
-    begin(_i);
-    target = launch_crew(3);
     first = sdb_thread_retain(sdb_process_thread(target.process));
     tid = tid_at(target.board, 2);
     thread = held(tid);
@@ -302,68 +281,55 @@ TEST(an_exec_of_another_thread_than_the_first_keeps_its_handle)
     expect_gone(first, target.pid);
     run_after(&target, &event);
     sdb_thread_close(first);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_exec_of_the_second_of_two_threads_is_told)
+SESSION_TEST(an_exec_of_the_second_of_two_threads_is_told)
 {
-    struct target target;
+    struct target target = launch_crew(1);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_crew(1);
     order(&target, 1, 'x');
     event = expect_exec(&target, crew_thread(&target, 1), 1);
     run_after(&target, &event);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_exec_of_the_first_of_many_threads_is_told)
+SESSION_TEST(an_exec_of_the_first_of_many_threads_is_told)
 {
-    struct target target;
+    struct target target = launch_crew(4);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_crew(4);
     order(&target, 0, 'x');
     event = expect_exec(&target, crew_thread(&target, 0), 4);
     ck_assert_int_eq(event.former_tid, target.pid);
     run_after(&target, &event);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_exec_ends_threads_that_stand_still)
+SESSION_TEST(an_exec_ends_threads_that_stand_still)
 {
-    struct target target;
+    struct target target = launch_crew(4);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_crew(4);
     order(&target, 0, 't'); /* the reader is 4 now, which nobody has to wake for its own order */
     expect_turns(target.board, 0, 1);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     order(&target, 4, 'x');
     ck_assert_int_eq(
         sdb_thread_resume(crew_thread(&target, 4), SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
     event = expect_exec(&target, crew_thread(&target, 4), 4);
     run_after(&target, &event);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_stop_that_was_not_told_is_not_told_after_an_exec)
+SESSION_TEST(a_stop_that_was_not_told_is_not_told_after_an_exec)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_crew(2);
+    struct sdb_thread *thread = crew_thread(&target, 1);
     struct sdb_event event;
     int old;
 
-    begin(_i);
-    target = launch_crew(2);
-    thread = crew_thread(&target, 1);
     old = tid_at(target.board, 2);
     order(&target, 2, 'k');
     await_state(old, 't');
@@ -371,24 +337,20 @@ TEST(a_stop_that_was_not_told_is_not_told_after_an_exec)
     await_state(old, 'Z');
     event = expect_exec(&target, thread, 2);
     run_after(&target, &event);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_exec_brings_the_first_thread_back)
+SESSION_TEST(an_exec_brings_the_first_thread_back)
 {
-    struct target target;
+    struct target target = launch_crew(2);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_crew(2);
     order(&target, 0, 'e');
     await_state(target.pid, 'Z');
     order(&target, 2, 'x');
     event = expect_exec(&target, crew_thread(&target, 2), 2);
     run_after(&target, &event);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

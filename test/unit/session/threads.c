@@ -29,7 +29,7 @@ static void launch_turning_crew(struct target *target, char how)
 
 static void stop_all(const struct target *target)
 {
-    ck_assert_int_eq(sdb_process_stop(target->process, PATIENCE_MS), 0);
+    stop_process(target->process);
 }
 
 /* Each of the crew but the ones of `runs` (bit n: place n) stands still. */
@@ -49,14 +49,12 @@ static void expect_others_still(const struct target *target, unsigned runs)
 
 HOLDING_CASE(births);
 
-TEST(a_newborn_is_announced_and_has_not_begun)
+SESSION_TEST(a_newborn_is_announced_and_has_not_begun)
 {
-    struct target target;
+    struct target target = launch_threads("crew", "1", NULL);
     struct sdb_event event;
     struct sdb_event birth;
 
-    begin(_i);
-    target = launch_threads("crew", "1", NULL);
     ck_assert_int_eq(sdb_process_thread_count(target.process), 1);
     resume_process(target.process);
 
@@ -89,18 +87,15 @@ TEST(a_newborn_is_announced_and_has_not_begun)
     ck_assert_int_eq(sdb_thread_state(event.thread), SDB_THREAD_RUNNING);
     resume(&birth);
     wait_ready(&target);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(every_thread_is_found_once)
+SESSION_TEST(every_thread_is_found_once)
 {
-    struct target target;
-    int tids[BOARD_PLACES];
     int seen = 0;
+    struct target target = launch_crew(20);
+    int tids[BOARD_PLACES];
 
-    begin(_i);
-    target = launch_crew(20);
     ck_assert_int_eq(tasks_of(target.pid, tids, BOARD_PLACES), 21);
     ck_assert_int_eq(sdb_process_thread_count(target.process), 21);
     for (int i = 0; i < 21; i++) {
@@ -123,13 +118,11 @@ TEST(every_thread_is_found_once)
     ck_assert_ptr_null(sdb_session_find_thread(session, -1));
     ck_assert_ptr_eq(sdb_session_next_process(session, NULL), target.process);
     ck_assert_ptr_null(sdb_session_next_process(session, target.process));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(nothing_is_what_null_has)
+SESSION_TEST(nothing_is_what_null_has)
 {
-    begin(_i);
     ck_assert_ptr_null(sdb_process_thread(NULL));
     ck_assert_ptr_null(sdb_process_next_thread(NULL, NULL));
     ck_assert_int_eq(sdb_process_thread_count(NULL), -EINVAL);
@@ -155,18 +148,17 @@ TEST(nothing_is_what_null_has)
 
 HOLDING_CASE(one_among_others);
 
-TEST(one_thread_runs_while_the_others_stand)
+SESSION_TEST(one_thread_runs_while_the_others_stand)
 {
     struct target target;
 
-    begin(_i);
     launch_turning_crew(&target, 't');
     stop_all(&target);
     expect_others_still(&target, 0);
     for (int i = 1; i <= CREW; i++) {
         struct sdb_thread *thread = crew_thread(&target, i);
 
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
         expect_turns(target.board, i, 5);
         expect_others_still(&target, 1u << i);
         ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), -EBUSY);
@@ -176,11 +168,10 @@ TEST(one_thread_runs_while_the_others_stand)
     resume_process(target.process);
     for (int i = 1; i <= CREW; i++)
         expect_turns(target.board, i, 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_thread_steps_while_the_others_stand)
+SESSION_TEST(one_thread_steps_while_the_others_stand)
 {
     struct target target;
     struct sdb_thread *thread;
@@ -188,7 +179,6 @@ TEST(one_thread_steps_while_the_others_stand)
     uint64_t address = 0;
     int moved = 0;
 
-    begin(_i);
     launch_turning_crew(&target, 's');
     stop_all(&target);
     thread = crew_thread(&target, 2);
@@ -207,16 +197,14 @@ TEST(one_thread_steps_while_the_others_stand)
     expect_turns(target.board, 2, 1000);
     expect_nothing();
     expect_others_still(&target, 1u << 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(one_thread_is_interrupted_while_the_others_run)
+SESSION_TEST(one_thread_is_interrupted_while_the_others_run)
 {
     struct target target;
     struct sdb_thread *thread;
 
-    begin(_i);
     launch_turning_crew(&target, 't');
     for (int i = 1; i <= CREW; i++) {
         thread = crew_thread(&target, i);
@@ -227,16 +215,14 @@ TEST(one_thread_is_interrupted_while_the_others_run)
             expect_turns(target.board, other, 5);
     }
     expect_nothing();
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(every_thread_that_is_interrupted_says_so_once)
+SESSION_TEST(every_thread_that_is_interrupted_says_so_once)
 {
     struct target target;
     int told[CREW + 1] = {0};
 
-    begin(_i);
     launch_turning_crew(&target, 't');
     for (int i = 0; i <= CREW; i++) {
         sdb_thread_set_data(crew_thread(&target, i), &told[i]);
@@ -254,16 +240,14 @@ TEST(every_thread_that_is_interrupted_says_so_once)
     resume_process(target.process);
     for (int i = 1; i <= CREW; i++)
         expect_turns(target.board, i, 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(threads_stop_and_run_on_their_own)
+SESSION_TEST(threads_stop_and_run_on_their_own)
 {
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     launch_turning_crew(&target, 't');
     order(&target, 3, 'k');
     event = expect_signal(SIGUSR1);
@@ -278,8 +262,7 @@ TEST(threads_stop_and_run_on_their_own)
     order(&target, 3, 't');
     expect_turns(target.board, 3, 1);
     ck_assert_uint_eq(target.board->signals[3], 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(fairness);
@@ -340,30 +323,25 @@ static void flood_is_told_fairly(int cpus)
     close_target(&target);
 }
 
-TEST(busy_threads_are_told_in_turn_on_one_cpu)
+SESSION_TEST(busy_threads_are_told_in_turn_on_one_cpu)
 {
-    begin(_i);
     flood_is_told_fairly(1);
     finish();
 }
 
-TEST(busy_threads_are_told_in_turn_on_all_cpus)
+SESSION_TEST(busy_threads_are_told_in_turn_on_all_cpus)
 {
-    begin(_i);
     flood_is_told_fairly(CPU_SETSIZE);
     finish();
 }
 
-TEST(a_quiet_thread_is_heard_in_a_flood)
+SESSION_TEST(a_quiet_thread_is_heard_in_a_flood)
 {
-    struct target target;
-    struct sdb_thread *first;
     int others = 0;
     int begun = 0;
+    struct target target = launch_threads("flood", "8", NULL);
+    struct sdb_thread *first = sdb_process_thread(target.process);
 
-    begin(_i);
-    target = launch_threads("flood", "8", NULL);
-    first = sdb_process_thread(target.process);
     resume_process(target.process);
     while (begun < 8) {
         struct sdb_event event = next_event();
@@ -384,8 +362,7 @@ TEST(a_quiet_thread_is_heard_in_a_flood)
         ck_assert_int_lt(others++, 100);
         resume(&event);
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

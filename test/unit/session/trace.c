@@ -106,12 +106,11 @@ TEST(lines_have_a_time_a_thread_and_words)
     drop_lines();
 }
 
-TEST(requests_statuses_and_events_are_all_there)
+SESSION_TEST(requests_statuses_and_events_are_all_there)
 {
     struct sdb_event event;
     struct target target;
 
-    begin(_i);
     sdb_trace(keep_line, &lines);
     target = launch_target("catch", "10", "7");
     resume_process(target.process);
@@ -142,7 +141,7 @@ TEST(failed_requests_say_why)
     sdb_trace(keep_line, &lines);
     process = attach(busy.pid);
     ck_assert_int_eq(sdb_session_attach(session, busy.pid, &process, NULL), -EBUSY);
-    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), 0);
+    detach(process);
     sdb_trace(NULL, NULL);
     ck_assert_uint_eq(count_lines(": seize "), 2);
     ck_assert_uint_eq(count_lines(": detach "), 2);
@@ -162,11 +161,10 @@ static void count_line(const char *line, void *data)
     atomic_fetch_add((atomic_ulong *)data, 1);
 }
 
-TEST(another_writer_takes_over_and_none_ends_it)
+SESSION_TEST(another_writer_takes_over_and_none_ends_it)
 {
     unsigned long before;
 
-    begin(_i);
     written[0] = 0;
     written[1] = 0;
     sdb_trace(count_line, &written[0]);

@@ -23,7 +23,7 @@ static void set_all_stop(const struct target *target)
 
 static void stop_all(const struct target *target)
 {
-    ck_assert_int_eq(sdb_process_stop(target->process, PATIENCE_MS), 0);
+    stop_process(target->process);
 }
 
 HOLDING_CASE(vforks);
@@ -67,9 +67,8 @@ static void vfork_is_told(char how, bool executes)
     close_target(&target);
 }
 
-TEST(the_end_of_a_vfork_and_its_childs_are_told)
+SESSION_TEST(the_end_of_a_vfork_and_its_childs_are_told)
 {
-    begin(_i);
     for (int i = 0; i < 10; i++) {
         vfork_is_told('v', true);
         vfork_is_told('V', false);
@@ -102,12 +101,11 @@ static void expect_others_still(const struct target *target)
     ck_assert_int_eq(sdb_thread_state(crew_thread(target, 1)), SDB_THREAD_RUNNING);
 }
 
-TEST(a_thread_in_vfork_is_not_waited_for)
+SESSION_TEST(a_thread_in_vfork_is_not_waited_for)
 {
     struct target target;
     int64_t before;
 
-    begin(_i);
     target = vforking_crew(SDB_FOLLOW_DEFAULT);
     before = host_now_ms();
     stop_all(&target);
@@ -121,31 +119,27 @@ TEST(a_thread_in_vfork_is_not_waited_for)
     ck_assert_int_eq(sdb_thread_state(crew_thread(&target, 1)), SDB_THREAD_STOPPED);
     resume_process(target.process);
     expect_result(&target, 4);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
+SESSION_TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
 {
     struct target target;
 
-    begin(_i);
     target = vforking_crew(SDB_FOLLOW_DEFAULT);
     stop_all(&target);
     resume_process(target.process);
     set_gate(target.board, true);
     expect_result(&target, 4);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_event_does_not_wait_for_a_thread_in_vfork)
+SESSION_TEST(an_event_does_not_wait_for_a_thread_in_vfork)
 {
     struct target target;
     struct sdb_event event;
     int64_t before;
 
-    begin(_i);
     target = vforking_crew(SDB_FOLLOW_DEFAULT);
     set_all_stop(&target);
     for (int i = 0; i < 3; i++) {
@@ -158,17 +152,15 @@ TEST(an_event_does_not_wait_for_a_thread_in_vfork)
     }
     set_gate(target.board, true);
     expect_result(&target, 4);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_vfork_that_is_followed_holds_nobody_up)
+SESSION_TEST(a_vfork_that_is_followed_holds_nobody_up)
 {
     struct target target;
     struct sdb_event done = SDB_EVENT_INIT;
     int left = 3;
 
-    begin(_i);
     target = vforking_crew(SDB_FOLLOW_ALL);
     set_all_stop(&target);
     order(&target, 2, 'k');
@@ -187,16 +179,14 @@ TEST(a_vfork_that_is_followed_holds_nobody_up)
         left--;
     }
     expect_result(&target, 4);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
+SESSION_TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
 {
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     target = vforking_crew(SDB_FOLLOW_DEFAULT);
     ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 1)), 0);
     expect_nothing();
@@ -204,8 +194,7 @@ TEST(an_interrupt_of_a_thread_in_vfork_is_told_when_it_is_over)
     event = expect_of(SDB_EVENT_INTERRUPT, crew_thread(&target, 1));
     resume(&event);
     expect_result(&target, 4);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -21,14 +21,12 @@
 
 HOLDING_CASE(deadlines);
 
-TEST(deadlines_are_kept)
+SESSION_TEST(deadlines_are_kept)
 {
     static const int timeouts_ms[] = {0, 1, 50, 200};
     struct sdb_event event = SDB_EVENT_INIT;
-    struct target target;
+    struct target target = launch_target("wait", NULL, NULL);
 
-    begin(_i);
-    target = launch_target("wait", NULL, NULL);
     for (size_t i = 0; i < sizeof(timeouts_ms) / sizeof(timeouts_ms[0]); i++) {
         int64_t begun = host_now_ms();
 
@@ -40,11 +38,10 @@ TEST(deadlines_are_kept)
     finish();
 }
 
-TEST(wait_says_when_there_is_nothing_to_wait_for)
+SESSION_TEST(wait_says_when_there_is_nothing_to_wait_for)
 {
     struct sdb_event event = SDB_EVENT_INIT;
 
-    begin(_i);
     ck_assert_int_eq(sdb_session_wait(session, -1, &event), -ECHILD);
     ck_assert_int_eq(sdb_session_wait(NULL, -1, &event), -EINVAL);
     ck_assert_int_eq(sdb_session_wait(session, -1, NULL), -EINVAL);
@@ -82,12 +79,11 @@ TEST(an_interrupt_from_another_thread_ends_a_wait)
     finish();
 }
 
-TEST(interrupts_before_a_wait_end_it_once)
+SESSION_TEST(interrupts_before_a_wait_end_it_once)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target target;
 
-    begin(_i);
     ck_assert_int_eq(sdb_session_interrupt(NULL), -EINVAL);
     target = launch_target("wait", NULL, NULL);
     for (int round = 0; round < 20; round++) {
@@ -100,12 +96,11 @@ TEST(interrupts_before_a_wait_end_it_once)
     finish();
 }
 
-TEST(an_interrupt_during_a_launch_is_kept_for_the_wait)
+SESSION_TEST(an_interrupt_during_a_launch_is_kept_for_the_wait)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     struct target target;
 
-    begin(_i);
     sdb_session_interrupt(session);
     target = launch_target("exit", "0", NULL);
     ck_assert_int_eq(sdb_session_wait(session, -1, &event), -EINTR);
@@ -142,14 +137,12 @@ static void alarm_every(long interval_us, void (*handler)(int))
     ck_assert_int_eq(timer_settime(timer, 0, &time, NULL), 0);
 }
 
-TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
+SESSION_TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
 {
     struct sdb_event event = SDB_EVENT_INIT;
-    struct target target;
+    struct target target = launch_target("wait", NULL, NULL);
     int64_t begun;
 
-    begin(_i);
-    target = launch_target("wait", NULL, NULL);
     alarm_every(1000, on_alarm);
     begun = host_now_ms();
     ck_assert_int_eq(sdb_session_wait(session, 200, &event), -ETIMEDOUT);
@@ -160,13 +153,11 @@ TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
     finish();
 }
 
-TEST(a_signal_handler_can_interrupt_a_wait)
+SESSION_TEST(a_signal_handler_can_interrupt_a_wait)
 {
     struct sdb_event event = SDB_EVENT_INIT;
-    struct target target;
+    struct target target = launch_target("wait", NULL, NULL);
 
-    begin(_i);
-    target = launch_target("wait", NULL, NULL);
     alarm_every(2000, on_alarm_interrupt);
     for (int round = 0; round < 50; round++)
         ck_assert_int_eq(sdb_session_wait(session, -1, &event), -EINTR);
@@ -177,14 +168,13 @@ TEST(a_signal_handler_can_interrupt_a_wait)
 
 HOLDING_CASE(processes);
 
-TEST(children_of_the_host_are_left_to_it)
+SESSION_TEST(children_of_the_host_are_left_to_it)
 {
     struct target target;
     siginfo_t info;
     int status;
     pid_t zombie;
 
-    begin(_i);
     zombie = fork();
     if (zombie == 0)
         _exit(33);
@@ -197,13 +187,12 @@ TEST(children_of_the_host_are_left_to_it)
     finish();
 }
 
-TEST(events_of_several_processes_are_all_told)
+SESSION_TEST(events_of_several_processes_are_all_told)
 {
     enum { COUNT = 20 };
     struct target targets[COUNT];
     bool seen[COUNT] = {false};
 
-    begin(_i);
     for (int i = 0; i < COUNT; i++) {
         char code[8];
 

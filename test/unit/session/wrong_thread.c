@@ -195,15 +195,13 @@ static void *be_stranger(void *data)
     return NULL;
 }
 
-TEST(another_thread_is_refused)
+SESSION_TEST(another_thread_is_refused)
 {
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
-    struct target target;
+    struct target target = make_subject(&subject);
     pthread_t thread;
 
-    begin(_i);
-    target = make_subject(&subject);
     ck_assert_int_eq(pthread_create(&thread, NULL, be_stranger, &stranger), 0);
     pthread_join(thread, NULL);
     ck_assert_msg(stranger.verdict.name == NULL, "%s: %d", stranger.verdict.name,
@@ -211,8 +209,7 @@ TEST(another_thread_is_refused)
     ck_assert_int_eq(stranger.destroyed, -SDB_EWRONGTHREAD);
     expect_untouched(&target, &subject);
     end_child(subject.other);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 static void *be_stranger_with_session(void *data)
@@ -225,15 +222,13 @@ static void *be_stranger_with_session(void *data)
     return NULL;
 }
 
-TEST(a_thread_with_a_session_of_its_own_is_refused)
+SESSION_TEST(a_thread_with_a_session_of_its_own_is_refused)
 {
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
-    struct target target;
+    struct target target = make_subject(&subject);
     pthread_t thread;
 
-    begin(_i);
-    target = make_subject(&subject);
     ck_assert_int_eq(pthread_create(&thread, NULL, be_stranger_with_session, &stranger), 0);
     pthread_join(thread, NULL);
     ck_assert_msg(stranger.verdict.name == NULL, "%s: %d", stranger.verdict.name,
@@ -241,8 +236,7 @@ TEST(a_thread_with_a_session_of_its_own_is_refused)
     ck_assert_int_eq(stranger.destroyed, 0);
     expect_untouched(&target, &subject);
     end_child(subject.other);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* What any thread may do. */
@@ -261,15 +255,13 @@ static void *be_friend(void *data)
     return NULL;
 }
 
-TEST(any_thread_may_ask_who_it_is)
+SESSION_TEST(any_thread_may_ask_who_it_is)
 {
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
-    struct target target;
+    struct target target = make_subject(&subject);
     pthread_t thread;
 
-    begin(_i);
-    target = make_subject(&subject);
     ck_assert_int_eq(pthread_create(&thread, NULL, be_friend, &stranger), 0);
     pthread_join(thread, NULL);
     ck_assert_int_eq(stranger.verdict.rc, tid_at(target.board, 1));
@@ -277,8 +269,7 @@ TEST(any_thread_may_ask_who_it_is)
     ck_assert_int_eq(stranger.state, -EINVAL); /* the session has no thread of its own */
     expect_untouched(&target, &subject);
     end_child(subject.other);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(copies);
@@ -302,15 +293,13 @@ static int be_copy(const struct subject *subject)
     return sdb_session_destroy(session) == 0 ? 0 : 3;
 }
 
-TEST(a_forked_child_is_refused_and_gives_its_copy_back)
+SESSION_TEST(a_forked_child_is_refused_and_gives_its_copy_back)
 {
     struct subject subject;
-    struct target target;
     int status = 0;
+    struct target target = make_subject(&subject);
     pid_t pid;
 
-    begin(_i);
-    target = make_subject(&subject);
     pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0)
@@ -319,19 +308,16 @@ TEST(a_forked_child_is_refused_and_gives_its_copy_back)
     ck_assert_int_eq(status, 0);
     expect_untouched(&target, &subject);
     end_child(subject.other);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_forked_child_can_have_a_session_of_its_own)
+SESSION_TEST(a_forked_child_can_have_a_session_of_its_own)
 {
     struct subject subject;
-    struct target target;
     int status = 0;
+    struct target target = make_subject(&subject);
     pid_t pid;
 
-    begin(_i);
-    target = make_subject(&subject);
     pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
@@ -348,8 +334,7 @@ TEST(a_forked_child_can_have_a_session_of_its_own)
     ck_assert_int_eq(status, 0);
     expect_untouched(&target, &subject);
     end_child(subject.other);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(standing);
@@ -387,14 +372,12 @@ static void *try_from_elsewhere(void *held)
     return refused_all ? held : NULL;
 }
 
-TEST(other_threads_are_refused)
+SESSION_TEST(other_threads_are_refused)
 {
-    struct target target;
-    pthread_t thread;
     void *result = NULL;
+    struct target target = launch_target("exit", "0", NULL);
+    pthread_t thread;
 
-    begin(_i);
-    target = launch_target("exit", "0", NULL);
     ck_assert_int_eq(pthread_create(&thread, NULL, try_from_elsewhere, target.process), 0);
     pthread_join(thread, &result);
     ck_assert_ptr_eq(result, target.process);
@@ -404,14 +387,12 @@ TEST(other_threads_are_refused)
     finish();
 }
 
-TEST(a_forked_host_is_refused_and_can_clean_up)
+SESSION_TEST(a_forked_host_is_refused_and_can_clean_up)
 {
-    struct target target;
+    struct target target = launch_target("exit", "0", NULL);
     int status;
     pid_t child;
 
-    begin(_i);
-    target = launch_target("exit", "0", NULL);
     child = fork();
     if (child == 0) {
         bool right = all_are_refused(target.process, sdb_process_thread(target.process)) &&

@@ -31,7 +31,7 @@ static struct sdb_thread *begin_stepping(int way)
 
     begin(way);
     target = launch_program(STEPPING, argv);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     ck_assert_int_eq(read(target.output, &places, sizeof(places)), (ssize_t)sizeof(places));
     return sdb_process_thread(target.process);
 }
@@ -39,8 +39,7 @@ static struct sdb_thread *begin_stepping(int way)
 static void finish_stepping(void)
 {
     ck_assert_int_eq(expect_exit(SDB_EXITED, 7).status->code, 7);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 static struct sdb_breakpoint *plant_at(uint64_t address, uint64_t flags)
@@ -95,7 +94,7 @@ TEST(a_call_is_stepped_over_however_deep_it_calls_itself)
     ck_assert_int_eq(sdb_thread_step_over(thread), 0);
     (void)expect(SDB_EVENT_STEP);
     ck_assert_uint_eq(get(thread, "rsp"), stack_pointer + 8);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     finish_stepping();
 }
 
@@ -114,7 +113,7 @@ TEST(a_breakpoint_on_the_way_is_told_and_the_step_goes_on)
         resume(&event);
     }
     expect_step_at(thread, places.after_over);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     finish_stepping();
 }
 
@@ -131,7 +130,7 @@ TEST(a_function_is_left)
     ck_assert_int_eq(sdb_thread_step_out(thread, back, stack_pointer), 0);
     expect_step_at(thread, back);
     ck_assert_uint_eq(get(thread, "rsp"), stack_pointer + 8);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     finish_stepping();
 }
 
@@ -165,15 +164,13 @@ TEST(a_step_that_is_cancelled_does_not_arrive)
 TEST(a_signal_on_the_way_is_told)
 {
     struct sdb_thread *thread = begin_stepping(_i);
-    struct sdb_event event;
 
     go_to(thread, places.over);
     ck_assert_int_eq(kill(target.pid, SIGURG), 0);
     ck_assert_int_eq(sdb_thread_step_over(thread), 0);
-    event = expect_signal(SIGURG);
-    resume(&event);
+    resume_from_signal(SIGURG);
     expect_step_at(thread, places.after_over);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     finish_stepping();
 }
 
@@ -190,7 +187,7 @@ static int never(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, v
 static void step_through(struct sdb_thread *thread, uint64_t pcs[STEPS])
 {
     for (int i = 0; i < STEPS; i++) {
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_STEP);
         (void)expect(SDB_EVENT_STEP);
         pcs[i] = get(thread, "rip");
     }
@@ -224,7 +221,7 @@ TEST(steps_are_the_same_over_breakpoints)
         step_through(thread, round == 0 ? bare : planted);
         for (int i = 0; i < STEPS; i++)
             (round == 0 ? bare : planted)[i] -= base;
-        ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+        resume_process(target.process);
         finish_stepping();
     }
     ck_assert_uint_gt(asked, STEPS / 2);
@@ -252,14 +249,13 @@ TEST(steps_need_a_thread_that_stands_still)
     ck_assert_int_eq(sdb_thread_run_to(thread, 8), -EFAULT);
     ck_assert_int_eq(sdb_thread_run_to(thread, get(thread, "rsp")), -EACCES);
     sdb_thread_retain(thread);
-    ck_assert_int_eq(sdb_process_resume(target.process, SDB_RESUME_CONTINUE), 0);
+    resume_process(target.process);
     (void)expect_exit(SDB_EXITED, 7);
     ck_assert_int_eq(sdb_thread_step_over(thread), -ESRCH);
     ck_assert_int_eq(sdb_thread_run_to(thread, places.over), -ESRCH);
     ck_assert_int_eq(sdb_thread_cancel_step(thread), -ESRCH);
     sdb_thread_close(thread);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

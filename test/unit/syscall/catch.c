@@ -28,7 +28,7 @@ static struct target launch_catching(const char *const *steps, uint32_t flags,
     struct target target = launch_calls(steps);
 
     set_follow(target.process, SDB_FOLLOW_ALL);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     catch_calls(target.process, flags, numbers, count);
     resume_process(target.process);
     return target;
@@ -36,31 +36,28 @@ static struct target launch_catching(const char *const *steps, uint32_t flags,
 
 HOLDING_CASE(telling);
 
-TEST(one_among_many_is_told)
+SESSION_TEST(one_among_many_is_told)
 {
     struct target target;
 
-    begin(_i);
     use_cpus(1);
     target = launch_catching(STEPS("many:20000", "121", "many:1000"), 0, NUMBERS(SYS_getpgid));
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(all_are_told_at_both_ends_in_turn)
+SESSION_TEST(all_are_told_at_both_ends_in_turn)
 {
-    struct target target;
     struct sdb_event event;
     struct sdb_syscall entry = SDB_SYSCALL_INIT;
     struct sdb_syscall call;
     bool inside = false;
     int count = 0;
     int wanted = 0;
+    struct target target =
+        launch_catching(STEPS("many:100", "handler", "raise"), SDB_CATCH_ALL, NULL, 0);
 
-    begin(_i);
-    target = launch_catching(STEPS("many:100", "handler", "raise"), SDB_CATCH_ALL, NULL, 0);
     for (;;) {
         event = next_event();
         if (event.kind == SDB_EVENT_EXITED)
@@ -88,18 +85,15 @@ TEST(all_are_told_at_both_ends_in_turn)
     ck_assert(inside);
     ck_assert_int_eq(wanted, 100);
     ck_assert_int_gt(count, 220);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(only_beginnings_are_told_where_that_is_wanted)
+SESSION_TEST(only_beginnings_are_told_where_that_is_wanted)
 {
-    struct target target;
     int count = 0;
+    struct target target = launch_catching(STEPS("many:10", "121"), SDB_CATCH_ENTRIES,
+                                           NUMBERS(SYS_getppid, SYS_getpgid, SYS_getppid));
 
-    begin(_i);
-    target = launch_catching(STEPS("many:10", "121"), SDB_CATCH_ENTRIES,
-                             NUMBERS(SYS_getppid, SYS_getpgid, SYS_getppid));
     for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
          event = next_event()) {
         ck_assert_uint_eq(event.kind, SDB_EVENT_SYSCALL_ENTRY);
@@ -107,16 +101,14 @@ TEST(only_beginnings_are_told_where_that_is_wanted)
         resume(&event);
     }
     ck_assert_int_eq(count, 11);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(calls_of_i386_are_caught_by_their_name)
+SESSION_TEST(calls_of_i386_are_caught_by_their_name)
 {
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     /* 121 is setdomainname there, 132 is getpgid there and munlock on x86-64. */
     target =
         launch_catching(STEPS("i386:121", "i386:132:0", "132", "i386:64"), 0, NUMBERS(SYS_getpgid));
@@ -126,29 +118,24 @@ TEST(calls_of_i386_are_caught_by_their_name)
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, 132);
     resume(&event);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(numbers_that_nobody_knows_are_caught)
+SESSION_TEST(numbers_that_nobody_knows_are_caught)
 {
-    struct target target;
+    struct target target = launch_catching(STEPS("1023", "1022"), 0, NUMBERS(SDB_SYSCALL_HIGHEST));
 
-    begin(_i);
-    target = launch_catching(STEPS("1023", "1022"), 0, NUMBERS(SDB_SYSCALL_HIGHEST));
     expect_whole_call(SDB_SYSCALL_HIGHEST);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), -ENOSYS);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(what_is_caught_can_be_changed_meanwhile)
+SESSION_TEST(what_is_caught_can_be_changed_meanwhile)
 {
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     target =
         launch_catching(STEPS("121", "140", "121", "140", "121", "140"), 0, NUMBERS(SYS_getpgid));
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
@@ -160,23 +147,19 @@ TEST(what_is_caught_can_be_changed_meanwhile)
     catch_calls(target.process, 0, NULL, 0);
     resume(&event);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(resuming_to_calls_means_what_it_meant)
+SESSION_TEST(resuming_to_calls_means_what_it_meant)
 {
-    struct target target;
-    struct sdb_thread *thread;
-    struct sdb_event event;
     int ends[2] = {0};
+    struct target target = launch_calls(STEPS("many:20", "121"));
+    struct sdb_thread *thread = sdb_process_thread(target.process);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_calls(STEPS("many:20", "121"));
-    thread = sdb_process_thread(target.process);
     catch_calls(target.process, SDB_CATCH_ENTRIES, NUMBERS(SYS_getpgid));
     for (;;) {
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         event = next_event();
         if (event.kind == SDB_EVENT_EXITED)
             break;
@@ -185,8 +168,7 @@ TEST(resuming_to_calls_means_what_it_meant)
     }
     ck_assert_int_eq(ends[0], 21);
     ck_assert_int_eq(ends[1], 21);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(special_calls);
@@ -243,9 +225,8 @@ static void expect_stories(const char *maker, const char *first, const char *sec
     close_target(&target);
 }
 
-TEST(births_are_within_their_calls)
+SESSION_TEST(births_are_within_their_calls)
 {
-    begin(_i);
     expect_stories("fork", "eFxeE", "SexeE");
     expect_stories("vfork", "eVDxeE", "SexeE");
     expect_stories("thread", "eCxE", "SexeT"); /* the newborn ends the process */
@@ -253,21 +234,16 @@ TEST(births_are_within_their_calls)
     finish();
 }
 
-TEST(call_that_ends_a_handler_has_both_ends)
+SESSION_TEST(call_that_ends_a_handler_has_both_ends)
 {
-    struct target target;
-    struct sdb_event event;
+    struct target target = launch_catching(STEPS("handler", "raise", "121"), 0,
+                                           NUMBERS(SYS_rt_sigreturn, SYS_getpgid));
 
-    begin(_i);
-    target = launch_catching(STEPS("handler", "raise", "121"), 0,
-                             NUMBERS(SYS_rt_sigreturn, SYS_getpgid));
-    event = expect_signal(SIGUSR1);
-    resume(&event);
+    resume_from_signal(SIGUSR1);
     expect_whole_call(SYS_rt_sigreturn);
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* A caught sleep that a signal interrupts, as far as that signal's event. */
@@ -286,65 +262,55 @@ static struct sdb_event interrupt_nap(struct target *target)
     return expect_signal(SIGUSR1);
 }
 
-TEST(restart_of_a_caught_call_is_caught)
+SESSION_TEST(restart_of_a_caught_call_is_caught)
 {
-    struct target target;
     struct sdb_event event;
+    struct target target =
+        launch_catching(STEPS("ignore", "ready", "nap:300", "121"), 0, NUMBERS(SYS_nanosleep));
 
-    begin(_i);
-    target = launch_catching(STEPS("ignore", "ready", "nap:300", "121"), 0, NUMBERS(SYS_nanosleep));
     event = interrupt_nap(&target);
     resume(&event);
     expect_whole_call(SYS_restart_syscall);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 3), 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(handled_signal_leaves_no_restart)
+SESSION_TEST(handled_signal_leaves_no_restart)
 {
-    struct target target;
     struct sdb_event event;
+    struct target target =
+        launch_catching(STEPS("handler", "ready", "nap:60000"), 0, NUMBERS(SYS_nanosleep));
 
-    begin(_i);
-    target = launch_catching(STEPS("handler", "ready", "nap:60000"), 0, NUMBERS(SYS_nanosleep));
     event = interrupt_nap(&target);
     resume(&event);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 3), -EINTR);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(restart_of_another_call_is_not_told)
+SESSION_TEST(restart_of_another_call_is_not_told)
 {
-    struct target target;
-    struct sdb_event event;
+    struct target target =
+        launch_catching(STEPS("ignore", "ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
 
-    begin(_i);
-    target = launch_catching(STEPS("ignore", "ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
     wait_ready_held(&target);
     await_sleep_held(&target);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
-    event = expect_signal(SIGUSR1);
-    resume(&event);
+    resume_from_signal(SIGUSR1);
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 3), 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(beside_others);
 
-TEST(threads_storm_and_none_is_missed)
+SESSION_TEST(threads_storm_and_none_is_missed)
 {
-    struct target target;
     int ends[2] = {0};
+    struct target target = launch_catching(STEPS("storm:8:200"), 0, NUMBERS(SYS_getpriority));
 
-    begin(_i);
-    target = launch_catching(STEPS("storm:8:200"), 0, NUMBERS(SYS_getpriority));
     for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
          event = next_event()) {
         if (event.kind == SDB_EVENT_SYSCALL_ENTRY || event.kind == SDB_EVENT_SYSCALL_EXIT) {
@@ -355,17 +321,14 @@ TEST(threads_storm_and_none_is_missed)
     }
     ck_assert_int_eq(ends[0], 1600);
     ck_assert_int_eq(ends[1], 1600);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(all_threads_stop_for_a_caught_call)
+SESSION_TEST(all_threads_stop_for_a_caught_call)
 {
-    struct target target;
     int count = 0;
+    struct target target = launch_calls(STEPS("storm:4:25"));
 
-    begin(_i);
-    target = launch_calls(STEPS("storm:4:25"));
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
     catch_calls(target.process, 0, NUMBERS(SYS_getpriority));
     resume_process(target.process);
@@ -380,25 +343,21 @@ TEST(all_threads_stop_for_a_caught_call)
         resume(&event);
     }
     ck_assert_int_eq(count, 200);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(interrupts_come_among_calls_that_pass)
+SESSION_TEST(interrupts_come_among_calls_that_pass)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_catching(STEPS("many:100000000"), 0, NUMBERS(SYS_getpgid));
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_catching(STEPS("many:100000000"), 0, NUMBERS(SYS_getpgid));
-    thread = sdb_process_thread(target.process);
     for (int i = 0; i < 200; i++) {
         ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
         event = expect_of(SDB_EVENT_INTERRUPT, thread);
         ck_assert_int_eq(state_of(target.pid), 't');
         resume(&event);
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         ck_assert_int_eq(state_of(target.pid), 't');
         resume_process(target.process);
     }
@@ -406,8 +365,7 @@ TEST(interrupts_come_among_calls_that_pass)
     ck_assert_int_eq(sdb_session_interrupt(session), 0);
     ck_assert_int_eq(sdb_session_wait(session, PATIENCE_MS, &event), -EINTR);
     ck_assert_int_eq(sdb_session_wait(session, 20, &event), -ETIMEDOUT);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* How many ends of calls each storming thread has told. */
@@ -455,12 +413,10 @@ static void expect_only(int64_t number)
     }
 }
 
-TEST(what_is_caught_can_be_changed_while_threads_run)
+SESSION_TEST(what_is_caught_can_be_changed_while_threads_run)
 {
-    struct target target;
+    struct target target = launch_catching(STEPS("storm:4:100000000"), 0, NUMBERS(SYS_getpriority));
 
-    begin(_i);
-    target = launch_catching(STEPS("storm:4:100000000"), 0, NUMBERS(SYS_getpriority));
     for (int i = 0; i < 20; i++) {
         struct tellers tellers = {0};
         int rc;
@@ -480,16 +436,13 @@ TEST(what_is_caught_can_be_changed_while_threads_run)
         } while (rc == 0);
         catch_calls(target.process, 0, NUMBERS(SYS_getpriority));
     }
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_call_that_waits_goes_on_when_that_is_changed)
+SESSION_TEST(a_call_that_waits_goes_on_when_that_is_changed)
 {
-    struct target target;
+    struct target target = launch_catching(STEPS("ready", "nap:200", "121"), 0, NULL, 0);
 
-    begin(_i);
-    target = launch_catching(STEPS("ready", "nap:200", "121"), 0, NULL, 0);
     wait_ready_held(&target);
     await_sleep_held(&target);
     for (int i = 0; i < 20; i++) {
@@ -499,44 +452,35 @@ TEST(a_call_that_waits_goes_on_when_that_is_changed)
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(stopped_process_stays_stopped)
+SESSION_TEST(stopped_process_stays_stopped)
 {
-    struct target target;
-    struct sdb_event event;
+    struct target target =
+        launch_catching(STEPS("ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
 
-    begin(_i);
-    target = launch_catching(STEPS("ready", "nap:300", "121"), 0, NUMBERS(SYS_getpgid));
     wait_ready_held(&target);
     await_sleep_held(&target);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
-    event = expect_signal(SIGSTOP);
-    resume(&event);
-    event = expect(SDB_EVENT_GROUP_STOP);
-    resume(&event);
+    resume_from_signal(SIGSTOP);
+    resume_from(SDB_EVENT_GROUP_STOP);
     expect_nothing();
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
-    event = expect(SDB_EVENT_GROUP_CONTINUE);
-    resume(&event);
-    event = expect_signal(SIGCONT);
-    resume(&event);
+    resume_from(SDB_EVENT_GROUP_CONTINUE);
+    resume_from_signal(SIGCONT);
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(signals_pass_among_calls)
+SESSION_TEST(signals_pass_among_calls)
 {
     struct target target;
     int count = 0;
 
-    begin(_i);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGUSR1, SDB_POLICY_PASS), 0);
+    pass_silently(SIGUSR1);
     target = launch_catching(STEPS("handler", "raise", "raise", "121", "raise", "121"), 0,
                              NUMBERS(SYS_getpgid, SYS_kill));
     for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
@@ -547,42 +491,36 @@ TEST(signals_pass_among_calls)
     }
     ck_assert_int_eq(count, 10);
     ck_assert_uint_eq(target.board->signals[SIGUSR1], 3);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(nothing_is_left_of_it_after_a_detach)
+SESSION_TEST(nothing_is_left_of_it_after_a_detach)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    struct target target = launch_catching(STEPS("storm:4:20000", "121"), SDB_CATCH_ALL, NULL, 0);
     struct sdb_child *child;
-    struct target target;
 
-    begin(_i);
-    target = launch_catching(STEPS("storm:4:20000", "121"), SDB_CATCH_ALL, NULL, 0);
     for (int i = 0; i < 300; i++) {
         struct sdb_event event = next_event();
 
         resume(&event);
     }
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_uint_eq(status.how, SDB_EXITED);
     ck_assert_int_eq(status.code, 0);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
     sdb_child_close(child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(attached_process_is_caught_too)
+SESSION_TEST(attached_process_is_caught_too)
 {
-    struct target target;
-    struct sdb_event event;
     int count = 0;
+    struct target target = start_threads("flood", "2", NULL);
+    struct sdb_event event;
 
-    begin(_i);
-    target = start_threads("flood", "2", NULL);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGUSR1, SDB_POLICY_PASS), 0);
+    pass_silently(SIGUSR1);
     wait_ready(&target);
     attach_target(&target);
     catch_calls(target.process, 0, NUMBERS(SYS_tgkill));
@@ -593,20 +531,18 @@ TEST(attached_process_is_caught_too)
         count++;
         resume(&event);
     }
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, NULL), 0);
+    detach(target.process);
     expect_turns(target.board, 1, 10);
     finish();
     end_target(&target);
 }
 
-TEST(wrong_wishes_are_refused)
+SESSION_TEST(wrong_wishes_are_refused)
 {
     const int32_t numbers[] = {0, -1};
     const int32_t high = SDB_SYSCALL_HIGHEST + 1;
-    struct target target;
+    struct target target = launch_calls(STEPS("121"));
 
-    begin(_i);
-    target = launch_calls(STEPS("121"));
     ck_assert_int_eq(sdb_process_catch_syscalls(NULL, 0, NULL, 0), -EINVAL);
     ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 4, NULL, 0), -EINVAL);
     ck_assert_int_eq(sdb_process_catch_syscalls(target.process, 0, NULL, 1), -EINVAL);
@@ -618,8 +554,7 @@ TEST(wrong_wishes_are_refused)
     ck_assert_int_eq(sdb_process_permit_release(target.process), 0);
     resume_process(target.process);
     expect_exit(SDB_EXITED, 0); /* nothing of it was taken up */
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -21,34 +21,29 @@ static struct target run_filtered(const char *const *steps)
 {
     struct target target = launch_filtered(steps, NUMBERS(SYS_getpgid));
 
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     resume_process(target.process);
     return target;
 }
 
 HOLDING_CASE(telling);
 
-TEST(one_among_a_million_is_told)
+SESSION_TEST(one_among_a_million_is_told)
 {
-    struct target target;
+    struct target target = run_filtered(STEPS("many:1000000", "121", "many:10"));
 
-    begin(_i);
-    target = run_filtered(STEPS("many:1000000", "121", "many:10"));
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(calls_that_are_not_picked_do_not_stop)
+SESSION_TEST(calls_that_are_not_picked_do_not_stop)
 {
-    struct target target;
+    struct target target = run_filtered(STEPS("121", "many:100000", "121"));
     struct sdb_event event;
     long long before;
 
-    begin(_i);
-    target = run_filtered(STEPS("121", "many:100000", "121"));
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
@@ -61,16 +56,13 @@ TEST(calls_that_are_not_picked_do_not_stop)
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     resume(&event);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(only_beginnings_are_told_where_that_is_wanted)
+SESSION_TEST(only_beginnings_are_told_where_that_is_wanted)
 {
-    struct target target;
+    struct target target = launch_filtered(STEPS("121", "121", "140", "121"), NUMBERS(SYS_getpgid));
 
-    begin(_i);
-    target = launch_filtered(STEPS("121", "121", "140", "121"), NUMBERS(SYS_getpgid));
     catch_calls(target.process, SDB_CATCH_ENTRIES, NUMBERS(SYS_getpgid));
     resume_process(target.process);
     for (int i = 0; i < 3; i++) {
@@ -79,15 +71,13 @@ TEST(only_beginnings_are_told_where_that_is_wanted)
         resume(&event);
     }
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(less_than_the_filter_can_be_caught)
+SESSION_TEST(less_than_the_filter_can_be_caught)
 {
     struct target target;
 
-    begin(_i);
     target =
         launch_filtered(STEPS("140", "121", "140", "64"), NUMBERS(SYS_getpgid, SYS_getpriority));
     catch_calls(target.process, 0, NUMBERS(SYS_getpgid));
@@ -102,23 +92,19 @@ TEST(less_than_the_filter_can_be_caught)
     resume_process(target.process);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(other_calls_than_the_filters_can_be_caught)
+SESSION_TEST(other_calls_than_the_filters_can_be_caught)
 {
-    struct target target;
+    struct target target = launch_filtered(STEPS("140", "121", "110"), NUMBERS(SYS_getpgid));
 
-    begin(_i);
-    target = launch_filtered(STEPS("140", "121", "110"), NUMBERS(SYS_getpgid));
     catch_calls(target.process, 0, NUMBERS(SYS_getpgid, SYS_getpriority));
     resume_process(target.process);
     expect_whole_call(SYS_getpriority);
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* All calls are seen; each must be told once at each end, those of the filter too. */
@@ -131,7 +117,7 @@ static void expect_turns_of_all(struct target *target, enum sdb_resume how)
     for (;;) {
         struct sdb_event event;
 
-        ck_assert_int_eq(sdb_thread_resume(thread, how, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, how);
         event = next_event();
         if (event.kind == SDB_EVENT_EXITED)
             break;
@@ -144,12 +130,11 @@ static void expect_turns_of_all(struct target *target, enum sdb_resume how)
     ck_assert_int_eq(wanted, 2);
 }
 
-TEST(each_call_is_told_once)
+SESSION_TEST(each_call_is_told_once)
 {
-    struct target target;
+    struct target target =
+        launch_filtered(STEPS("121", "many:3", "121"), NUMBERS(SYS_getpgid, SYS_exit_group));
 
-    begin(_i);
-    target = launch_filtered(STEPS("121", "many:3", "121"), NUMBERS(SYS_getpgid, SYS_exit_group));
     expect_turns_of_all(&target, SDB_RESUME_SYSCALL);
     ck_assert_int_eq(result_of(&target, 1), getpgid(0));
     close_target(&target);
@@ -157,30 +142,26 @@ TEST(each_call_is_told_once)
     catch_calls(target.process, SDB_CATCH_ALL, NULL, 0);
     expect_turns_of_all(&target, SDB_RESUME_CONTINUE);
     ck_assert_int_eq(result_of(&target, 3), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(ways_to_go_on_can_be_mixed)
+SESSION_TEST(ways_to_go_on_can_be_mixed)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = run_filtered(STEPS("121", "110", "121", "121", "121"));
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     struct sdb_event event;
 
-    begin(_i);
-    target = run_filtered(STEPS("121", "110", "121", "121", "121"));
-    thread = sdb_process_thread(target.process);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     resume(&event);
     expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getppid);
     /* On from one that is not picked: the next that is. */
     resume(&event);
     expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_STEP);
     expect_of(SDB_EVENT_STEP, thread);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     resume(&event); /* from before the filter */
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
@@ -189,17 +170,14 @@ TEST(ways_to_go_on_can_be_mixed)
     expect_exit(SDB_EXITED, 0);
     for (int i = 1; i <= 5; i++)
         ck_assert_int_eq(result_of(&target, i), i == 2 ? getpid() : getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(calls_of_i386_are_picked_by_their_name)
+SESSION_TEST(calls_of_i386_are_picked_by_their_name)
 {
-    struct target target;
+    struct target target = run_filtered(STEPS("i386:121", "i386:132:0", "132", "121"));
     struct sdb_event event;
 
-    begin(_i);
-    target = run_filtered(STEPS("i386:121", "i386:132:0", "132", "121"));
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, 132);
     ck_assert_uint_eq(call_of(event.thread).architecture, SDB_ARCH_I386);
     resume(&event);
@@ -208,17 +186,15 @@ TEST(calls_of_i386_are_picked_by_their_name)
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(launch_itself_is_not_told)
+SESSION_TEST(launch_itself_is_not_told)
 {
     int32_t all[SDB_SYSCALL_HIGHEST + 1];
     struct target target;
     struct sdb_event event;
 
-    begin(_i);
     for (int i = 0; i <= SDB_SYSCALL_HIGHEST; i++)
         all[i] = i;
     for (int portable = 0; portable < 2; portable++) {
@@ -245,7 +221,7 @@ TEST(launch_itself_is_not_told)
     finish();
 }
 
-TEST(failed_launch_says_why)
+SESSION_TEST(failed_launch_says_why)
 {
     int32_t all[SDB_SYSCALL_HIGHEST + 1];
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
@@ -253,7 +229,6 @@ TEST(failed_launch_says_why)
     struct sdb_process *process;
     struct sdb_event event = SDB_EVENT_INIT;
 
-    begin(_i);
     for (int i = 0; i <= SDB_SYSCALL_HIGHEST; i++)
         all[i] = i;
     for (int portable = 0; portable < 2; portable++) {
@@ -270,11 +245,10 @@ TEST(failed_launch_says_why)
 
 HOLDING_CASE(newborns);
 
-TEST(newborns_have_the_filter_and_are_held)
+SESSION_TEST(newborns_have_the_filter_and_are_held)
 {
     static const char *const makers[] = {"fork", "vfork", "thread", "exec"};
 
-    begin(_i);
     for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
         struct target target = run_filtered(STEPS(makers[i], "121"));
         int processes = 1;
@@ -300,15 +274,14 @@ TEST(newborns_have_the_filter_and_are_held)
     finish();
 }
 
-TEST(births_that_are_picked_are_within_their_calls)
+SESSION_TEST(births_that_are_picked_are_within_their_calls)
 {
-    struct target target;
     struct sdb_event event;
     char story[16] = "";
     size_t count = 0;
+    struct target target =
+        launch_filtered(STEPS("exec", "121"), NUMBERS(SYS_execve, SYS_exit_group));
 
-    begin(_i);
-    target = launch_filtered(STEPS("exec", "121"), NUMBERS(SYS_execve, SYS_exit_group));
     resume_process(target.process);
     for (event = next_event(); event.kind != SDB_EVENT_EXITED; event = next_event()) {
         ck_assert_uint_lt(count, sizeof(story) - 1);
@@ -319,17 +292,14 @@ TEST(births_that_are_picked_are_within_their_calls)
         resume(&event);
     }
     ck_assert_str_eq(story, "eXxe");
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(threads_storm_and_none_is_missed)
+SESSION_TEST(threads_storm_and_none_is_missed)
 {
-    struct target target;
     int ends[2] = {0};
+    struct target target = launch_filtered(STEPS("storm:8:200"), NUMBERS(SYS_getpriority));
 
-    begin(_i);
-    target = launch_filtered(STEPS("storm:8:200"), NUMBERS(SYS_getpriority));
     resume_process(target.process);
     for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
          event = next_event()) {
@@ -341,22 +311,19 @@ TEST(threads_storm_and_none_is_missed)
     }
     ck_assert_int_eq(ends[0], 1600);
     ck_assert_int_eq(ends[1], 1600);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(interrupts_come_at_caught_calls)
+SESSION_TEST(interrupts_come_at_caught_calls)
 {
-    struct target target;
     int count = 0;
+    struct target target = launch_filtered(STEPS("storm:4:500"), NUMBERS(SYS_getpriority));
 
-    begin(_i);
-    target = launch_filtered(STEPS("storm:4:500"), NUMBERS(SYS_getpriority));
     resume_process(target.process);
     for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
          event = next_event()) {
         if (event.kind == SDB_EVENT_SYSCALL_ENTRY && ++count % 7 == 0) {
-            ck_assert_int_eq(sdb_process_stop(event.process, PATIENCE_MS), 0);
+            stop_process(event.process);
             resume_process(event.process);
         } else {
             int rc = sdb_event_resume(&event);
@@ -365,17 +332,15 @@ TEST(interrupts_come_at_caught_calls)
         }
     }
     ck_assert_int_eq(count, 2000);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(restart_of_a_caught_call_is_caught)
+SESSION_TEST(restart_of_a_caught_call_is_caught)
 {
-    struct target target;
     struct sdb_event event;
+    struct target target =
+        launch_filtered(STEPS("ignore", "ready", "nap:300", "121"), NUMBERS(SYS_nanosleep));
 
-    begin(_i);
-    target = launch_filtered(STEPS("ignore", "ready", "nap:300", "121"), NUMBERS(SYS_nanosleep));
     resume_process(target.process);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_nanosleep);
     wait_ready(&target);
@@ -385,25 +350,22 @@ TEST(restart_of_a_caught_call_is_caught)
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_nanosleep);
     ck_assert_int_eq(call_of(event.thread).result, RESTART_BLOCK);
     resume(&event);
-    event = expect_signal(SIGUSR1);
-    resume(&event);
+    resume_from_signal(SIGUSR1);
     expect_whole_call(SYS_restart_syscall);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 3), 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* ---- changing and refusing ---- */
 
-TEST(calls_are_changed_and_refused_at_the_filter)
+SESSION_TEST(calls_are_changed_and_refused_at_the_filter)
 {
     const uint64_t own[6] = {0};
-    struct target target;
     struct sdb_event event;
+    struct target target =
+        run_filtered(STEPS("strict:99", "121:4194305", "121", "121", "121", "121"));
 
-    begin(_i);
-    target = run_filtered(STEPS("strict:99", "121:4194305", "121", "121", "121", "121"));
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     ck_assert_int_eq(sdb_thread_set_syscall(event.thread, SYS_getpgid, own), 0);
     resume(&event);
@@ -432,18 +394,15 @@ TEST(calls_are_changed_and_refused_at_the_filter)
     ck_assert_int_eq(result_of(&target, 4), getpid());
     ck_assert_int_eq(result_of(&target, 5), -EDQUOT);
     ck_assert_int_eq(result_of(&target, 6), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(registers_say_the_same)
+SESSION_TEST(registers_say_the_same)
 {
-    struct target target;
+    struct target target = run_filtered(STEPS("121:4194305:7"));
     struct sdb_event event;
     uint64_t value;
 
-    begin(_i);
-    target = run_filtered(STEPS("121:4194305:7"));
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     ck_assert_int_eq(sdb_thread_set_register(event.thread, "rdi", 0), 0);
     ck_assert_uint_eq(call_of(event.thread).arguments[0], 0);
@@ -460,8 +419,7 @@ TEST(registers_say_the_same)
     resume(&event);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), -EXFULL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -34,20 +34,17 @@ static struct target run_filtered(const char *const *steps)
 {
     struct target target = launch_filtered(steps, NUMBERS(SYS_getpgid));
 
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+    pass_silently(SIGCHLD);
     resume_process(target.process);
     return target;
 }
 
 HOLDING_CASE(filters);
 
-TEST(programs_own_filter_comes_first)
+SESSION_TEST(programs_own_filter_comes_first)
 {
-    struct target target;
-    struct sdb_event event;
+    struct target target = run_filtered(STEPS("121", "errno:121:57", "121", "many:3"));
 
-    begin(_i);
-    target = run_filtered(STEPS("121", "errno:121:57", "121", "many:3"));
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), getpgid(0));
@@ -55,8 +52,7 @@ TEST(programs_own_filter_comes_first)
     close_target(&target);
 
     target = run_filtered(STEPS("handler", "trap:121", "121", "many:3"));
-    event = expect_signal(SIGSYS);
-    resume(&event);
+    resume_from_signal(SIGSYS);
     expect_exit(SDB_EXITED, 0);
     ck_assert_uint_eq(target.board->signals[SIGSYS], 1);
     close_target(&target);
@@ -71,18 +67,15 @@ TEST(programs_own_filter_comes_first)
     ck_assert_int_eq(result_of(&target, 2), -ENOSYS);
     ck_assert_int_eq(result_of(&target, 4), -ENOSYS);
     ck_assert_int_eq(result_of(&target, 5), getpid());
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(programs_own_filter_is_left_alone_without_ours)
+SESSION_TEST(programs_own_filter_is_left_alone_without_ours)
 {
-    struct target target;
     struct sdb_event event;
+    struct target target = launch_calls(STEPS("trace:140", "140", "errno:121:57", "121", "handler",
+                                              "trap:111", "111", "kill:108", "108"));
 
-    begin(_i);
-    target = launch_calls(STEPS("trace:140", "140", "errno:121:57", "121", "handler", "trap:111",
-                                "111", "kill:108", "108"));
     catch_calls(target.process, 0, NUMBERS(SYS_getpriority, SYS_getpgid, SYS_getpgrp, SYS_getegid));
     resume_process(target.process);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpriority);
@@ -96,8 +89,7 @@ TEST(programs_own_filter_is_left_alone_without_ours)
     ck_assert_int_eq(call_of(event.thread).result, -57);
     resume(&event);
     expect_whole_call(SYS_getpgrp);
-    event = expect_signal(SIGSYS);
-    resume(&event);
+    resume_from_signal(SIGSYS);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getegid);
     resume(&event);
     /* Kernels differ in whether a call that kills has an end. */
@@ -109,13 +101,11 @@ TEST(programs_own_filter_is_left_alone_without_ours)
     ck_assert_uint_eq(event.kind, SDB_EVENT_EXITED);
     ck_assert_uint_eq(event.status->how, SDB_KILLED);
     ck_assert_int_eq(event.status->code, SIGSYS);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(callers_filter_goes_with_ours)
+SESSION_TEST(callers_filter_goes_with_ours)
 {
-    begin(_i);
     for (int portable = 0; portable < 2; portable++) {
         const int32_t numbers[] = {SYS_getpgid, SYS_getpriority};
         struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
@@ -139,13 +129,11 @@ TEST(callers_filter_goes_with_ours)
 
 HOLDING_CASE(letting_go);
 
-TEST(letting_go_is_refused)
+SESSION_TEST(letting_go_is_refused)
 {
-    struct target target;
+    struct target target = launch_filtered(STEPS("121"), NUMBERS(SYS_getpgid));
     struct sdb_process *process;
 
-    begin(_i);
-    target = launch_filtered(STEPS("121"), NUMBERS(SYS_getpgid));
     process = target.process;
     ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), -EPERM);
     ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_STOP, NULL), -EPERM);
@@ -163,43 +151,38 @@ TEST(letting_go_is_refused)
 
     target = launch_filtered(STEPS("121"), NUMBERS(SYS_getpgid));
     ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_KILL, NULL), 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(letting_go_can_be_permitted)
+SESSION_TEST(letting_go_can_be_permitted)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
-    struct target target;
     struct sdb_event event;
     struct sdb_child *child;
+    struct target target =
+        launch_filtered(STEPS("121", "fork", "121", "140"), NUMBERS(SYS_getpgid));
 
-    begin(_i);
-    target = launch_filtered(STEPS("121", "fork", "121", "140"), NUMBERS(SYS_getpgid));
     ck_assert_int_eq(sdb_process_permit_release(target.process), 0);
     set_follow(target.process, SDB_FOLLOW_DEFAULT);
     resume_process(target.process);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     ck_assert_int_eq(sdb_thread_refuse_syscall(event.thread, EXFULL), 0);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.code, 0);
     ck_assert_int_eq(result_of(&target, 1), -EXFULL);
     ck_assert_int_eq(result_of(&target, 3), -ENOSYS);
     ck_assert_int_eq(result_of(&target, 4), own_priority());
     sdb_child_close(child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(end_of_the_session_kills_all_that_have_the_filter)
+SESSION_TEST(end_of_the_session_kills_all_that_have_the_filter)
 {
-    struct target target;
+    struct target target = run_filtered(STEPS("fork", "nap:60000"));
     struct sdb_thread *begun;
     int newborn;
 
-    begin(_i);
-    target = run_filtered(STEPS("fork", "nap:60000"));
     run_births(1, &begun);
     newborn = sdb_thread_tid(begun);
     finish();
@@ -211,7 +194,7 @@ TEST(end_of_the_session_kills_all_that_have_the_filter)
 
 /* ---- wrong wishes ---- */
 
-TEST(wrong_wishes_are_refused)
+SESSION_TEST(wrong_wishes_are_refused)
 {
     const int32_t wrong[] = {SYS_read, SDB_SYSCALL_HIGHEST + 1};
     struct sdb_launch_options options = SDB_LAUNCH_OPTIONS_INIT;
@@ -219,7 +202,6 @@ TEST(wrong_wishes_are_refused)
     struct sdb_process *process;
     struct sdb_child *child;
 
-    begin(_i);
     options.path = CALLS;
     options.caught_syscalls = wrong;
     options.caught_syscall_count = 1;

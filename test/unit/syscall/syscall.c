@@ -35,16 +35,14 @@ static void refuse(struct sdb_thread *thread, int error)
 
 HOLDING_CASE(looking);
 
-TEST(call_is_told_as_it_is_made)
+SESSION_TEST(call_is_told_as_it_is_made)
 {
     struct target target;
-    struct sdb_event event;
+    struct sdb_event event = go_to_getpgid(&target, STEPS("121:4194305:2:3:4:5:6"), 0);
     struct sdb_syscall call;
     uint64_t pc;
     uint64_t sp;
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("121:4194305:2:3:4:5:6"), 0);
     call = call_of(event.thread);
     ck_assert_uint_eq(call.architecture, SDB_ARCH_X86_64);
     ck_assert_uint_eq(call.arguments[0], NOBODYS_PID);
@@ -71,18 +69,15 @@ TEST(call_is_told_as_it_is_made)
     resume(&event);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), -ESRCH);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(call_of_i386_is_told_as_such)
+SESSION_TEST(call_of_i386_is_told_as_such)
 {
-    struct target target;
+    struct target target = launch_calls(STEPS("i386:132:4194305:2:3:4:5:6"));
     struct sdb_event event;
     struct sdb_syscall call;
 
-    begin(_i);
-    target = launch_calls(STEPS("i386:132:4194305:2:3:4:5:6"));
     catch_calls(target.process, 0, NUMBERS(SYS_getpgid));
     resume_process(target.process);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, GETPGID_I386);
@@ -100,43 +95,35 @@ TEST(call_of_i386_is_told_as_such)
     ck_assert_uint_eq(call.is_error, 1);
     resume(&event);
     expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(end_without_a_beginning_has_what_the_registers_have)
+SESSION_TEST(end_without_a_beginning_has_what_the_registers_have)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calls(STEPS("121"));
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     struct sdb_syscall call;
 
-    begin(_i);
-    target = launch_calls(STEPS("121"));
-    thread = sdb_process_thread(target.process);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
     expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
     call = call_of(thread);
     ck_assert_int_eq(call.number, SYS_execve);
     ck_assert_int_eq(call.result, 0);
     ck_assert_uint_eq(call.entry_seen, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(beginning_that_was_asked_for_is_remembered)
+SESSION_TEST(beginning_that_was_asked_for_is_remembered)
 {
-    struct target target;
-    struct sdb_thread *thread;
-    struct sdb_syscall call;
     bool asked = false;
+    struct target target = launch_calls(STEPS("handler", "raise"));
+    struct sdb_thread *thread = sdb_process_thread(target.process);
+    struct sdb_syscall call;
 
-    begin(_i);
-    target = launch_calls(STEPS("handler", "raise"));
-    thread = sdb_process_thread(target.process);
     for (;;) {
         struct sdb_event event;
 
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         event = next_event();
         if (event.kind == SDB_EVENT_EXITED)
             break;
@@ -151,23 +138,19 @@ TEST(beginning_that_was_asked_for_is_remembered)
         asked = event.kind == SDB_EVENT_SYSCALL_ENTRY && call.number == SYS_rt_sigreturn;
     }
     ck_assert_uint_eq(target.board->signals[SIGUSR1], 1);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(beginning_of_another_call_is_not_remembered)
+SESSION_TEST(beginning_of_another_call_is_not_remembered)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calls(STEPS("121", "fork", "110"));
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     struct sdb_event event;
     struct sdb_syscall call;
 
-    begin(_i);
-    target = launch_calls(STEPS("121", "fork", "110"));
-    thread = sdb_process_thread(target.process);
     set_follow(target.process, SDB_FOLLOW_ALL);
     do {
-        ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
         event = next_event();
         call = call_of(thread);
     } while (call.number != SYS_getpgid || event.kind != SDB_EVENT_SYSCALL_ENTRY);
@@ -175,7 +158,7 @@ TEST(beginning_of_another_call_is_not_remembered)
     do {
         event = next_event();
     } while (event.kind != SDB_EVENT_FORK);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
     do {
         event = next_event();
     } while (event.thread != thread);
@@ -183,21 +166,19 @@ TEST(beginning_of_another_call_is_not_remembered)
     call = call_of(thread);
     ck_assert_int_eq(call.number, SYS_clone);
     ck_assert_uint_eq(call.entry_seen, 0);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(changing);
 
-TEST(arguments_and_number_can_be_changed)
+SESSION_TEST(arguments_and_number_can_be_changed)
 {
     const uint64_t own[6] = {0};
     struct target target;
-    struct sdb_event event;
     struct sdb_syscall call;
+    struct sdb_event event =
+        go_to_getpgid(&target, STEPS("121:4194305:7", "121:4194305:7", "121:4194305"), 0);
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("121:4194305:7", "121:4194305:7", "121:4194305"), 0);
     ck_assert_int_eq(sdb_thread_set_syscall(event.thread, SYS_getpgid, own), 0);
     call = call_of(event.thread);
     ck_assert_uint_eq(call.arguments[0], 0);
@@ -228,18 +209,16 @@ TEST(arguments_and_number_can_be_changed)
     ck_assert_int_eq(result_of(&target, 1), getpgid(0));
     ck_assert_int_eq(result_of(&target, 2), getpid());
     ck_assert_int_eq(result_of(&target, 3), -ENOSYS);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(call_of_i386_can_be_changed)
+SESSION_TEST(call_of_i386_can_be_changed)
 {
     const uint64_t own[6] = {0};
-    struct target target;
     struct sdb_event event;
+    struct target target =
+        launch_calls(STEPS("i386:132:4194305", "i386:132:4194305", "i386:132:4194305"));
 
-    begin(_i);
-    target = launch_calls(STEPS("i386:132:4194305", "i386:132:4194305", "i386:132:4194305"));
     catch_calls(target.process, 0, NUMBERS(SYS_getpgid));
     resume_process(target.process);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, GETPGID_I386);
@@ -264,19 +243,17 @@ TEST(call_of_i386_can_be_changed)
     ck_assert_int_eq(result_of(&target, 1), -EXFULL);
     ck_assert_int_eq(result_of(&target, 2), -ENOTNAM);
     ck_assert_int_eq(result_of(&target, 3), getpid());
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(result_can_be_changed)
+SESSION_TEST(result_can_be_changed)
 {
     const int64_t results[] = {0, 42, -EXFULL, INT64_MIN, INT64_MAX, -4096};
     struct target target;
-    struct sdb_event event;
     struct sdb_syscall call;
+    struct sdb_event event =
+        go_to_getpgid(&target, STEPS("121", "121", "121", "121", "121", "121"), 0);
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("121", "121", "121", "121", "121", "121"), 0);
     for (int i = 0; i < 6; i++) {
         if (i > 0)
             event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
@@ -292,20 +269,18 @@ TEST(result_can_be_changed)
     expect_exit(SDB_EXITED, 0);
     for (int i = 0; i < 6; i++)
         ck_assert_int_eq(result_of(&target, i + 1), results[i]);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(refusing);
 
-TEST(refused_call_returns_the_callers_errno)
+SESSION_TEST(refused_call_returns_the_callers_errno)
 {
     const int errors[] = {1, EINTR, EAGAIN, EXFULL, 512, 516, 4095};
     struct target target;
     struct sdb_event event;
     struct sdb_syscall call;
 
-    begin(_i);
     event =
         go_to_getpgid(&target, STEPS("121", "121", "121", "121", "121", "121", "121", "121"), 0);
     for (int i = 0; i < 7; i++) {
@@ -327,17 +302,15 @@ TEST(refused_call_returns_the_callers_errno)
     for (int i = 0; i < 7; i++)
         ck_assert_int_eq(result_of(&target, i + 1), -errors[i]);
     ck_assert_int_eq(result_of(&target, 8), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(refusing_needs_no_end)
+SESSION_TEST(refusing_needs_no_end)
 {
     struct target target;
-    struct sdb_event event;
+    struct sdb_event event =
+        go_to_getpgid(&target, STEPS("121", "121", "many:3"), SDB_CATCH_ENTRIES);
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("121", "121", "many:3"), SDB_CATCH_ENTRIES);
     refuse(event.thread, EXFULL);
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
@@ -345,17 +318,14 @@ TEST(refusing_needs_no_end)
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), -EXFULL);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(refused_call_that_is_set_again_is_made)
+SESSION_TEST(refused_call_that_is_set_again_is_made)
 {
     struct target target;
-    struct sdb_event event;
+    struct sdb_event event = go_to_getpgid(&target, STEPS("121"), 0);
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("121"), 0);
     refuse(event.thread, EXFULL);
     ck_assert_int_eq(sdb_thread_set_syscall(event.thread, SYS_getpgid, NULL), 0);
     resume(&event);
@@ -364,45 +334,40 @@ TEST(refused_call_that_is_set_again_is_made)
     resume(&event);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(refusal_holds_however_the_thread_goes_on)
+SESSION_TEST(refusal_holds_however_the_thread_goes_on)
 {
     struct target target;
-    struct sdb_event event;
-    struct sdb_child *child;
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    struct sdb_event event = go_to_getpgid(&target, STEPS("121", "121", "121"), 0);
+    struct sdb_child *child;
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("121", "121", "121"), 0);
     refuse(event.thread, 11);
-    ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+    resume_thread(event.thread, SDB_RESUME_STEP);
     event = expect_of(SDB_EVENT_STEP, event.thread);
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     refuse(event.thread, 12);
-    ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+    resume_thread(event.thread, SDB_RESUME_SYSCALL);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     refuse(event.thread, 13);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+    child = detach_child(target.process);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
     ck_assert_int_eq(status.code, 0);
     for (int i = 1; i <= 3; i++)
         ck_assert_int_eq(result_of(&target, i), -10 - i);
     sdb_child_close(child);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(refusal_holds_in_whatever_makes_the_call)
+SESSION_TEST(refusal_holds_in_whatever_makes_the_call)
 {
     static const char *const makers[] = {"thread", "fork", "vfork", "block", "exec"};
 
-    begin(_i);
     for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
         struct target target = launch_calls(STEPS(makers[i], "121"));
         struct sdb_process *const process = sdb_process_retain(target.process);
@@ -410,7 +375,7 @@ TEST(refusal_holds_in_whatever_makes_the_call)
         int ends = 0;
 
         set_follow(target.process, SDB_FOLLOW_ALL);
-        ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGCHLD, SDB_POLICY_PASS), 0);
+        pass_silently(SIGCHLD);
         catch_calls(target.process, SDB_CATCH_ENTRIES, NUMBERS(SYS_getpgid));
         resume_process(target.process);
         do {
@@ -433,13 +398,12 @@ TEST(refusal_holds_in_whatever_makes_the_call)
     finish();
 }
 
-TEST(refusal_outdoes_a_filter_of_the_programs)
+SESSION_TEST(refusal_outdoes_a_filter_of_the_programs)
 {
     struct target target;
-    struct sdb_event event;
+    struct sdb_event event =
+        go_to_getpgid(&target, STEPS("strict:99", "121", "121", "700"), SDB_CATCH_ENTRIES);
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("strict:99", "121", "121", "700"), SDB_CATCH_ENTRIES);
     refuse(event.thread, EXFULL);
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
@@ -448,17 +412,14 @@ TEST(refusal_outdoes_a_filter_of_the_programs)
     ck_assert_int_eq(result_of(&target, 2), -EXFULL);
     ck_assert_int_eq(result_of(&target, 3), getpgid(0));
     ck_assert_int_eq(result_of(&target, 4), -99);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(refused_restart_is_none)
+SESSION_TEST(refused_restart_is_none)
 {
-    struct target target;
+    struct target target = launch_calls(STEPS("ignore", "ready", "nap:60000"));
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calls(STEPS("ignore", "ready", "nap:60000"));
     catch_calls(target.process, 0, NUMBERS(SYS_nanosleep));
     resume_process(target.process);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_nanosleep);
@@ -468,8 +429,7 @@ TEST(refused_restart_is_none)
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_nanosleep);
     resume(&event);
-    event = expect_signal(SIGUSR1);
-    resume(&event);
+    resume_from_signal(SIGUSR1);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_restart_syscall);
     refuse(event.thread, EXFULL);
     resume(&event);
@@ -477,8 +437,7 @@ TEST(refused_restart_is_none)
     resume(&event);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 3), -EXFULL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 HOLDING_CASE(elsewhere);
@@ -494,15 +453,12 @@ static void expect_all(struct sdb_thread *thread, int rc)
     ck_assert_uint_eq(call.end, 0);
 }
 
-TEST(other_stops_have_no_call)
+SESSION_TEST(other_stops_have_no_call)
 {
-    struct target target;
-    struct sdb_thread *thread;
+    struct target target = launch_calls(STEPS("handler", "raise", "nap:60000"));
+    struct sdb_thread *thread = sdb_process_thread(target.process);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_calls(STEPS("handler", "raise", "nap:60000"));
-    thread = sdb_process_thread(target.process);
     expect_all(NULL, -EINVAL);
     expect_all(thread, -EINVAL);
     resume_process(target.process);
@@ -512,18 +468,15 @@ TEST(other_stops_have_no_call)
     resume(&event);
     stop_thread(thread);
     expect_all(thread, -EINVAL);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(ends_are_not_mixed_up)
+SESSION_TEST(ends_are_not_mixed_up)
 {
     struct target target;
-    struct sdb_event event;
     struct sdb_syscall call = SDB_SYSCALL_INIT;
+    struct sdb_event event = go_to_getpgid(&target, STEPS("121"), 0);
 
-    begin(_i);
-    event = go_to_getpgid(&target, STEPS("121"), 0);
     ck_assert_int_eq(sdb_thread_set_syscall_result(event.thread, 0), -EINVAL);
     ck_assert_int_eq(sdb_thread_syscall(event.thread, NULL), -EINVAL);
     call.size = sizeof(call) - 1;
@@ -540,20 +493,17 @@ TEST(ends_are_not_mixed_up)
     resume(&event);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), getpgid(0));
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(dead_threads_have_no_call)
+SESSION_TEST(dead_threads_have_no_call)
 {
-    struct target target;
+    struct target target = launch_calls(STEPS("121"));
     struct sdb_event event;
     struct sdb_thread *thread;
     struct sdb_process *process;
     int rc;
 
-    begin(_i);
-    target = launch_calls(STEPS("121"));
     catch_calls(target.process, 0, NUMBERS(SYS_getpgid));
     resume_process(target.process);
     event = expect(SDB_EVENT_SYSCALL_ENTRY);
@@ -565,7 +515,7 @@ TEST(dead_threads_have_no_call)
     rc = sdb_thread_refuse_syscall(thread, EPERM);
     ck_assert_msg(rc == -ESRCH || rc == 0, "%d", rc);
     ck_assert_int_eq(sdb_process_catch_syscalls(process, SDB_CATCH_ALL, NULL, 0), 0);
-    ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), 0);
+    resume_thread(thread, SDB_RESUME_CONTINUE);
     expect_exit(SDB_KILLED, SIGKILL);
     expect_all(thread, -ESRCH);
     ck_assert_int_eq(sdb_process_catch_syscalls(process, SDB_CATCH_ALL, NULL, 0), -ESRCH);

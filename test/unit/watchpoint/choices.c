@@ -26,16 +26,13 @@ static int ask_for_even(struct sdb_watchpoint *watchpoint, struct sdb_thread *th
 
 HOLDING_CASE(choices);
 
-TEST(a_condition_is_asked_each_time)
+SESSION_TEST(a_condition_is_asked_each_time)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
-    struct sdb_watchpoint *watchpoint;
     int asked = 0;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
+    struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.condition = ask_for_even;
     options.condition_data = &asked;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
@@ -54,16 +51,13 @@ static int ask_and_remove(struct sdb_watchpoint *watchpoint, struct sdb_thread *
     return 1;
 }
 
-TEST(a_condition_may_remove_its_watchpoint)
+SESSION_TEST(a_condition_may_remove_its_watchpoint)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, BYTES(0), 8);
     struct sdb_watchpoint *watchpoint;
     struct sdb_watchpoint *another;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, BYTES(0), 8);
     options.condition = ask_and_remove;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     another = watch(&target, BYTES(8), 8);
@@ -74,15 +68,12 @@ TEST(a_condition_may_remove_its_watchpoint)
     close_watched(&target);
 }
 
-TEST(ignored_hits_are_counted)
+SESSION_TEST(ignored_hits_are_counted)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.ignore_count = 5;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     expect_hits(&target, 'w', 7, 2);
@@ -94,15 +85,12 @@ TEST(ignored_hits_are_counted)
     close_watched(&target);
 }
 
-TEST(writes_that_change_nothing_can_be_left_out)
+SESSION_TEST(writes_that_change_nothing_can_be_left_out)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.flags = SDB_WATCHPOINT_ONLY_CHANGES;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     for (int i = 0; i < TURNS; i++) {
@@ -114,15 +102,12 @@ TEST(writes_that_change_nothing_can_be_left_out)
     close_watched(&target);
 }
 
-TEST(a_one_shot_is_told_once_and_can_be_had_again)
+SESSION_TEST(a_one_shot_is_told_once_and_can_be_had_again)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.flags = SDB_WATCHPOINT_ONE_SHOT;
     options.ignore_count = 2;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
@@ -136,17 +121,14 @@ TEST(a_one_shot_is_told_once_and_can_be_had_again)
     close_watched(&target);
 }
 
-TEST(a_disabled_one_takes_no_register)
+SESSION_TEST(a_disabled_one_takes_no_register)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, BYTES(0), 32);
     struct sdb_watchpoint *large;
     struct sdb_watchpoint *small;
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, BYTES(0), 32);
     options.flags = SDB_WATCHPOINT_DISABLED;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &large), 0);
     ck_assert_int_eq(sdb_watchpoint_is_enabled(large), 0);
@@ -172,14 +154,12 @@ TEST(a_disabled_one_takes_no_register)
     close_watched(&target);
 }
 
-TEST(data_is_kept_and_everything_is_freed)
+SESSION_TEST(data_is_kept_and_everything_is_freed)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
     struct sdb_watchpoint *watchpoint;
     int something;
 
-    begin(_i);
-    target = launch_watched();
     for (int i = 0; i < 100; i++) {
         watchpoint = watch(&target, COUNTER, 8);
         ck_assert_ptr_null(sdb_watchpoint_data(watchpoint));
@@ -194,13 +174,11 @@ TEST(data_is_kept_and_everything_is_freed)
     close_watched(&target);
 }
 
-TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
+SESSION_TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
     for (int i = 0; i < TURNS; i++) {
         watchpoint = watch(&target, COUNTER, 8);
         give(&target, 'w', 3);
@@ -226,7 +204,7 @@ static uint64_t find_writer(const struct watched_target *target, uint64_t *behin
     *behind = 0;
     do {
         before = *behind;
-        ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+        resume_thread(event.thread, SDB_RESUME_STEP);
         event = next_event();
         ck_assert_int_eq(sdb_thread_pc(event.thread, behind), 0);
     } while (event.kind == SDB_EVENT_STEP);
@@ -245,20 +223,18 @@ static int ask_where(struct sdb_watchpoint *watchpoint, struct sdb_thread *threa
 }
 
 /* The instruction of a breakpoint is executed elsewhere, which nobody sees. */
-TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
+SESSION_TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
 {
     struct sdb_breakpoint_options place = SDB_BREAKPOINT_OPTIONS_INIT;
-    struct sdb_watchpoint_options options;
-    struct sdb_watchpoint *watchpoint;
-    struct sdb_breakpoint *breakpoint;
-    struct watched_target target;
-    struct sdb_event event;
     uint64_t asked_at = 0;
     uint64_t behind = 0;
     uint64_t pc = 0;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options;
+    struct sdb_watchpoint *watchpoint;
+    struct sdb_breakpoint *breakpoint;
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
     place.address = find_writer(&target, &behind);
     ck_assert_int_eq(sdb_breakpoint_create(target.process, &place, &breakpoint), 0);
     options = watch_options(&target, COUNTER, 8);
@@ -286,19 +262,16 @@ TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
     close_watched(&target);
 }
 
-TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
+SESSION_TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
 {
     struct sdb_breakpoint_options place = SDB_BREAKPOINT_OPTIONS_INIT;
-    struct sdb_watchpoint *watchpoint;
-    struct sdb_breakpoint *breakpoint;
-    struct watched_target target;
-    struct sdb_event event;
     unsigned hits = 0;
     uint8_t last[8] = {0};
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, BYTES(16), 8);
+    struct sdb_breakpoint *breakpoint;
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, BYTES(16), 8);
     give(&target, 'm', 64);
     event = expect_hit(watchpoint);
     ck_assert_int_eq(sdb_thread_pc(event.thread, &place.address), 0); /* in the midst of it */

@@ -60,13 +60,11 @@ static struct target launch_turning_crew(void)
 
 HOLDING_CASE(moments);
 
-TEST(threads_that_run_go_on_and_nothing_is_told)
+SESSION_TEST(threads_that_run_go_on_and_nothing_is_told)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     uint64_t address;
 
-    begin(_i);
-    target = launch_turning_crew();
     address = quiet_address(target.pid);
     for (int i = 0; i < rounds(ROUNDS); i++) {
         pause_twice(target.process, address);
@@ -78,17 +76,14 @@ TEST(threads_that_run_go_on_and_nothing_is_told)
     for (int place = 0; place <= CREW; place++)
         ck_assert_int_eq(sdb_thread_state(crew_thread(&target, place)), SDB_THREAD_RUNNING);
     expect_nothing();
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(threads_that_stand_still_stay)
+SESSION_TEST(threads_that_stand_still_stay)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     uint64_t address;
 
-    begin(_i);
-    target = launch_turning_crew();
     address = quiet_address(target.pid);
     stop_thread(crew_thread(&target, 1));
     stop_thread(crew_thread(&target, 2));
@@ -99,7 +94,7 @@ TEST(threads_that_stand_still_stay)
     }
     expect_turns(target.board, 3, 2);
     expect_turns(target.board, 4, 2);
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     pause_twice(target.process, address);
     for (int place = 1; place <= CREW; place++) {
         expect_standstill(target.board, place);
@@ -109,19 +104,16 @@ TEST(threads_that_stand_still_stay)
     for (int place = 1; place <= CREW; place++)
         expect_turns(target.board, place, 2);
     expect_nothing();
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(a_sleep_goes_on)
+SESSION_TEST(a_sleep_goes_on)
 {
-    struct watched_target target;
+    int turns = 0;
+    struct watched_target target = launch_watched();
     struct pollfd output;
     uint64_t slept;
-    int turns = 0;
 
-    begin(_i);
-    target = launch_watched();
     output = (struct pollfd){.fd = target.target.output, .events = POLLIN};
     give(&target, 'z', SLEEP_MS);
     while (poll(&output, 1, 0) == 0) {
@@ -139,19 +131,17 @@ TEST(a_sleep_goes_on)
 }
 
 /* A thread that steps is resumed to step, and each step is one instruction. */
-TEST(a_step_stays_a_step)
+SESSION_TEST(a_step_stays_a_step)
 {
-    struct watched_target target;
-    struct sdb_event event;
     uint64_t pc = 0;
     int steps = 0;
+    struct watched_target target = launch_watched();
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
     stop_thread(target.thread);
     give(&target, 'w', (uint64_t)rounds(ROUNDS));
     for (int i = 0; i < rounds(ROUNDS); i++) {
-        ck_assert_int_eq(sdb_thread_resume(target.thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+        resume_thread(target.thread, SDB_RESUME_STEP);
         pause_twice(target.process, target.address + OTHER);
         event = expect_of(SDB_EVENT_STEP, target.thread);
         ck_assert_int_eq(sdb_thread_pc(target.thread, &pc), 0);
@@ -165,21 +155,17 @@ TEST(a_step_stays_a_step)
     close_watched(&target);
 }
 
-TEST(a_group_stop_is_kept)
+SESSION_TEST(a_group_stop_is_kept)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
     uint64_t address;
 
-    begin(_i);
-    target = launch_turning_crew();
     address = quiet_address(target.pid);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
-    event = expect_signal(SIGSTOP);
-    resume(&event);
+    resume_from_signal(SIGSTOP);
     for (int i = 0; i <= CREW; i++) {
-        event = expect(SDB_EVENT_GROUP_STOP);
-        resume(&event);
+        resume_from(SDB_EVENT_GROUP_STOP);
     }
     for (int i = 0; i < rounds(ROUNDS / 5); i++) {
         pause_twice(target.process, address);
@@ -197,23 +183,18 @@ TEST(a_group_stop_is_kept)
     }
     for (int place = 1; place <= CREW; place++)
         expect_turns(target.board, place, 2);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 /* Resumed in a group-stop without its signal, a thread runs against it. */
-TEST(a_thread_that_runs_against_a_group_stop_goes_on)
+SESSION_TEST(a_thread_that_runs_against_a_group_stop_goes_on)
 {
-    struct target target;
-    struct sdb_event event;
+    struct target target = launch_turning_crew();
     uint64_t address;
 
-    begin(_i);
-    target = launch_turning_crew();
     address = quiet_address(target.pid);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
-    event = expect_signal(SIGSTOP);
-    resume(&event);
+    resume_from_signal(SIGSTOP);
     for (int i = 0; i <= CREW; i++)
         expect(SDB_EVENT_GROUP_STOP);
     ck_assert_int_eq(sdb_thread_resume(crew_thread(&target, 1), SDB_RESUME_CONTINUE, 0), 0);
@@ -223,20 +204,17 @@ TEST(a_thread_that_runs_against_a_group_stop_goes_on)
     }
     expect_nothing();
     expect_standstill(target.board, 3);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(signals_that_come_meanwhile_reach_the_program)
+SESSION_TEST(signals_that_come_meanwhile_reach_the_program)
 {
-    struct target target;
-    uint64_t address;
     uint64_t sent = 0;
+    struct target target = launch_turning_crew();
+    uint64_t address;
 
-    begin(_i);
-    target = launch_turning_crew();
     address = quiet_address(target.pid);
-    ck_assert_int_eq(sdb_session_set_signal_policy(session, SIGUSR1, SDB_POLICY_PASS), 0);
+    pass_silently(SIGUSR1);
     for (int i = 0; i < rounds(ROUNDS); i++) {
         if (target.board->signals[1] == sent) {
             sent++;
@@ -249,18 +227,15 @@ TEST(signals_that_come_meanwhile_reach_the_program)
         expect_nothing();
     ck_assert_uint_eq(target.board->signals[1], sent);
     ck_assert_uint_gt(sent, 10);
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
-TEST(an_interrupt_that_was_asked_for_before_is_told)
+SESSION_TEST(an_interrupt_that_was_asked_for_before_is_told)
 {
-    struct target target;
+    struct target target = launch_turning_crew();
     struct sdb_event event;
     uint64_t address;
 
-    begin(_i);
-    target = launch_turning_crew();
     address = quiet_address(target.pid);
     for (int i = 0; i < rounds(ROUNDS); i++) {
         struct sdb_thread *thread = crew_thread(&target, 1 + i % CREW);
@@ -271,8 +246,7 @@ TEST(an_interrupt_that_was_asked_for_before_is_told)
         resume(&event);
     }
     expect_nothing();
-    finish();
-    close_target(&target);
+    finish_with(&target);
 }
 
 int main(void)

@@ -25,7 +25,7 @@ static struct watched_target launch_that_follows(uint32_t follow)
 {
     struct watched_target target = launch_watched();
 
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_follow(target.process, follow);
     resume_process(target.process);
     return target;
@@ -85,15 +85,12 @@ static void finish_child(const struct watched_target *target, int code)
     ck_assert_uint_eq(answer_of(target), (uint64_t)code);
 }
 
-TEST(a_child_that_is_held_has_its_parents_watchpoints)
+SESSION_TEST(a_child_that_is_held_has_its_parents_watchpoints)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_that_follows(SDB_FOLLOW_ALL);
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_that_follows(SDB_FOLLOW_ALL);
-    watchpoint = watch(&target, COUNTER, 8);
     for (uint64_t i = 0; i < TURNS; i++) {
         event = expect_childs_hit(&target, watchpoint, 'f');
         ck_assert_uint_eq(value_of(event.old_value), i);
@@ -114,15 +111,12 @@ TEST(a_child_that_is_held_has_its_parents_watchpoints)
     close_watched(&target);
 }
 
-TEST(a_child_that_shares_the_memory_has_them_too)
+SESSION_TEST(a_child_that_shares_the_memory_has_them_too)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_that_follows(SDB_FOLLOW_ALL);
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_that_follows(SDB_FOLLOW_ALL);
-    watchpoint = watch(&target, COUNTER, 8);
     for (uint64_t i = 0; i < TURNS; i++) {
         event = expect_childs_hit(&target, watchpoint, 'v');
         ck_assert_uint_eq(value_of(event.new_value), i + 1);
@@ -134,14 +128,11 @@ TEST(a_child_that_shares_the_memory_has_them_too)
     close_watched(&target);
 }
 
-TEST(a_child_that_is_not_held_has_none)
+SESSION_TEST(a_child_that_is_not_held_has_none)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_that_follows(SDB_FOLLOW_DEFAULT);
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
 
-    begin(_i);
-    target = launch_that_follows(SDB_FOLLOW_DEFAULT);
-    watchpoint = watch(&target, COUNTER, 8);
     for (uint64_t i = 0; i < TURNS; i++) {
         ck_assert_uint_eq(expect_hits(&target, 'f', 0, 0), 2 * i + 1);
         ck_assert_uint_eq(expect_hits(&target, 'v', 0, 0), 2 * i + 1);
@@ -152,16 +143,13 @@ TEST(a_child_that_is_not_held_has_none)
     close_watched(&target);
 }
 
-TEST(removing_takes_it_from_children_too)
+SESSION_TEST(removing_takes_it_from_children_too)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_that_follows(SDB_FOLLOW_ALL);
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
     struct sdb_event event;
     struct sdb_thread *child;
 
-    begin(_i);
-    target = launch_that_follows(SDB_FOLLOW_ALL);
-    watchpoint = watch(&target, COUNTER, 8);
     event = expect_childs_hit(&target, watchpoint, 'f');
     child = event.thread;
     ck_assert_uint_ne(control_of(child), 0);
@@ -178,15 +166,12 @@ TEST(removing_takes_it_from_children_too)
     close_watched(&target);
 }
 
-TEST(one_of_one_thread_is_not_its_childs)
+SESSION_TEST(one_of_one_thread_is_not_its_childs)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_that_follows(SDB_FOLLOW_ALL);
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_that_follows(SDB_FOLLOW_ALL);
-    options = watch_options(&target, COUNTER, 8);
     options.thread = target.thread;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     expect_hits(&target, 'f', 0, 0);
@@ -196,18 +181,15 @@ TEST(one_of_one_thread_is_not_its_childs)
 }
 
 /* The parent cannot stop while it waits for its child. */
-TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
+SESSION_TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
 {
-    struct watched_target target;
+    struct watched_target target = launch_that_follows(SDB_FOLLOW_ALL);
     struct sdb_watchpoint *watchpoint;
     struct sdb_event event;
     struct sdb_watchpoint_options options;
 
-    begin(_i);
-    target = launch_that_follows(SDB_FOLLOW_ALL);
     give(&target, 'v', 0);
-    event = expect(SDB_EVENT_VFORK);
-    resume(&event);
+    resume_from(SDB_EVENT_VFORK);
     event = expect(SDB_EVENT_START);
     options = watch_options(&target, OTHER, 8);
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
@@ -222,14 +204,12 @@ TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
 
 HOLDING_CASE(ends);
 
-TEST(an_exec_does_away_with_all)
+SESSION_TEST(an_exec_does_away_with_all)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
     struct sdb_watchpoint *watchpoint;
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
     for (int i = 0; i < TURNS; i++) {
         watchpoint = watch(&target, BYTES(0), 32);
         expect_hits(&target, 'b', 1, 1);
@@ -268,7 +248,7 @@ static void expect_untouched(struct watched_target *target, struct sdb_child *ch
     for (struct sdb_thread *thread = sdb_process_next_thread(target->process, NULL); thread;
          thread = sdb_process_next_thread(target->process, thread))
         ck_assert_uint_eq(control_of(thread), 0);
-    ck_assert_int_eq(sdb_process_detach(target->process, SDB_RELEASE_RUN, NULL), 0);
+    detach(target->process);
 
     close_input(&target->target);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
@@ -278,9 +258,8 @@ static void expect_untouched(struct watched_target *target, struct sdb_child *ch
     close_watched(target);
 }
 
-TEST(letting_go_clears_all_threads_while_they_hit)
+SESSION_TEST(letting_go_clears_all_threads_while_they_hit)
 {
-    begin(_i);
     for (int i = 0; i < rounds(RELEASES); i++) {
         struct chance chance = chance_of((unsigned)i);
         struct watched_target target = launch_watched();
@@ -294,15 +273,14 @@ TEST(letting_go_clears_all_threads_while_they_hit)
 
             resume(&event);
         }
-        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+        child = detach_child(target.process);
         expect_untouched(&target, child);
     }
     finish();
 }
 
-TEST(letting_go_at_a_hit_clears_it)
+SESSION_TEST(letting_go_at_a_hit_clears_it)
 {
-    begin(_i);
     for (int i = 0; i < 2; i++) {
         struct watched_target target = launch_watched();
         struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
@@ -313,7 +291,7 @@ TEST(letting_go_at_a_hit_clears_it)
             expect_hit(watchpoint);
         else
             await_state(target.target.pid, 't'); /* it was not told yet */
-        ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), 0);
+        child = detach_child(target.process);
         ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 1);
         ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
         expect_untouched(&target, child);

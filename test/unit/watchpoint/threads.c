@@ -31,14 +31,11 @@ static void expect_no_more_hits(void)
     ck_assert_int_eq(rc, -ETIMEDOUT);
 }
 
-TEST(each_write_of_many_threads_is_a_hit)
+SESSION_TEST(each_write_of_many_threads_is_a_hit)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     for (int i = 1; i <= rounds(STORMS); i++) {
         expect_hits(&target, 't', WRITES, WRITERS * WRITES);
         ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), (uint64_t)i * WRITERS * WRITES);
@@ -49,12 +46,10 @@ TEST(each_write_of_many_threads_is_a_hit)
     close_watched(&target);
 }
 
-TEST(each_write_is_a_hit_in_all_stop)
+SESSION_TEST(each_write_is_a_hit_in_all_stop)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
 
-    begin(_i);
-    target = launch_watched();
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
     watch(&target, COUNTER, 8);
     expect_hits(&target, 't', WRITES / 20, WRITERS * WRITES / 20);
@@ -63,27 +58,22 @@ TEST(each_write_is_a_hit_in_all_stop)
     close_watched(&target);
 }
 
-TEST(threads_that_are_born_later_are_watched)
+SESSION_TEST(threads_that_are_born_later_are_watched)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
 
-    begin(_i);
-    target = launch_watched();
     watch(&target, COUNTER, 8);
     expect_hits(&target, 'n', 50, 50);
     finish();
     close_watched(&target);
 }
 
-TEST(one_thread_alone_can_be_watched)
+SESSION_TEST(one_thread_alone_can_be_watched)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.thread = target.thread;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     expect_hits(&target, 't', 100, 0);
@@ -93,15 +83,12 @@ TEST(one_thread_alone_can_be_watched)
     close_watched(&target);
 }
 
-TEST(a_one_shot_is_told_once_although_many_write)
+SESSION_TEST(a_one_shot_is_told_once_although_many_write)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.flags = SDB_WATCHPOINT_ONE_SHOT;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     for (int i = 0; i < 20; i++) {
@@ -114,15 +101,13 @@ TEST(a_one_shot_is_told_once_although_many_write)
 }
 
 /* Whatever is on its way when it is removed, and set anew in the same register for something else. */
-TEST(a_hit_is_never_told_of_another_watchpoint)
+SESSION_TEST(a_hit_is_never_told_of_another_watchpoint)
 {
-    struct watched_target target;
-    struct pollfd output;
     uint64_t hits = 0;
     int turns = 0;
+    struct watched_target target = launch_watched();
+    struct pollfd output;
 
-    begin(_i);
-    target = launch_watched();
     output = (struct pollfd){.fd = target.target.output, .events = POLLIN};
     give(&target, 't', (uint64_t)rounds(2000));
     while (poll(&output, 1, 0) == 0) {
@@ -179,15 +164,12 @@ static int ask_and_watch_another(struct sdb_watchpoint *watchpoint, struct sdb_t
     return 1;
 }
 
-TEST(a_condition_may_set_another_while_all_hit)
+SESSION_TEST(a_condition_may_set_another_while_all_hit)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.condition = ask_and_watch_another;
     options.condition_data = &target;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
@@ -199,9 +181,8 @@ TEST(a_condition_may_set_another_while_all_hit)
 }
 
 /* They stand still, as the whole process was stopped, and go on when it is resumed. */
-TEST(hits_that_are_not_told_any_more_leave_their_threads_stopped)
+SESSION_TEST(hits_that_are_not_told_any_more_leave_their_threads_stopped)
 {
-    begin(_i);
     for (int i = 0; i < 20; i++) {
         struct watched_target target = launch_watched();
         struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
@@ -212,7 +193,7 @@ TEST(hits_that_are_not_told_any_more_leave_their_threads_stopped)
             event = next_event();
             resume(&event);
         } while (event.kind != SDB_EVENT_WATCHPOINT);
-        ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+        stop_process(target.process);
         ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
         for (struct sdb_thread *thread = sdb_process_next_thread(target.process, NULL); thread;
              thread = sdb_process_next_thread(target.process, thread))
@@ -230,9 +211,8 @@ TEST(hits_that_are_not_told_any_more_leave_their_threads_stopped)
 
 HOLDING_CASE(deaths);
 
-TEST(a_process_may_be_killed_at_any_moment)
+SESSION_TEST(a_process_may_be_killed_at_any_moment)
 {
-    begin(_i);
     for (int i = 0; i < rounds(KILLS); i++) {
         struct chance chance = chance_of((unsigned)i);
         struct watched_target target = launch_watched();

@@ -17,14 +17,11 @@
 
 HOLDING_CASE(hits);
 
-TEST(each_write_is_told_with_both_values)
+SESSION_TEST(each_write_is_told_with_both_values)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     give(&target, 'w', TURNS);
     for (uint64_t i = 0; i < TURNS; i++) {
         struct sdb_event event = expect_hit(watchpoint);
@@ -50,15 +47,12 @@ TEST(each_write_is_told_with_both_values)
     close_watched(&target);
 }
 
-TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
+SESSION_TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     expect_hits(&target, 'r', 3, 0);
     expect_hits(&target, 'o', 0, 0);
     give(&target, 's', 0);
@@ -70,16 +64,13 @@ TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
     close_watched(&target);
 }
 
-TEST(a_read_is_a_hit_of_an_access_watchpoint)
+SESSION_TEST(a_read_is_a_hit_of_an_access_watchpoint)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     struct sdb_watchpoint *watchpoint;
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     options.watch = SDB_WATCH_ACCESS;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     give(&target, 'r', 1);
@@ -94,15 +85,12 @@ TEST(a_read_is_a_hit_of_an_access_watchpoint)
     close_watched(&target);
 }
 
-TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
+SESSION_TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     expect_hits(&target, 'k', 0, 0);
     give(&target, 'w', 1);
     event = expect_hit(watchpoint);
@@ -112,12 +100,10 @@ TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
     close_watched(&target);
 }
 
-TEST(a_hit_in_a_signal_handler_is_told)
+SESSION_TEST(a_hit_in_a_signal_handler_is_told)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
 
-    begin(_i);
-    target = launch_watched();
     watch(&target, COUNTER, 8);
     for (int i = 0; i < TURNS; i++)
         expect_hits(&target, 'h', 0, 1);
@@ -125,14 +111,11 @@ TEST(a_hit_in_a_signal_handler_is_told)
     close_watched(&target);
 }
 
-TEST(a_sigtrap_that_somebody_sends_is_no_hit)
+SESSION_TEST(a_sigtrap_that_somebody_sends_is_no_hit)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     for (unsigned i = 1; i <= TURNS; i++) {
         ck_assert_uint_eq(expect_hits(&target, 'i', 0, 0), i);
         ck_assert_uint_eq(seen_traps(), 1);
@@ -144,15 +127,13 @@ TEST(a_sigtrap_that_somebody_sends_is_no_hit)
 }
 
 /* As the C library blocks all signals while it makes a thread. */
-TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_had)
+SESSION_TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_had)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_facts_auxv *auxv = NULL;
+    struct watched_target target = launch_watched();
     struct sdb_breakpoint *breakpoint;
-    struct watched_target target;
 
-    begin(_i);
-    target = launch_watched();
     ck_assert_int_eq(sdb_facts_read_auxv(target.target.pid, &auxv), 0);
     ck_assert_int_eq(sdb_facts_find_auxv(auxv, AT_ENTRY, &options.address), 0);
     sdb_facts_free(auxv);
@@ -166,14 +147,11 @@ TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoints_are_h
     close_watched(&target);
 }
 
-TEST(hits_between_system_calls_are_told)
+SESSION_TEST(hits_between_system_calls_are_told)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     expect_hits(&target, 'c', 200, 200);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 200);
     finish();
@@ -181,21 +159,18 @@ TEST(hits_between_system_calls_are_told)
 }
 
 /* To the next event of a thread that goes from one system call's end to the next. */
-TEST(a_hit_on_the_way_to_a_system_call_is_told)
+SESSION_TEST(a_hit_on_the_way_to_a_system_call_is_told)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
-    struct sdb_event event;
     int hits = 0;
     int ends = 0;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     stop_thread(target.thread);
     give(&target, 'c', 3);
     while (hits < 3) {
-        ck_assert_int_eq(sdb_thread_resume(target.thread, SDB_RESUME_SYSCALL, SDB_SIGNAL_PASS), 0);
+        resume_thread(target.thread, SDB_RESUME_SYSCALL);
         event = next_event();
         if (event.kind == SDB_EVENT_WATCHPOINT)
             hits++;
@@ -211,23 +186,20 @@ TEST(a_hit_on_the_way_to_a_system_call_is_told)
 }
 
 /* The kernel makes one SIGTRAP of both. */
-TEST(a_step_that_touches_it_is_told_as_a_hit)
+SESSION_TEST(a_step_that_touches_it_is_told_as_a_hit)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
-    struct sdb_event event;
     uint64_t pc = 0;
     uint64_t behind = 0;
     int steps = 0;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, COUNTER, 8);
     give(&target, 'w', 2);
     event = expect_hit(watchpoint);
     ck_assert_int_eq(sdb_thread_pc(event.thread, &behind), 0);
     do {
-        ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_STEP, SDB_SIGNAL_PASS), 0);
+        resume_thread(event.thread, SDB_RESUME_STEP);
         event = next_event();
         ck_assert_int_lt(steps++, 100);
     } while (event.kind == SDB_EVENT_STEP);
@@ -244,15 +216,13 @@ TEST(a_step_that_touches_it_is_told_as_a_hit)
     close_watched(&target);
 }
 
-TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
+SESSION_TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
     struct sdb_watchpoint *watchpoint;
     uint64_t alone;
     unsigned traps;
 
-    begin(_i);
-    target = launch_watched();
     alone = expect_hits(&target, 'p', 0, 0);
     traps = seen_traps();
     ck_assert_uint_eq(alone, traps);
@@ -264,16 +234,13 @@ TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
     close_watched(&target);
 }
 
-TEST(a_repeated_string_instruction_hits_as_it_goes)
+SESSION_TEST(a_repeated_string_instruction_hits_as_it_goes)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
-    struct sdb_event event;
     uint8_t last[8] = {0};
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, BYTES(16), 8);
+    struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, BYTES(16), 8);
     give(&target, 'm', 64);
     do {
         event = expect_hit(watchpoint);
@@ -289,15 +256,13 @@ TEST(a_repeated_string_instruction_hits_as_it_goes)
     close_watched(&target);
 }
 
-TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
+SESSION_TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
 {
-    struct watched_target target;
     struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
+    struct watched_target target = launch_watched();
     struct sdb_watchpoint *watchpoint;
     struct sdb_event event;
 
-    begin(_i);
-    target = launch_watched();
     options.address = carry_out(&target, 'u', 0);
     options.length = 8;
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
@@ -324,17 +289,15 @@ static void expect_exactly(const struct watched_target *target, size_t first, si
     ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
 }
 
-TEST(any_range_that_fits_is_watched_to_the_byte)
+SESSION_TEST(any_range_that_fits_is_watched_to_the_byte)
 {
     static const struct {
         size_t first;
         size_t length;
     } ranges[] = {{8, 1}, {9, 1}, {10, 2},  {11, 2}, {12, 4}, {13, 4}, {14, 3},  {9, 7},
                   {8, 8}, {9, 8}, {15, 10}, {8, 16}, {4, 24}, {8, 32}, {12, 20}, {7, 6}};
-    struct watched_target target;
+    struct watched_target target = launch_watched();
 
-    begin(_i);
-    target = launch_watched();
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
         expect_exactly(&target, ranges[i].first, ranges[i].length);
     expect_nothing();
@@ -342,17 +305,14 @@ TEST(any_range_that_fits_is_watched_to_the_byte)
     close_watched(&target);
 }
 
-TEST(the_event_has_the_whole_range)
+SESSION_TEST(the_event_has_the_whole_range)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *watchpoint;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, BYTES(5), 9);
     struct sdb_event event;
     const uint8_t *before;
     const uint8_t *after;
 
-    begin(_i);
-    target = launch_watched();
-    watchpoint = watch(&target, BYTES(5), 9);
     give(&target, 'q', 0); /* a write of 16 bytes that touches three pieces is one hit */
     event = expect_hit(watchpoint);
     ck_assert_uint_eq(event.address, target.address + BYTES(5));
@@ -370,21 +330,16 @@ TEST(the_event_has_the_whole_range)
     close_watched(&target);
 }
 
-TEST(one_event_tells_of_all_that_an_instruction_has_hit)
+SESSION_TEST(one_event_tells_of_all_that_an_instruction_has_hit)
 {
-    struct watched_target target;
-    struct sdb_watchpoint *first;
-    struct sdb_watchpoint *second;
-    struct sdb_watchpoint *third;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *first = watch(&target, BYTES(8), 8);
+    struct sdb_watchpoint *second = watch(&target, BYTES(0), 4);
+    struct sdb_watchpoint *third = watch(&target, BYTES(40), 8);
     struct sdb_event event;
     const void *before;
     const void *after;
 
-    begin(_i);
-    target = launch_watched();
-    first = watch(&target, BYTES(8), 8);
-    second = watch(&target, BYTES(0), 4);
-    third = watch(&target, BYTES(40), 8);
     give(&target, 'q', 0);
     event = expect_hit(first);
     ck_assert_ptr_eq(sdb_thread_next_watchpoint(event.thread, first), second);
@@ -405,15 +360,12 @@ TEST(one_event_tells_of_all_that_an_instruction_has_hit)
     close_watched(&target);
 }
 
-TEST(what_does_not_fit_is_refused_and_changes_nothing)
+SESSION_TEST(what_does_not_fit_is_refused_and_changes_nothing)
 {
-    struct watched_target target;
-    struct sdb_watchpoint_options options;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, BYTES(0), 33);
     struct sdb_watchpoint *fourth;
 
-    begin(_i);
-    target = launch_watched();
-    options = watch_options(&target, BYTES(0), 33);
     expect_no_watch(&target, &options, -ENOSPC);
     options = watch_options(&target, BYTES(1), 31); /* five pieces */
     expect_no_watch(&target, &options, -ENOSPC);
@@ -440,18 +392,14 @@ TEST(what_does_not_fit_is_refused_and_changes_nothing)
     close_watched(&target);
 }
 
-TEST(senseless_requests_are_refused)
+SESSION_TEST(senseless_requests_are_refused)
 {
-    struct watched_target target;
-    struct watched_target another;
-    struct sdb_watchpoint_options options;
     struct sdb_watchpoint *watchpoint = NULL;
+    struct watched_target target = launch_watched();
+    struct watched_target another = launch_watched();
+    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
     const void *value;
 
-    begin(_i);
-    target = launch_watched();
-    another = launch_watched();
-    options = watch_options(&target, COUNTER, 8);
     ck_assert_int_eq(sdb_watchpoint_create(NULL, &options, &watchpoint), -EINVAL);
     ck_assert_int_eq(sdb_watchpoint_create(target.process, NULL, &watchpoint), -EINVAL);
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, NULL), -EINVAL);
@@ -503,14 +451,12 @@ TEST(senseless_requests_are_refused)
     close_watched(&another);
 }
 
-TEST(newborn_threads_must_be_held)
+SESSION_TEST(newborn_threads_must_be_held)
 {
-    struct watched_target target;
+    struct watched_target target = launch_watched();
     struct sdb_watchpoint_options options;
 
-    begin(_i);
-    target = launch_watched();
-    ck_assert_int_eq(sdb_process_stop(target.process, PATIENCE_MS), 0);
+    stop_process(target.process);
     set_follow(target.process, SDB_FOLLOW_EXEC);
     options = watch_options(&target, COUNTER, 8);
     expect_no_watch(&target, &options, -EINVAL);
