@@ -74,6 +74,14 @@ struct sdb_breakpoint *plant_all(const struct target *target)
     return plant_first(target, PLACE_COUNT);
 }
 
+int count_and_pass(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *count)
+{
+    (void)breakpoint;
+    (void)thread;
+    ++*(uint64_t *)count;
+    return 0;
+}
+
 uint64_t address_of(const struct target *target, enum place place)
 {
     return target->board->addresses[place];
@@ -208,6 +216,12 @@ void end_places(struct target *target)
         }
         resume(&event);
     }
+}
+
+void finish_places(struct target *target)
+{
+    end_places(target);
+    finish_with(target);
 }
 
 void end_free_places(struct target *target, struct sdb_child *child)

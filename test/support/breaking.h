@@ -45,6 +45,9 @@ struct sdb_breakpoint *plant(const struct target *target, enum place place);
 struct sdb_breakpoint *plant_first(const struct target *target, int count);
 struct sdb_breakpoint *plant_all(const struct target *target);
 
+/** A condition that is never met, and counts how often it is asked in the uint64_t at @p count. */
+int count_and_pass(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *count);
+
 /** The address of a place. */
 uint64_t address_of(const struct target *target, enum place place);
 
@@ -68,6 +71,9 @@ void expect_right(const struct target *target);
 
 /** End its input: it must exit with 0. */
 void end_places(struct target *target);
+
+/** The same, and finish with it. */
+void finish_places(struct target *target);
 
 /** The same for one that is not held any more; it must end with 0. */
 void end_free_places(struct target *target, struct sdb_child *child);

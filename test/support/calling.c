@@ -2,6 +2,7 @@
 #include "calling.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -9,17 +10,6 @@
 #include "host.h"
 
 #define MOST_STEPS 32
-
-static int make_board(struct target *target)
-{
-    int fd = memfd_create("board", MFD_CLOEXEC);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(ftruncate(fd, sizeof(*target->board)), 0);
-    target->board = mmap(NULL, sizeof(*target->board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    ck_assert_ptr_ne(target->board, MAP_FAILED);
-    return fd;
-}
 
 struct target launch_calls_with(const char *const *steps, const struct sdb_launch_options *more)
 {
@@ -130,4 +120,30 @@ void catch_calls(struct sdb_process *process, uint32_t flags, const int32_t *num
 bool is_call(uint32_t kind)
 {
     return kind == SDB_EVENT_SYSCALL_ENTRY || kind == SDB_EVENT_SYSCALL_EXIT;
+}
+
+struct target run_filtered(const char *const *steps)
+{
+    struct target target = launch_filtered(steps, NUMBERS(SYS_getpgid));
+
+    pass_silently(SIGCHLD);
+    resume_process(target.process);
+    return target;
+}
+
+void expect_calls_until_exit(int64_t number, int count)
+{
+    int entries = 0;
+    int exits = 0;
+
+    for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
+         event = next_event()) {
+        if (is_call(event.kind))
+            ck_assert_int_eq(call_of(event.thread).number, number);
+        entries += event.kind == SDB_EVENT_SYSCALL_ENTRY;
+        exits += event.kind == SDB_EVENT_SYSCALL_EXIT;
+        resume(&event);
+    }
+    ck_assert_int_eq(entries, count);
+    ck_assert_int_eq(exits, count);
 }

@@ -22,6 +22,9 @@ struct target launch_calls_with(const char *const *steps, const struct sdb_launc
 /** The same with a filter for these calls, and nothing else. */
 struct target launch_filtered(const char *const *steps, const int32_t *numbers, size_t count);
 
+/** The same with a filter for getpgid(2), and run; SIGCHLD passes without a word. */
+struct target run_filtered(const char *const *steps);
+
 #define STEPS(...)   ((const char *const[]){__VA_ARGS__, NULL})
 #define NUMBERS(...) ((const int32_t[]){__VA_ARGS__}), sizeof((int32_t[]){__VA_ARGS__}) / 4
 
@@ -48,5 +51,8 @@ void await_sleep_held(const struct target *target);
 
 /** Catch calls, which must work. */
 void catch_calls(struct sdb_process *process, uint32_t flags, const int32_t *numbers, size_t count);
+
+/** Resume all events until the exit: so many entries and exits of this call are told, and of no other. */
+void expect_calls_until_exit(int64_t number, int count);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ pid_t fork_child(void)
 
 pid_t fork_ready(bool (*prepare)(void *data), void *data)
 {
+    const pid_t parent = getpid();
     int ends[2];
     char byte;
     pid_t pid;
@@ -33,6 +35,9 @@ pid_t fork_ready(bool (*prepare)(void *data), void *data)
     if (pid == 0) {
         if (prepare && !prepare(data))
             _exit(1);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user has forgotten it */
+        if (getppid() != parent)
+            _exit(99);
         (void)!write(ends[1], "r", 1);
         close(ends[0]);
         close(ends[1]);
@@ -43,6 +48,25 @@ pid_t fork_ready(bool (*prepare)(void *data), void *data)
     ck_assert_int_eq(read(ends[0], &byte, 1), 1);
     close(ends[0]);
     return pid;
+}
+
+struct tracing {
+    pid_t pid;
+    unsigned long options;
+};
+
+static bool seize(void *data)
+{
+    const struct tracing *tracing = data;
+
+    return ptrace(PTRACE_SEIZE, tracing->pid, NULL, tracing->options) == 0;
+}
+
+pid_t fork_tracer(pid_t pid, unsigned long options)
+{
+    struct tracing tracing = {pid, options};
+
+    return fork_ready(seize, &tracing);
 }
 
 void reap(pid_t pid)

@@ -77,6 +77,12 @@ void finish_with(struct target *target)
     close_target(target);
 }
 
+void finish_exited(struct target *target, int code)
+{
+    expect_exit(SDB_EXITED, code);
+    finish_with(target);
+}
+
 void pass_silently(int signal)
 {
     ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, SDB_POLICY_PASS), 0);
@@ -92,7 +98,7 @@ static void fail_with(const struct sdb_error *error, int rc)
     ck_abort_msg("%s (%d)", text, rc);
 }
 
-static int make_board(struct target *target)
+int make_board(struct target *target)
 {
     int fd = memfd_create("board", MFD_CLOEXEC);
 
@@ -320,9 +326,9 @@ struct sdb_event expect_signal(int signal)
     return event;
 }
 
-struct sdb_event expect_exit(uint32_t how, int code)
+static struct sdb_event expect_end(uint32_t kind, uint32_t how, int code)
 {
-    struct sdb_event event = expect(SDB_EVENT_EXITED);
+    struct sdb_event event = expect(kind);
 
     ck_assert_ptr_nonnull(event.status);
     ck_assert_uint_eq(event.status->how, how);
@@ -330,14 +336,14 @@ struct sdb_event expect_exit(uint32_t how, int code)
     return event;
 }
 
+struct sdb_event expect_exit(uint32_t how, int code)
+{
+    return expect_end(SDB_EVENT_EXITED, how, code);
+}
+
 struct sdb_event expect_thread_exit(uint32_t how, int code)
 {
-    struct sdb_event event = expect(SDB_EVENT_THREAD_EXIT);
-
-    ck_assert_ptr_nonnull(event.status);
-    ck_assert_uint_eq(event.status->how, how);
-    ck_assert_int_eq(event.status->code, code);
-    return event;
+    return expect_end(SDB_EVENT_THREAD_EXIT, how, code);
 }
 
 void expect_nothing(void)
@@ -527,6 +533,17 @@ struct target launch_crew(int others)
     target = launch_threads("crew", number, NULL);
     resume_process(target.process);
     run_until_ready(&target, others);
+    return target;
+}
+
+struct target launch_turning_crew(int others)
+{
+    struct target target = launch_crew(others);
+
+    for (int i = 1; i <= others; i++) {
+        order(&target, i, 't');
+        expect_turns(target.board, i, 1);
+    }
     return target;
 }
 

@@ -73,6 +73,9 @@ struct target;
 /** Destroy it, and close this target of it. */
 void finish_with(struct target *target);
 
+/** The next event must be its exit with this code; finish with it. */
+void finish_exited(struct target *target, int code);
+
 /** Pass a signal without a word from now on. */
 void pass_silently(int signal);
 
@@ -111,6 +114,9 @@ struct target launch_threads(const char *what, const char *first, const char *se
 /** Launch a program with a board and up to three arguments more. */
 struct target launch_board_program(const char *path, const char *first, const char *second,
                                    const char *third);
+
+/** Give a target a board.  @return its descriptor, for the program's BOARD_FD */
+int make_board(struct target *target);
 
 /** Start test/tracees/threads.c untraced; it dies with the test.  It is not yet ready. */
 struct target start_threads(const char *what, const char *first, const char *second);
@@ -223,6 +229,9 @@ struct sdb_exit_status run_to_end(const struct sdb_process *process);
 /** Launch the crew of the first thread and so many others, and run it until it waits for orders. */
 struct target launch_crew(int others);
 
+/** The same, each of the others turning. */
+struct target launch_turning_crew(int others);
+
 /** Set the follow policy of a process that stands still, which must work. */
 void set_follow(struct sdb_process *process, uint32_t follow);
 
@@ -269,6 +278,9 @@ void await_tasks(int pid, int count);
 
 /** Wait until somebody at this place of the board has turned at least so often from now. */
 void expect_turns(const struct board *board, int place, unsigned count);
+
+/** The same of each from one place to another. */
+void expect_all_turn(const struct board *board, int first, int last, unsigned count);
 
 /** The thread must be in state t, and not turn. */
 void expect_standstill(const struct board *board, int place);

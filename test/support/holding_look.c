@@ -35,16 +35,22 @@ void await_state(int tid, char state)
                   state);
 }
 
+/* Open a file of a task in /proc.  @return it, or NULL if there is no such task */
+static FILE *open_of(int tid, const char *name)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+    return fopen(path, "re");
+}
+
 long long status_of(int tid, const char *name, int base)
 {
     const size_t len = strlen(name);
     long long value = -1;
-    char path[64];
     char line[256];
-    FILE *file;
+    FILE *file = open_of(tid, "status");
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/status", tid);
-    file = fopen(path, "re");
     if (!file)
         return -1;
     while (fgets(line, sizeof(line), file)) {
@@ -60,11 +66,8 @@ long long status_of(int tid, const char *name, int base)
 long syscall_of(int tid)
 {
     long number = -1;
-    char path[64];
-    FILE *file;
+    FILE *file = open_of(tid, "syscall");
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
-    file = fopen(path, "re");
     if (!file)
         return -1;
     if (fscanf(file, "%ld", &number) != 1)
@@ -113,6 +116,12 @@ void expect_turns(const struct board *board, int place, unsigned count)
         nap();
     ck_assert_msg(board->turns[place] >= goal, "the thread of place %d (%d) stands still in '%c'",
                   place, board->tids[place], state_of(board->tids[place]));
+}
+
+void expect_all_turn(const struct board *board, int first, int last, unsigned count)
+{
+    for (int place = first; place <= last; place++)
+        expect_turns(board, place, count);
 }
 
 void expect_standstill(const struct board *board, int place)

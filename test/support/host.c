@@ -10,6 +10,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,4 +161,14 @@ bool host_kernel_is(int major, int minor)
     if (sscanf(system.release, "%d.%d", &have_major, &have_minor) != 2)
         return false;
     return have_major > major || (have_major == major && have_minor >= minor);
+}
+
+void *run_in_thread(void *(*function)(void *data), void *data)
+{
+    pthread_t thread;
+    void *result = NULL;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, function, data), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    return result;
 }

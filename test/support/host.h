@@ -48,6 +48,9 @@ unsigned host_storm_end(const struct host_storm *storm);
  */
 bool host_wait_asleep(pid_t tid);
 
+/** Run this in another thread, and wait for its end.  @return what it has returned */
+void *run_in_thread(void *(*function)(void *data), void *data);
+
 /** @return the letter of a task's state in /proc, or 0 if there is none */
 char host_task_state(pid_t tid);
 

@@ -101,6 +101,15 @@ static void run_until_output(const struct target *busy)
     }
 }
 
+struct target launch_lives(const char *what)
+{
+    const char *const argv[] = {LIVES, what, "17", NULL};
+    struct target lives = launch_program(LIVES, argv);
+
+    ck_assert_int_eq(sdb_process_set_follow(lives.process, SDB_FOLLOW_ALL), 0);
+    return lives;
+}
+
 void ask(const struct target *busy)
 {
     ck_assert_int_eq(write(busy->input, "?", 1), 1);

@@ -45,6 +45,11 @@ void close_watched(struct watched_target *target)
     close_target(&target->target);
 }
 
+void finish_watched(struct watched_target *target)
+{
+    finish_with(&target->target);
+}
+
 struct sdb_watchpoint_options watch_options(const struct watched_target *target, size_t offset,
                                             size_t length)
 {

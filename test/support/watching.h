@@ -30,6 +30,9 @@ struct watched_target launch_watched(void);
 /** Close it; it must have ended. */
 void close_watched(struct watched_target *target);
 
+/** The same after the session's end. */
+void finish_watched(struct watched_target *target);
+
 /** @return the options of a watchpoint on a part of its struct watched */
 struct sdb_watchpoint_options watch_options(const struct watched_target *target, size_t offset,
                                             size_t length);

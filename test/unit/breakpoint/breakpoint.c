@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "holding.h"
+#include "host.h"
 
 #define BIRTHS SDB_TRACEE_DIR "/births"
 #define CALLS  10
@@ -191,7 +192,6 @@ TEST(what_cannot_be_is_refused)
     struct sdb_breakpoint_options options = initial;
     struct sdb_breakpoint *breakpoint = NULL;
     uint64_t list[2];
-    pthread_t thread;
     uint64_t stack = 0;
 
     begin_calls(_i);
@@ -222,8 +222,7 @@ TEST(what_cannot_be_is_refused)
 
     options = initial;
     breakpoint = create(&options);
-    ck_assert_int_eq(pthread_create(&thread, NULL, elsewhere, breakpoint), 0);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    run_in_thread(elsewhere, breakpoint);
     ck_assert_int_eq(sdb_breakpoint_remove(NULL), 0);
     ck_assert_int_eq(sdb_breakpoint_enable(NULL), -EINVAL);
     ck_assert_int_eq(sdb_breakpoint_disable(NULL), -EINVAL);

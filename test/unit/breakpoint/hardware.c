@@ -134,8 +134,7 @@ SESSION_TEST(condition_and_ignore_count_are_heeded)
     ck_assert_uint_eq(sdb_breakpoint_hit_count(ignored), CREW * TURNS);
     ck_assert_uint_eq(tally.hits[PLACE_load], CREW * (TURNS - 1));
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(one_thread_alone_is_looked_at)
@@ -151,8 +150,7 @@ SESSION_TEST(one_thread_alone_is_looked_at)
     ck_assert_uint_eq(tally.hits[PLACE_push], 0);
     obey(&target, 'g', &tally);
     ck_assert_uint_eq(tally.hits[PLACE_push], TURNS);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(one_shot_is_told_once_although_many_come_by)
@@ -174,8 +172,7 @@ SESSION_TEST(one_shot_is_told_once_although_many_come_by)
         ck_assert_int_eq(sdb_breakpoint_enable(breakpoint), 0);
     }
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(it_is_switched_while_they_storm)
@@ -211,8 +208,7 @@ SESSION_TEST(it_is_switched_while_they_storm)
     obey(&target, 'g', &tally);
     ck_assert_uint_eq(tally.hits[PLACE_push], 20 * (uint64_t)rounds(5));
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(a_timers_handler_comes_by_too)
@@ -233,8 +229,7 @@ SESSION_TEST(a_timers_handler_comes_by_too)
     ck_assert_uint_eq(tally.hits[PLACE_push], calls);
     ck_assert_uint_eq(tally.hits[PLACE_system], calls);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 HOLDING_CASE(steps);
@@ -264,8 +259,7 @@ SESSION_TEST(stepping_onto_one_and_off)
     run_to_answer(&target, &tally);
     ck_assert_uint_eq(tally.hits[PLACE_call], 0);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(running_to_one_is_both)
@@ -285,8 +279,7 @@ SESSION_TEST(running_to_one_is_both)
     run_to_answer(&target, &tally);
     ck_assert_uint_eq(tally.steps, 0); /* it has arrived with that event */
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 HOLDING_CASE(beside);
@@ -372,8 +365,7 @@ SESSION_TEST(a_fifth_is_refused_as_a_whole)
     obey(&target, 's', &tally);
     for (int i = 0; i < 4; i++)
         ck_assert_uint_eq(tally.hits[i], CREW);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 TEST(what_is_mapped_does_not_matter)
@@ -390,8 +382,7 @@ TEST(what_is_mapped_does_not_matter)
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 0);
     options.address = KERNEL_ADDRESS;
     expect_none(target.process, &options, -EINVAL);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 HOLDING_CASE(births);
@@ -459,8 +450,7 @@ SESSION_TEST(newborns_do_not_have_that_of_one_thread)
     ck_assert_uint_eq(tally.hits[PLACE_push], 0);
     ck_assert_uint_eq(tally.hits[PLACE_load], 1);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(newborns_that_are_not_held_run_without_it)
@@ -497,8 +487,7 @@ SESSION_TEST(an_exec_does_away_with_it)
     resume(&event);
     run_to_answer(&target, &tally);
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 0);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(one_that_is_let_go_in_a_storm_runs_on)
@@ -563,8 +552,7 @@ SESSION_TEST(it_is_switched_while_newborns_come_and_go)
     }
     ck_assert_uint_gt(turns, 3);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 int main(void)

@@ -25,8 +25,7 @@ SESSION_TEST(each_kind_of_instruction_is_hit_once_and_does_what_it_should)
     expect_exact(&target, &tally);
     ck_assert_uint_eq(tally.hits[PLACE_push], TURNS);
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), (uint64_t)TURNS * PLACE_COUNT);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 /* Each alone, so that nothing is right by another's help. */
@@ -45,8 +44,7 @@ SESSION_TEST(one_kind_of_instruction_alone_is_hit)
         ck_assert_msg(target.board->wrong == 0, "place %d: wrong", place);
         ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
     }
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(a_program_that_must_not_map_memory_is_hit_just_so)
@@ -112,8 +110,7 @@ SESSION_TEST(a_trap_of_the_programs_own_is_its_own)
     obey(&target, 't', &tally);
     ck_assert_uint_eq(tally.hits[PLACE_trap], TURNS);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 SESSION_TEST(a_trap_without_a_handler_kills_as_ever)
@@ -149,8 +146,7 @@ SESSION_TEST(a_program_that_rewrites_its_text_has_what_it_has_written)
     obey(&target, 'g', &tally);
     ck_assert_uint_eq(tally.hits[PLACE_load], TURNS);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 int main(void)

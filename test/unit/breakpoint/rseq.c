@@ -10,18 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "holding.h"
+#include "breaking.h"
 
 #define SECTIONS SDB_TRACEE_DIR "/sections"
 #define NO_RSEQ  77
-
-static int count_only(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *count)
-{
-    (void)breakpoint;
-    (void)thread;
-    ++*(int *)count;
-    return 0;
-}
 
 /* Two places with conditions that are false. */
 static void run_sections(int turns)
@@ -31,7 +23,7 @@ static void run_sections(int turns)
     struct sdb_exit_status end;
     struct target target;
     uint64_t places[2];
-    int counts[2] = {0};
+    uint64_t counts[2] = {0};
     char text[16];
     const char *argv[] = {SECTIONS, text, NULL};
     char byte = 0;
@@ -45,7 +37,7 @@ static void run_sections(int turns)
         return;
     }
     ck_assert_int_eq(read(target.output, places, sizeof(places)), (ssize_t)sizeof(places));
-    options.condition = count_only;
+    options.condition = count_and_pass;
     for (int i = 0; i < 2; i++) {
         options.address = places[i];
         options.condition_data = &counts[i];
@@ -55,8 +47,8 @@ static void run_sections(int turns)
     end = run_to_end(target.process);
     ck_assert_int_eq((int)end.how, SDB_EXITED);
     ck_assert_int_eq(end.code, 0);
-    ck_assert_int_eq(counts[0], 2 * turns);
-    ck_assert_int_eq(counts[1], turns);
+    ck_assert_uint_eq(counts[0], 2 * (uint64_t)turns);
+    ck_assert_uint_eq(counts[1], (uint64_t)turns);
     close_target(&target);
 }
 

@@ -166,8 +166,7 @@ SESSION_TEST(a_call_that_is_made_again_is_hit_once)
     ck_assert_uint_eq(tally.hits[PLACE_block], 10);
     ck_assert_uint_eq(tally.hits[PLACE_push], target.board->counts[PLACE_push]);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 /* One whose handler has it made again, one that gives up, and others that come before it was made. */
@@ -228,8 +227,7 @@ SESSION_TEST(a_sleep_that_is_interrupted_is_hit_once)
     ck_assert_uint_gt(stops, 0);
     ck_assert_uint_eq(tally.hits[PLACE_sleep], 10);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 /* A thread of the whole that sleeps in a slot is let go. */

@@ -19,14 +19,6 @@
 #define MANY 100
 #define FEW  8
 
-static int never(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
-{
-    (void)breakpoint;
-    (void)thread;
-    ++*(uint64_t *)data;
-    return 0;
-}
-
 HOLDING_CASE(counting);
 
 static void storm(enum sdb_stop_mode mode, int threads, int turns)
@@ -94,7 +86,7 @@ SESSION_TEST(a_false_condition_is_asked_as_often_as_they_come_by)
         addresses[place] = target.board->addresses[place];
     options.addresses = addresses;
     options.address_count = PLACE_COUNT;
-    options.condition = never;
+    options.condition = count_and_pass;
     options.condition_data = &asked;
     ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
     obey(&target, 's', &tally);
@@ -102,8 +94,7 @@ SESSION_TEST(a_false_condition_is_asked_as_often_as_they_come_by)
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 0);
     ck_assert_uint_eq(tally.hits[PLACE_push], 0);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 HOLDING_CASE(changing);
@@ -145,8 +136,7 @@ SESSION_TEST(it_is_switched_while_they_storm)
     obey(&target, 's', &tally);
     ck_assert_uint_eq(tally.hits[PLACE_push], target.board->counts[PLACE_push]);
     ck_assert_uint_eq(tally.hits[PLACE_outer], target.board->counts[PLACE_outer]);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 static int remove_it(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
@@ -186,8 +176,7 @@ SESSION_TEST(a_condition_may_remove_any_breakpoint)
     ck_assert_uint_le(tally.hits[PLACE_push], FEW * 4);
     ck_assert_uint_eq(tally.hits[PLACE_call], FEW * 4);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 static int remove_oneself(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
@@ -217,8 +206,7 @@ SESSION_TEST(a_condition_that_removes_its_own_is_asked_once)
     ck_assert_uint_eq(tally.hits[PLACE_push], 0);
     expect_no_traces(&target, &traces);
     expect_right(&target);
-    end_places(&target);
-    finish_with(&target);
+    finish_places(&target);
 }
 
 HOLDING_CASE(ends);

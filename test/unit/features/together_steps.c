@@ -63,14 +63,6 @@ static int step_through_turn(struct sdb_thread *thread, uint64_t *pcs, unsigned 
     return count;
 }
 
-static int count_and_pass(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
-{
-    (void)breakpoint;
-    (void)thread;
-    ++*(uint64_t *)data;
-    return 0;
-}
-
 SESSION_TEST(steps_are_the_same_with_all_of_it)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;

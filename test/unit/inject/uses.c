@@ -226,8 +226,7 @@ SESSION_TEST(an_exit_is_told)
 
     ck_assert_int_eq(sdb_thread_inject(thread, SYS_exit_group, (uint64_t[6]){42}, &result), -ESRCH);
     ck_assert_int_eq(result, 7);
-    expect_exit(SDB_EXITED, 42);
-    finish_with(&target);
+    finish_exited(&target, 42);
 }
 
 SESSION_TEST(an_exit_of_a_first_thread_is_told_with_the_last)
@@ -246,8 +245,7 @@ SESSION_TEST(an_exit_of_a_first_thread_is_told_with_the_last)
     ck_assert_int_eq(sdb_thread_inject(other, SYS_exit, (uint64_t[6]){6}, &result), -ESRCH);
     event = expect_thread_exit(SDB_EXITED, 6);
     ck_assert_ptr_eq(event.thread, other);
-    expect_exit(SDB_EXITED, 6);
-    finish_with(&target);
+    finish_exited(&target, 6);
 }
 
 /* ---- filters ---- */

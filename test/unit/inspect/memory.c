@@ -18,6 +18,7 @@
 
 #include "arena.h"
 #include "holding.h"
+#include "host.h"
 
 #define MEMORY SDB_TRACEE_DIR "/memory"
 
@@ -49,8 +50,7 @@ static struct target launch_memory(void)
 static void end_memory(struct target *target)
 {
     close_input(target);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(target);
+    finish_exited(target, 0);
 }
 
 static void expect_pattern(const uint8_t *bytes, uint64_t offset, size_t length)
@@ -565,7 +565,6 @@ TEST(memory_of_a_process_that_has_ended)
     for (int used = 0; used < 2; used++) {
         struct target target = launch_memory();
         struct sdb_process *process = sdb_process_retain(target.process);
-        pthread_t thread;
 
         if (used)
             ck_assert_int_eq(sdb_memory_read(process, arena.readable, &byte, 1), 1);
@@ -576,8 +575,7 @@ TEST(memory_of_a_process_that_has_ended)
         expect_gone(process);
         finish();
         expect_gone(process); /* with its session */
-        ck_assert_int_eq(pthread_create(&thread, NULL, expect_gone_here, process), 0);
-        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        run_in_thread(expect_gone_here, process);
         sdb_process_close(process);
         close_target(&target);
         if (!used)

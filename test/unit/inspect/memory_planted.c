@@ -48,8 +48,7 @@ static void end(void)
 {
     sdb__space_close(space);
     close_input(&target);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 static void plant(uint64_t address)

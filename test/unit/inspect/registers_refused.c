@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "host.h"
 #include "registering.h"
 
 HOLDING_CASE(refused);
@@ -191,8 +192,7 @@ TEST(a_thread_in_a_system_call_goes_on_exactly_elsewhere)
     set_register("rip", address);
     ck_assert_uint_eq(register_value("orig_rax"), UINT64_MAX);
     resume_process(target.process);
-    expect_exit(SDB_EXITED, 5);
-    finish_with(&target);
+    finish_exited(&target, 5);
 }
 
 TEST(a_system_call_goes_on_when_all_is_put_back)
@@ -207,8 +207,7 @@ TEST(a_system_call_goes_on_when_all_is_put_back)
     resume_process(target.process);
     await_state(target.pid, 'S');
     tell_target(&target, 'x');
-    expect_exit(SDB_EXITED, 1);
-    finish_with(&target);
+    finish_exited(&target, 1);
 }
 
 TEST(writing_the_same_place_changes_nothing)
@@ -220,8 +219,7 @@ TEST(writing_the_same_place_changes_nothing)
     resume_process(target.process);
     await_state(target.pid, 'S');
     tell_target(&target, 'x');
-    expect_exit(SDB_EXITED, 1);
-    finish_with(&target);
+    finish_exited(&target, 1);
 }
 
 TEST(what_is_written_stays_when_a_process_is_let_go)
@@ -266,11 +264,9 @@ static void *expect_wrong_thread(void *nothing)
 
 TEST(a_thread_that_runs_or_is_another_sessions)
 {
-    pthread_t other;
 
     (void)launch_reader(_i);
-    ck_assert_int_eq(pthread_create(&other, NULL, expect_wrong_thread, NULL), 0);
-    ck_assert_int_eq(pthread_join(other, NULL), 0);
+    run_in_thread(expect_wrong_thread, NULL);
     resume_process(target.process);
     expect_refusal(-EBUSY);
     tell_target(&target, 'x');

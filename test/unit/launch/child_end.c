@@ -181,23 +181,10 @@ LOOP_TEST(terminate_gives_up_on_what_even_sigkill_does_not_end, 0, 2 * WAYS)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ending_ready(_i, "wait", NULL);
-    int ready[2];
     pid_t tracer;
-    char byte;
 
     /* A tracer that is told of exits holds the dying there until it says otherwise. */
-    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
-    tracer = fork_child();
-    if (tracer == 0) {
-        if (ptrace(PTRACE_SEIZE, sdb_child_pid(child), NULL, PTRACE_O_TRACEEXIT) < 0)
-            _exit(1);
-        (void)!write(ready[1], "r", 1);
-        for (;;)
-            pause();
-    }
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
+    tracer = fork_tracer(sdb_child_pid(child), PTRACE_O_TRACEEXIT);
 
     ck_assert_int_eq(sdb_child_terminate(child, _i >= WAYS ? 10 : 0, 20, &status), -ETIMEDOUT);
     ck_assert_int_eq(status.pid, 0);

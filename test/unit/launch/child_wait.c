@@ -135,24 +135,11 @@ TEST(a_child_that_a_tracer_has_not_let_go_has_not_ended)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = launch_ending_ready(_i, "wait", NULL);
-    int ready[2];
     struct rusage usage;
     int64_t used_us;
     pid_t tracer;
-    char byte;
 
-    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
-    tracer = fork_child();
-    if (tracer == 0) {
-        if (ptrace(PTRACE_SEIZE, sdb_child_pid(child), NULL, NULL) < 0)
-            _exit(1);
-        (void)!write(ready[1], "r", 1);
-        for (;;)
-            pause();
-    }
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
+    tracer = fork_tracer(sdb_child_pid(child), 0);
     ck_assert_int_eq(sdb_child_kill(child, SIGKILL), 0);
     await_child_end(child);
 

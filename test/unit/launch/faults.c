@@ -259,13 +259,11 @@ TEST(child_outlives_the_thread_that_launched_it)
     int output = -1;
     const struct sdb_fd map[] = {{.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &input},
                                  {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &output}};
-    pthread_t thread;
     char byte;
 
     trial.options.fds = map;
     trial.options.fd_count = 2;
-    ck_assert_int_eq(pthread_create(&thread, NULL, launch_in_thread, &trial), 0);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    run_in_thread(launch_in_thread, &trial);
     ck_assert_int_eq(write(input, "x", 1), 1);
     ck_assert_int_eq(read(output, &byte, 1), 1);
     close(input);
@@ -281,13 +279,11 @@ TEST(child_with_a_death_signal_ends_with_the_thread_that_launched_it)
     int output = -1;
     const struct sdb_fd map[] = {{.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &input},
                                  {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &output}};
-    pthread_t thread;
 
     trial.options.fds = map;
     trial.options.fd_count = 2;
     trial.options.death_signal = SIGUSR2;
-    ck_assert_int_eq(pthread_create(&thread, NULL, launch_in_thread, &trial), 0);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    run_in_thread(launch_in_thread, &trial);
     trial_end(&trial);
     ck_assert_uint_eq(trial.status.how, SDB_KILLED);
     ck_assert_int_eq(trial.status.code, SIGUSR2);

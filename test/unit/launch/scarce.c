@@ -19,6 +19,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "forking.h"
 #include "host.h"
 #include "leftovers.h"
 #include "trial.h"
@@ -58,25 +59,16 @@ TEST(no_room_for_a_process_is_told_where_the_child_is_made)
         trial_in_fork(launch_without_room_for_a_process, &way);
 }
 
+static bool become_other_user(void *nothing)
+{
+    (void)nothing;
+    return setresuid(OTHER_USER, OTHER_USER, OTHER_USER) == 0;
+}
+
 /* A process that the user has already. */
 static pid_t fork_as_other_user(void)
 {
-    int ready[2];
-    char byte;
-    pid_t pid;
-
-    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
-    pid = fork();
-    if (pid == 0) {
-        if (setresuid(OTHER_USER, OTHER_USER, OTHER_USER) == 0 &&
-            prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && write(ready[1], "r", 1) == 1)
-            pause();
-        _exit(1);
-    }
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
+    return fork_ready(become_other_user, NULL);
 }
 
 /* The kernel lets the change of user pass, and refuses the exec after it. */

@@ -91,8 +91,7 @@ TEST(a_held_process_of_many_threads_can_be_killed_with_its_release)
     /* It was the host's child, and the session's to reap. */
     if (sdb_child_wait(busy.child, PATIENCE_MS, &status) == 0)
         ck_assert_int_eq(status.code, SIGKILL);
-    close_target(&busy);
-    finish();
+    finish_with(&busy);
 }
 
 HOLDING_CASE(stopped);
@@ -348,8 +347,7 @@ TEST(the_end_of_a_process_whose_first_thread_had_ended_is_told)
     }
     ck_assert_int_eq(thread_ends, 4);
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
-    close_target(&busy);
-    finish();
+    finish_with(&busy);
 }
 
 HOLDING_CASE(surroundings);
@@ -449,8 +447,7 @@ TEST(a_process_in_another_pid_namespace_is_held_with_its_children)
     ck_assert_uint_eq(witness.told[SDB_EVENT_EXITED], witness.told[SDB_EVENT_FORK] + 1);
     ck_assert_int_eq(waitpid(keeper, &status, 0), keeper);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    close_target(&busy);
-    finish();
+    finish_with(&busy);
 }
 
 int main(void)

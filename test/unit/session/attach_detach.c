@@ -12,7 +12,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,27 +173,14 @@ TEST(attach_names_the_tracer_in_the_way)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     pid_t target = fork_waiting();
-    int ready[2];
-    char byte;
-    pid_t tracer;
+    pid_t tracer = fork_tracer(target, 0);
 
-    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
-    tracer = fork();
-    if (tracer == 0) {
-        ptrace(PTRACE_SEIZE, target, 0, 0);
-        (void)!write(ready[1], "r", 1);
-        for (;;)
-            pause();
-    }
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
     begin(_i);
     ck_assert_int_eq(refused(target, &error), -EBUSY);
     ck_assert_int_eq(error.other_pid, tracer);
     finish();
     end_child(tracer);
     end_child(target);
-    close(ready[0]);
-    close(ready[1]);
 }
 
 TEST(attach_refuses_a_thread_of_a_process)
@@ -238,7 +224,6 @@ TEST(attach_without_permission_says_so)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     pid_t target = fork_waiting();
-    int status;
     pid_t host;
 
     if (geteuid() != 0) {
@@ -252,13 +237,21 @@ TEST(attach_without_permission_says_so)
         begin(_i);
         _exit(refused(target, &error) == -EPERM && strstr(error.detail, "user") ? 0 : 1);
     }
-    ck_assert_int_eq(waitpid(host, &status, 0), host);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    expect_success(host);
     end_child(target);
 }
 
 HOLDING_CASE(detaching);
+
+/* It must end with this code; close it. */
+static void expect_code(struct sdb_child *child, int code)
+{
+    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+
+    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+    ck_assert_int_eq(status.code, code);
+    sdb_child_close(child);
+}
 
 SESSION_TEST(a_launched_process_that_is_let_go_becomes_a_child)
 {
@@ -278,33 +271,25 @@ SESSION_TEST(a_launched_process_that_is_let_go_becomes_a_child)
 
 SESSION_TEST(a_running_process_can_be_let_go)
 {
-    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
     struct target target = launch_ready("catch", "10", "5");
 
     child = detach_child(target.process);
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
-    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
-    ck_assert_int_eq(status.code, 5);
-    sdb_child_close(child);
-    close_target(&target);
-    finish();
+    expect_code(child, 5);
+    finish_with(&target);
 }
 
 SESSION_TEST(a_signal_that_was_coming_reaches_a_process_that_is_let_go)
 {
-    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct sdb_child *child = NULL;
     struct target target = launch_ready("catch", "10", "5");
 
     kill(target.pid, SIGUSR1);
     expect_signal(SIGUSR1);
     child = detach_child(target.process);
-    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
-    ck_assert_int_eq(status.code, 5);
-    sdb_child_close(child);
-    close_target(&target);
-    finish();
+    expect_code(child, 5);
+    finish_with(&target);
 }
 
 SESSION_TEST(a_process_can_be_left_stopped)
@@ -318,8 +303,7 @@ SESSION_TEST(a_process_can_be_left_stopped)
     ck_assert_int_eq(sdb_child_kill(child, SIGCONT), 0);
     ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, NULL), 0);
     sdb_child_close(child);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 TEST(detaching_what_was_just_killed_tells_its_end)

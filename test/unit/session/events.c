@@ -31,9 +31,7 @@ SESSION_TEST(a_signal_is_reported_and_reaches_the_program)
     ck_assert_int_eq(sdb_thread_siginfo(event.thread, &info, sizeof(info) - 1), -EINVAL);
     ck_assert_int_eq(sdb_thread_siginfo(event.thread, NULL, sizeof(info)), -EINVAL);
     resume(&event);
-    expect_exit(SDB_EXITED, 7);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 7);
 }
 
 SESSION_TEST(a_signal_can_be_dropped)
@@ -43,9 +41,7 @@ SESSION_TEST(a_signal_can_be_dropped)
 
     event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
-    expect_exit(SDB_EXITED, 0);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(a_signal_can_be_replaced)
@@ -58,8 +54,7 @@ SESSION_TEST(a_signal_can_be_replaced)
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, -2), -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, SIGTERM), 0);
     expect_exit(SDB_KILLED, SIGTERM);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(a_signal_cannot_be_given_where_none_was_coming)
@@ -71,8 +66,7 @@ SESSION_TEST(a_signal_cannot_be_given_where_none_was_coming)
         -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(sdb_process_thread(target.process), (enum sdb_resume)9, 0),
                      -EINVAL);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(death_by_signal_is_told)
@@ -81,8 +75,7 @@ SESSION_TEST(death_by_signal_is_told)
 
     resume_from_signal(SIGSEGV);
     expect_exit(SDB_KILLED, SIGSEGV);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
@@ -92,9 +85,7 @@ SESSION_TEST(a_sigcont_to_a_running_process_is_a_signal_and_nothing_else)
     await_state(target.pid, 'S');
     kill(target.pid, SIGCONT);
     resume_from_signal(SIGCONT);
-    expect_exit(SDB_EXITED, 4);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 4);
 }
 
 HOLDING_CASE(group_stops);
@@ -119,9 +110,7 @@ SESSION_TEST(a_group_stop_is_kept_until_sigcont)
     resume_from_signal(SIGCONT);
     kill(target.pid, SIGUSR1);
     resume_from_signal(SIGUSR1);
-    expect_exit(SDB_EXITED, 9);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 9);
 }
 
 SESSION_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
@@ -137,9 +126,7 @@ SESSION_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
     resume(&event);
     resume_from(SDB_EVENT_GROUP_CONTINUE);
     resume_from_signal(SIGCONT);
-    expect_exit(SDB_EXITED, 4);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 4);
 }
 
 HOLDING_CASE(others);
@@ -152,9 +139,7 @@ SESSION_TEST(an_exec_is_told_once)
     event = expect(SDB_EVENT_EXEC);
     ck_assert_ptr_eq(event.process, target.process);
     resume(&event);
-    expect_exit(SDB_EXITED, 6);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 6);
 }
 
 SESSION_TEST(an_interrupt_stops_a_running_thread_once)
@@ -209,9 +194,7 @@ SESSION_TEST(a_sleep_goes_on_after_an_interrupt)
     await_state(target.pid, 'S');
     ck_assert_int_eq(sdb_thread_interrupt(sdb_process_thread(target.process)), 0);
     resume_from(SDB_EVENT_INTERRUPT);
-    expect_exit(SDB_EXITED, 0);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(steps_move_by_one_instruction)
@@ -234,9 +217,7 @@ SESSION_TEST(steps_move_by_one_instruction)
         last = address;
     }
     resume(&event);
-    expect_exit(SDB_EXITED, 0);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 0);
 }
 
 HOLDING_CASE(untold);
@@ -283,8 +264,7 @@ TEST(waiting_for_a_child_takes_no_stop_from_the_session)
     await_state(target.pid, 't');
     ck_assert_int_eq(sdb_child_wait(target.child, 0, NULL), -ETIMEDOUT);
     resume_from_signal(SIGUSR1);
-    expect_exit(SDB_EXITED, 7);
-    finish_with(&target);
+    finish_exited(&target, 7);
 }
 
 int main(void)

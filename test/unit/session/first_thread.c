@@ -42,8 +42,7 @@ SESSION_TEST(threads_live_on_without_the_first)
     for (int i = 1; i <= 3; i++)
         expect_standstill(target.board, i);
     resume_process(target.process);
-    for (int i = 1; i <= 2; i++)
-        expect_turns(target.board, i, 1);
+    expect_all_turn(target.board, 1, 2, 1);
 
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
     order(&target, 2, 'k');

@@ -124,8 +124,7 @@ SESSION_TEST(threads_that_are_not_followed_are_untraced)
     expect_turns(target.board, 2, 10);
     resume_process(target.process);
     close_input(&target);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(a_newborn_let_go_is_clean_of_what_was_done_to_its_parent)

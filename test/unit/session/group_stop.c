@@ -20,17 +20,6 @@ static void set_policy(int signal, enum sdb_signal_policy policy)
     ck_assert_int_eq(sdb_session_set_signal_policy(session, signal, policy), 0);
 }
 
-static struct target launch_turning_crew(void)
-{
-    struct target target = launch_crew(CREW);
-
-    for (int i = 1; i <= CREW; i++) {
-        order(&target, i, 't');
-        expect_turns(target.board, i, 1);
-    }
-    return target;
-}
-
 static void expect_all_still(const struct target *target)
 {
     for (int i = 0; i <= CREW; i++)
@@ -83,8 +72,7 @@ static void expect_group_continues(const struct target *target, bool reported)
     }
     expect_nothing();
     ck_assert_int_eq(signals, (int)reported);
-    for (int i = 1; i <= CREW; i++)
-        expect_turns(target->board, i, 2);
+    expect_all_turn(target->board, 1, CREW, 2);
 }
 
 static void continue_group(const struct target *target, bool reported)
@@ -97,7 +85,7 @@ HOLDING_CASE(group_stops);
 
 SESSION_TEST(every_thread_tells_a_group_stop_and_its_end)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     for (int i = 0; i < 5; i++) {
         stop_group(&target, true);
@@ -108,7 +96,7 @@ SESSION_TEST(every_thread_tells_a_group_stop_and_its_end)
 
 SESSION_TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     set_policy(SIGSTOP, SDB_POLICY_PASS);
     set_policy(SIGCONT, SDB_POLICY_PASS);
@@ -119,7 +107,7 @@ SESSION_TEST(a_stop_signal_that_is_passed_still_tells_the_group_stop)
 
 SESSION_TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     stop_group(&target, true);
     for (int i = 0; i < 5; i++) {
@@ -137,7 +125,7 @@ SESSION_TEST(a_group_stop_is_kept_when_all_are_stopped_and_resumed)
 
 SESSION_TEST(a_group_stop_is_kept_through_an_interrupt)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     stop_group(&target, true);
@@ -155,7 +143,7 @@ SESSION_TEST(a_group_stop_is_kept_through_an_interrupt)
 SESSION_TEST(a_group_stop_is_kept_in_all_stop)
 {
     bool told[CREW + 1] = {false};
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
@@ -182,7 +170,7 @@ SESSION_TEST(a_group_stop_is_kept_in_all_stop)
 
 SESSION_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event stops[CREW + 1];
 
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
@@ -199,7 +187,7 @@ SESSION_TEST(a_sigcont_while_the_group_stop_is_looked_at_is_not_lost)
 
 SESSION_TEST(a_sigcont_while_all_are_stopped_is_not_lost)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     stop_group(&target, true);
     stop_process(target.process);
@@ -211,8 +199,7 @@ SESSION_TEST(a_sigcont_while_all_are_stopped_is_not_lost)
         while (sdb_session_wait(session, QUIET_MS, &event) == 0)
             resume(&event);
     }
-    for (int i = 1; i <= CREW; i++)
-        expect_turns(target.board, i, 2);
+    expect_all_turn(target.board, 1, CREW, 2);
     finish_with(&target);
 }
 
@@ -220,7 +207,7 @@ SESSION_TEST(a_sigcont_while_all_are_stopped_is_not_lost)
 SESSION_TEST(stops_and_continues_in_a_row_leave_it_running)
 {
     struct sdb_event event = SDB_EVENT_INIT;
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     for (int i = 0; i < 100; i++) {
         ck_assert_int_eq(kill(target.pid, i % 2 == 0 ? SIGSTOP : SIGCONT), 0);
@@ -233,14 +220,13 @@ SESSION_TEST(stops_and_continues_in_a_row_leave_it_running)
     }
     while (sdb_session_wait(session, QUIET_MS, &event) == 0)
         resume(&event);
-    for (int i = 1; i <= CREW; i++)
-        expect_turns(target.board, i, 2);
+    expect_all_turn(target.board, 1, CREW, 2);
     finish_with(&target);
 }
 
 SESSION_TEST(a_thread_can_run_against_the_group_stop)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     stop_group(&target, true);
     stop_process(target.process);
@@ -253,7 +239,7 @@ SESSION_TEST(a_thread_can_run_against_the_group_stop)
 
 SESSION_TEST(a_stopped_process_can_be_killed)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     stop_group(&target, true);
     ck_assert_int_eq(sdb_process_kill(target.process), 0);
@@ -266,7 +252,7 @@ SESSION_TEST(a_stopped_process_can_be_killed)
 SESSION_TEST(a_stopped_process_that_is_let_go_stays_stopped)
 {
     struct sdb_child *child = NULL;
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     stop_group(&target, true);
     child = detach_child(target.process);
@@ -276,8 +262,7 @@ SESSION_TEST(a_stopped_process_that_is_let_go_stays_stopped)
     }
     finish();
     ck_assert_int_eq(sdb_child_kill(child, SIGCONT), 0);
-    for (int i = 1; i <= CREW; i++)
-        expect_turns(target.board, i, 2);
+    expect_all_turn(target.board, 1, CREW, 2);
     ck_assert_int_eq(sdb_child_terminate(child, 0, PATIENCE_MS, NULL), 0);
     sdb_child_close(child);
     close_target(&target);

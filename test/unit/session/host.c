@@ -274,9 +274,7 @@ SESSION_TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
     event = expect_signal(SIGUSR1);
     ck_assert_ptr_eq(event.process, target.process);
     resume(&event);
-    expect_exit(SDB_EXITED, 7);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 7);
 }
 
 SESSION_TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
@@ -299,8 +297,7 @@ SESSION_TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
         ck_assert_int_eq(event.status->code, -1);
     }
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 static void *steal_some(void *count)
@@ -429,8 +426,7 @@ SESSION_TEST(deadlines_of_nothing_a_millisecond_and_for_ever)
     ck_assert_int_eq(sdb_session_wait(session, -1, &event), -EINTR);
     ck_assert_int_ge(host_now_ms() - begun, 99);
     pthread_join(other, NULL);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 int main(void)

@@ -361,7 +361,6 @@ TEST(a_forked_child_and_another_thread_are_refused_everything)
     struct target other = start_busy("idle", "1", NULL);
     struct target busy;
     struct inherited inherited;
-    pthread_t thread;
 
     begin(_i);
     busy = launch_busy("idle", "2", NULL);
@@ -372,10 +371,8 @@ TEST(a_forked_child_and_another_thread_are_refused_everything)
             ck_assert_int_ge(sdb_session_fd(session), 0);
         trial_in_fork(refuse_in_fork, &inherited);
         trial_in_fork(leave_at_once, NULL);
-        ck_assert_int_eq(pthread_create(&thread, NULL, refuse_in_thread, &inherited), 0);
-        pthread_join(thread, NULL);
-        ck_assert_int_eq(pthread_create(&thread, NULL, fork_elsewhere, &inherited), 0);
-        pthread_join(thread, NULL);
+        run_in_thread(refuse_in_thread, &inherited);
+        run_in_thread(fork_elsewhere, &inherited);
         /* The session is as it was. */
         ask(&busy);
         stop_thread(inherited.thread);

@@ -43,15 +43,6 @@ static const struct {
 
 #define INSTANTS (sizeof(instants) / sizeof(instants[0]))
 
-static struct target launch_life(const char *what)
-{
-    const char *const argv[] = {LIVES, what, "17", NULL};
-    struct target life = launch_program(LIVES, argv);
-
-    ck_assert_int_eq(sdb_process_set_follow(life.process, SDB_FOLLOW_ALL), 0);
-    return life;
-}
-
 /* Whether a thread runs, which may end the process at the very moment at which it is killed. */
 static bool some_run(const struct sdb_process *process)
 {
@@ -81,7 +72,7 @@ static void expect_end(const struct sdb_event *event, int killed, bool may_be_fa
 /* @return whether that event came */
 static bool kill_at(size_t instant, bool all_stop)
 {
-    struct target life = launch_life(instants[instant].life);
+    struct target life = launch_lives(instants[instant].life);
     struct sdb_event event = SDB_EVENT_INIT;
     struct witness witness;
     bool may_be_faster = false;

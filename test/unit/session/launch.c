@@ -66,8 +66,7 @@ SESSION_TEST(exit_code_and_usage_are_told)
     ck_assert_uint_eq(event.status->flags, 0);
     ck_assert_int_eq(sdb_event_resume(&event), 0);
     ck_assert_int_eq(sdb_session_wait(session, -1, &event), -ECHILD);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 HOLDING_CASE(failed);
@@ -180,9 +179,7 @@ SESSION_TEST(a_launch_that_fails_leaves_the_session_as_it_was)
         ck_assert_uint_eq(error.stage, SDB_STAGE_EXEC);
     }
     resume_process(target.process);
-    expect_exit(SDB_EXITED, 3);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 3);
 }
 
 /* The host may not seize its own child: it has no privileges, and its memory is not dumpable. */
@@ -213,7 +210,6 @@ static int launch_undumpable(int way)
 
 TEST(a_host_that_may_not_trace_is_told_so)
 {
-    int status;
     pid_t host;
 
     if (geteuid() != 0)
@@ -221,9 +217,7 @@ TEST(a_host_that_may_not_trace_is_told_so)
     host = fork();
     if (host == 0)
         _exit(launch_undumpable(_i));
-    ck_assert_int_eq(waitpid(host, &status, 0), host);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    expect_success(host);
 }
 
 int main(void)

@@ -360,7 +360,6 @@ static void *destroy_elsewhere(void *own)
 
 TEST(it_is_ended_from_any_thread_but_its_own)
 {
-    pthread_t other;
     struct own own;
 
     create_own(&own, _i, destroy_in_handler);
@@ -368,8 +367,7 @@ TEST(it_is_ended_from_any_thread_but_its_own)
     own.life = "exit";
     ck_assert_int_gt(call(&own, launch_life, &own), 0);
     await(&own.ended);
-    ck_assert_int_eq(pthread_create(&other, NULL, destroy_elsewhere, &own), 0);
-    pthread_join(other, NULL);
+    run_in_thread(destroy_elsewhere, &own);
 }
 
 struct holder {
@@ -415,11 +413,9 @@ static void *create_and_leave(void *own)
 
 TEST(it_outlives_the_thread_that_created_it)
 {
-    pthread_t creator;
     struct own own = {.busy = _i};
 
-    ck_assert_int_eq(pthread_create(&creator, NULL, create_and_leave, &own), 0);
-    pthread_join(creator, NULL);
+    run_in_thread(create_and_leave, &own);
     own.life = "threads";
     ck_assert_int_gt(call(&own, launch_life, &own), 0);
     await(&own.ended);

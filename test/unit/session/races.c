@@ -23,15 +23,6 @@
 
 HOLDING_CASE(newborns);
 
-static struct target launch_lives(const char *what)
-{
-    const char *const argv[] = {LIVES, what, "17", NULL};
-    struct target lives = launch_program(LIVES, argv);
-
-    ck_assert_int_eq(sdb_process_set_follow(lives.process, SDB_FOLLOW_ALL), 0);
-    return lives;
-}
-
 /* Wait until everything that is held, and its children, have come to a standstill of some kind. */
 static void await_calm(const struct witness *witness)
 {
@@ -280,8 +271,7 @@ static void interrupt_through_stops(int way, const char *what, bool all_stop)
         witness_resume(&witness, &event);
     }
     witness_end(&witness);
-    close_target(&busy);
-    finish();
+    finish_with(&busy);
 }
 
 TEST(interrupts_come_through_stops_and_continues)

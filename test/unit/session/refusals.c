@@ -156,25 +156,9 @@ TEST(what_is_traced_already_is_refused_and_its_tracer_named)
 TEST(what_is_traced_by_another_process_is_refused)
 {
     struct target busy = start_busy("idle", "3", NULL);
-    const pid_t parent = getpid();
-    int ready[2];
-    char byte = 0;
-    pid_t tracer;
+    pid_t tracer = fork_tracer(busy.pid, 0);
     int pidfd;
 
-    ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
-    tracer = fork();
-    if (tracer == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent || ptrace(PTRACE_SEIZE, busy.pid, 0, 0) < 0)
-            _exit(1);
-        (void)!write(ready[1], "r", 1);
-        for (;;)
-            pause();
-    }
-    close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
     begin(_i);
     ck_assert_int_eq(expect_refused(busy.pid, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
                      tracer);
@@ -287,7 +271,6 @@ static bool pretend_yama(void)
 static void try_as_nobody(const struct stranger *stranger)
 {
     const pid_t test = getpid();
-    int status = 0;
     pid_t host = fork();
 
     if (host == 0) {
@@ -308,35 +291,19 @@ static void try_as_nobody(const struct stranger *stranger)
         finish();
         _exit(0);
     }
-    ck_assert_int_eq(waitpid(host, &status, 0), host);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    expect_success(host);
+}
+
+static bool become_nobody(void *dumpable)
+{
+    return setresuid(NOBODY, NOBODY, NOBODY) == 0 &&
+           prctl(PR_SET_DUMPABLE, *(const bool *)dumpable) == 0;
 }
 
 /* A waiting child of user nobody. */
 static pid_t fork_nobody(bool dumpable)
 {
-    const pid_t parent = getpid();
-    char byte = 0;
-    int ends[2];
-    pid_t pid;
-
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    pid = fork();
-    if (pid == 0) {
-        if (setresuid(NOBODY, NOBODY, NOBODY) < 0 || prctl(PR_SET_DUMPABLE, dumpable) < 0)
-            _exit(1);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
-        (void)!write(ends[1], "r", 1);
-        for (;;)
-            pause();
-    }
-    close(ends[1]);
-    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
-    close(ends[0]);
-    return pid;
+    return fork_ready(become_nobody, &dumpable);
 }
 
 static bool is_root(void)

@@ -105,8 +105,7 @@ SESSION_TEST(a_call_that_was_gone_through_is_not_told)
     expect_call(thread, SDB_EVENT_SYSCALL_EXIT, &number);
     go_to_call(thread, SYS_getppid);
     resume_process(target.process);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(a_sleep_that_was_interrupted_is_taken_up_again)
@@ -129,8 +128,7 @@ SESSION_TEST(a_sleep_that_was_interrupted_is_taken_up_again)
         ck_assert_uint_eq(number, SYS_restart_syscall);
     }
     resume(&event);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(calls_are_told_across_a_fork)
@@ -213,8 +211,7 @@ SESSION_TEST(calls_are_told_across_an_exec)
     expect_call(thread, SDB_EVENT_SYSCALL_EXIT, &number);
     go_to_call(thread, SYS_exit_group);
     resume_process(target.process);
-    expect_exit(SDB_EXITED, 6);
-    finish_with(&target);
+    finish_exited(&target, 6);
 }
 
 SESSION_TEST(a_signal_between_calls_does_not_mix_up_their_ends)

@@ -75,8 +75,7 @@ SESSION_TEST(kill_ends_a_process_in_any_state)
     ck_assert_int_eq(event.status->code, SIGKILL);
     ck_assert_int_eq(sdb_process_kill(event.process), -ESRCH);
     ck_assert_int_eq(sdb_process_resume(event.process, SDB_RESUME_CONTINUE), -ESRCH);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(resuming_a_thread_that_is_being_killed_is_no_error)

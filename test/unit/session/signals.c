@@ -39,17 +39,6 @@ static void expect_caught(const struct target *target, int place, uint64_t count
     ck_assert_uint_eq(target->board->signals[place], count);
 }
 
-static struct target launch_turning_crew(void)
-{
-    struct target target = launch_crew(CREW);
-
-    for (int i = 1; i <= CREW; i++) {
-        order(&target, i, 't');
-        expect_turns(target.board, i, 1);
-    }
-    return target;
-}
-
 static void expect_all_still(const struct target *target)
 {
     for (int i = 0; i <= CREW; i++)
@@ -75,7 +64,7 @@ SESSION_TEST(policies_that_cannot_be_are_refused)
 SESSION_TEST(a_signal_is_told_with_its_sender)
 {
     siginfo_t info = {0};
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     send(&target, 2, SIGUSR2);
@@ -97,7 +86,7 @@ SESSION_TEST(a_signal_is_told_with_its_sender)
 
 SESSION_TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     set_policy(SIGUSR1, SDB_POLICY_PASS);
     for (int i = 1; i <= CREW; i++) {
@@ -113,7 +102,7 @@ SESSION_TEST(a_signal_that_is_passed_reaches_the_program_without_a_word)
 
 SESSION_TEST(a_signal_that_is_dropped_reaches_nobody)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     set_policy(SIGUSR1, SDB_POLICY_DROP);
     set_policy(SIGUSR2, SDB_POLICY_PASS);
@@ -130,7 +119,7 @@ SESSION_TEST(a_signal_that_is_dropped_reaches_nobody)
 
 SESSION_TEST(a_policy_may_be_for_all_signals)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     set_policy(0, SDB_POLICY_DROP);
     send(&target, 1, SIGTERM);
@@ -189,13 +178,12 @@ SESSION_TEST(a_policy_holds_for_newborns_and_after_an_exec)
     ck_assert_int_eq(kill(target.pid, SIGTERM), 0);
     expect_nothing();
     close_input(&target);
-    expect_exit(SDB_EXITED, 9);
-    finish_with(&target);
+    finish_exited(&target, 9);
 }
 
 SESSION_TEST(a_signal_that_is_passed_does_not_use_an_interrupt_up)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     set_policy(SIGUSR1, SDB_POLICY_PASS);
     for (uint64_t i = 1; i <= 10; i++) {

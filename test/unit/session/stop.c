@@ -16,17 +16,6 @@
 
 #define CREW 4
 
-static struct target launch_turning_crew(void)
-{
-    struct target target = launch_crew(CREW);
-
-    for (int i = 1; i <= CREW; i++) {
-        order(&target, i, 't');
-        expect_turns(target.board, i, 1);
-    }
-    return target;
-}
-
 static void expect_all_still(const struct target *target)
 {
     for (int i = 0; i <= CREW; i++) {
@@ -57,7 +46,7 @@ HOLDING_CASE(all_stop);
 
 SESSION_TEST(all_stand_still_when_an_event_is_told)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     set_all_stop(&target);
@@ -78,7 +67,7 @@ SESSION_TEST(all_stand_still_when_an_event_is_told)
 
 SESSION_TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     set_all_stop(&target);
@@ -94,14 +83,13 @@ SESSION_TEST(all_stand_still_when_one_was_interrupted_or_has_ended)
         expect_standstill(target.board, i);
     expect_standstill(target.board, 0);
     resume(&event);
-    for (int i = 2; i <= CREW; i++)
-        expect_turns(target.board, i, 2);
+    expect_all_turn(target.board, 2, CREW, 2);
     finish_with(&target);
 }
 
 SESSION_TEST(one_can_be_resumed_while_all_stand)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     set_all_stop(&target);
@@ -160,8 +148,8 @@ SESSION_TEST(events_of_others_are_told_later_and_not_lost)
 
 SESSION_TEST(other_processes_run_on)
 {
-    struct target target = launch_turning_crew();
-    struct target other = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
+    struct target other = launch_turning_crew(CREW);
 
     set_all_stop(&target);
     order(&target, 3, 'k');
@@ -198,7 +186,7 @@ SESSION_TEST(a_newborn_process_stops_as_its_parent_does)
 
 SESSION_TEST(an_end_of_all_is_told_in_all_stop)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     set_all_stop(&target);
@@ -207,15 +195,14 @@ SESSION_TEST(an_end_of_all_is_told_in_all_stop)
         event = expect_thread_exit(SDB_EXITED, 0);
         (void)sdb_event_resume(&event); /* there may be nobody left to resume */
     }
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 /* On its way through the exec a thread waits for the others' ends, and cannot stop. */
 SESSION_TEST(an_exec_is_told_in_all_stop)
 {
     for (int place = 0; place <= 2; place += 2) {
-        struct target target = launch_turning_crew();
+        struct target target = launch_turning_crew(CREW);
         struct sdb_thread *thread = crew_thread(&target, place);
         struct sdb_event event;
 
@@ -238,15 +225,14 @@ SESSION_TEST(an_exec_is_told_in_all_stop)
 
 SESSION_TEST(non_stop_can_be_had_again)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, (enum sdb_stop_mode)2), -EINVAL);
     set_all_stop(&target);
     ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_NON_STOP), 0);
     order(&target, 1, 'k');
     expect_signal(SIGUSR1);
-    for (int i = 2; i <= CREW; i++)
-        expect_turns(target.board, i, 2);
+    expect_all_turn(target.board, 2, CREW, 2);
     finish_with(&target);
 }
 
@@ -254,7 +240,7 @@ HOLDING_CASE(stop_now);
 
 SESSION_TEST(all_can_be_stopped_and_resumed_often)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     for (int i = 0; i < 20; i++) {
         stop_all(&target);
@@ -272,7 +258,7 @@ SESSION_TEST(all_can_be_stopped_and_resumed_often)
 SESSION_TEST(a_stop_that_took_too_long_is_still_made)
 {
     const int timeouts[] = {0, 1, -1};
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     for (int i = 0; i < 30; i++) {
         int rc = sdb_process_stop(target.process, timeouts[i % 3]);
@@ -290,7 +276,7 @@ SESSION_TEST(a_stop_that_took_too_long_is_still_made)
 
 SESSION_TEST(a_stop_tells_nothing_but_what_was_to_be_told)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_thread *thread = crew_thread(&target, 1);
     struct sdb_event event;
 
@@ -303,8 +289,7 @@ SESSION_TEST(a_stop_tells_nothing_but_what_was_to_be_told)
     /* It is not told yet, so it is not resumed with the others. */
     ck_assert_int_eq(sdb_thread_resume(thread, SDB_RESUME_CONTINUE, SDB_SIGNAL_PASS), -EBUSY);
     resume_process(target.process);
-    for (int i = 2; i <= CREW; i++)
-        expect_turns(target.board, i, 2);
+    expect_all_turn(target.board, 2, CREW, 2);
     event = expect_signal(SIGUSR1);
     ck_assert_ptr_eq(event.thread, thread);
     ck_assert_uint_eq(target.board->signals[1], 0);
@@ -317,7 +302,7 @@ SESSION_TEST(a_stop_tells_nothing_but_what_was_to_be_told)
 
 SESSION_TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
     ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, 2)), 0);
@@ -333,7 +318,7 @@ SESSION_TEST(an_interrupt_that_was_asked_for_is_told_after_a_stop)
 
 SESSION_TEST(a_process_that_ended_meanwhile_cannot_be_stopped)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
 
     order(&target, 0, 'q');
     await_state(target.pid, 'Z');

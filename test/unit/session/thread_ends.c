@@ -83,8 +83,7 @@ SESSION_TEST(threads_that_end_one_by_one_are_told_with_their_codes)
         ck_assert_int_eq(sdb_event_resume(&event), 0);
     }
     close_input(&target);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(all_threads_end_before_their_process)

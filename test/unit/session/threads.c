@@ -18,15 +18,6 @@
 
 #define CREW 4
 
-static void launch_turning_crew(struct target *target, char how)
-{
-    *target = launch_crew(CREW);
-    for (int i = 1; i <= CREW; i++) {
-        order(target, i, how);
-        expect_turns(target->board, i, 1);
-    }
-}
-
 static void stop_all(const struct target *target)
 {
     stop_process(target->process);
@@ -150,9 +141,8 @@ HOLDING_CASE(one_among_others);
 
 SESSION_TEST(one_thread_runs_while_the_others_stand)
 {
-    struct target target;
+    struct target target = launch_turning_crew(CREW);
 
-    launch_turning_crew(&target, 't');
     stop_all(&target);
     expect_others_still(&target, 0);
     for (int i = 1; i <= CREW; i++) {
@@ -166,20 +156,22 @@ SESSION_TEST(one_thread_runs_while_the_others_stand)
         expect_others_still(&target, 0);
     }
     resume_process(target.process);
-    for (int i = 1; i <= CREW; i++)
-        expect_turns(target.board, i, 1);
+    expect_all_turn(target.board, 1, CREW, 1);
     finish_with(&target);
 }
 
 SESSION_TEST(one_thread_steps_while_the_others_stand)
 {
-    struct target target;
+    struct target target = launch_crew(CREW);
     struct sdb_thread *thread;
     uint64_t first = 0;
     uint64_t address = 0;
     int moved = 0;
 
-    launch_turning_crew(&target, 's');
+    for (int i = 1; i <= CREW; i++) {
+        order(&target, i, 's');
+        expect_turns(target.board, i, 1);
+    }
     stop_all(&target);
     thread = crew_thread(&target, 2);
     ck_assert_int_eq(sdb_thread_pc(thread, &first), 0);
@@ -202,10 +194,9 @@ SESSION_TEST(one_thread_steps_while_the_others_stand)
 
 SESSION_TEST(one_thread_is_interrupted_while_the_others_run)
 {
-    struct target target;
+    struct target target = launch_turning_crew(CREW);
     struct sdb_thread *thread;
 
-    launch_turning_crew(&target, 't');
     for (int i = 1; i <= CREW; i++) {
         thread = crew_thread(&target, i);
         stop_thread(thread);
@@ -220,10 +211,9 @@ SESSION_TEST(one_thread_is_interrupted_while_the_others_run)
 
 SESSION_TEST(every_thread_that_is_interrupted_says_so_once)
 {
-    struct target target;
+    struct target target = launch_turning_crew(CREW);
     int told[CREW + 1] = {0};
 
-    launch_turning_crew(&target, 't');
     for (int i = 0; i <= CREW; i++) {
         sdb_thread_set_data(crew_thread(&target, i), &told[i]);
         ck_assert_int_eq(sdb_thread_interrupt(crew_thread(&target, i)), 0);
@@ -238,17 +228,15 @@ SESSION_TEST(every_thread_that_is_interrupted_says_so_once)
         ck_assert_int_eq(told[i], 1);
     expect_nothing();
     resume_process(target.process);
-    for (int i = 1; i <= CREW; i++)
-        expect_turns(target.board, i, 1);
+    expect_all_turn(target.board, 1, CREW, 1);
     finish_with(&target);
 }
 
 SESSION_TEST(threads_stop_and_run_on_their_own)
 {
-    struct target target;
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
 
-    launch_turning_crew(&target, 't');
     order(&target, 3, 'k');
     event = expect_signal(SIGUSR1);
     ck_assert_ptr_eq(event.thread, crew_thread(&target, 3));

@@ -34,8 +34,7 @@ SESSION_TEST(deadlines_are_kept)
         ck_assert_int_ge(host_now_ms() - begun, timeouts_ms[i] - 1);
     }
     ck_assert_uint_eq(event.kind, SDB_EVENT_NONE);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(wait_says_when_there_is_nothing_to_wait_for)
@@ -75,8 +74,7 @@ TEST(an_interrupt_from_another_thread_ends_a_wait)
         pthread_join(thread, NULL);
         ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ETIMEDOUT);
     }
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(interrupts_before_a_wait_end_it_once)
@@ -92,8 +90,7 @@ SESSION_TEST(interrupts_before_a_wait_end_it_once)
         ck_assert_int_eq(sdb_session_wait(session, -1, &event), -EINTR);
         ck_assert_int_eq(sdb_session_wait(session, 5, &event), -ETIMEDOUT);
     }
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(an_interrupt_during_a_launch_is_kept_for_the_wait)
@@ -104,8 +101,7 @@ SESSION_TEST(an_interrupt_during_a_launch_is_kept_for_the_wait)
     sdb_session_interrupt(session);
     target = launch_target("exit", "0", NULL);
     ck_assert_int_eq(sdb_session_wait(session, -1, &event), -EINTR);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 HOLDING_CASE(signals);
@@ -149,8 +145,7 @@ SESSION_TEST(signals_in_the_host_neither_end_a_wait_nor_shorten_it)
     ck_assert_int_ge(host_now_ms() - begun, 199);
     ck_assert_int_gt(alarms, 10);
     signal(SIGALRM, SIG_IGN);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(a_signal_handler_can_interrupt_a_wait)
@@ -162,8 +157,7 @@ SESSION_TEST(a_signal_handler_can_interrupt_a_wait)
     for (int round = 0; round < 50; round++)
         ck_assert_int_eq(sdb_session_wait(session, -1, &event), -EINTR);
     signal(SIGALRM, SIG_IGN);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 HOLDING_CASE(processes);
@@ -183,8 +177,7 @@ SESSION_TEST(children_of_the_host_are_left_to_it)
     expect_exit(SDB_EXITED, 1);
     ck_assert_int_eq(waitpid(zombie, &status, WNOHANG), zombie);
     ck_assert_int_eq(WEXITSTATUS(status), 33);
-    close_target(&target);
-    finish();
+    finish_with(&target);
 }
 
 SESSION_TEST(events_of_several_processes_are_all_told)

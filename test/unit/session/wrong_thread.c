@@ -8,7 +8,6 @@
 #include <check.h>
 #include <elf.h>
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "holding.h"
+#include "host.h"
 
 /* What a stranger gets hold of. */
 struct subject {
@@ -177,6 +177,13 @@ static void expect_untouched(const struct target *target, const struct subject *
     resume(&event);
 }
 
+static void finish_untouched(struct target *target, const struct subject *subject)
+{
+    expect_untouched(target, subject);
+    end_child(subject->other);
+    finish_with(target);
+}
+
 HOLDING_CASE(strangers);
 
 struct stranger {
@@ -185,6 +192,11 @@ struct stranger {
     int destroyed;
     int state;
 };
+
+static void expect_all_refused(const struct verdict *verdict)
+{
+    ck_assert_msg(verdict->name == NULL, "%s: %d", verdict->name, verdict->rc);
+}
 
 static void *be_stranger(void *data)
 {
@@ -200,16 +212,11 @@ SESSION_TEST(another_thread_is_refused)
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
     struct target target = make_subject(&subject);
-    pthread_t thread;
 
-    ck_assert_int_eq(pthread_create(&thread, NULL, be_stranger, &stranger), 0);
-    pthread_join(thread, NULL);
-    ck_assert_msg(stranger.verdict.name == NULL, "%s: %d", stranger.verdict.name,
-                  stranger.verdict.rc);
+    run_in_thread(be_stranger, &stranger);
+    expect_all_refused(&stranger.verdict);
     ck_assert_int_eq(stranger.destroyed, -SDB_EWRONGTHREAD);
-    expect_untouched(&target, &subject);
-    end_child(subject.other);
-    finish_with(&target);
+    finish_untouched(&target, &subject);
 }
 
 static void *be_stranger_with_session(void *data)
@@ -227,16 +234,11 @@ SESSION_TEST(a_thread_with_a_session_of_its_own_is_refused)
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
     struct target target = make_subject(&subject);
-    pthread_t thread;
 
-    ck_assert_int_eq(pthread_create(&thread, NULL, be_stranger_with_session, &stranger), 0);
-    pthread_join(thread, NULL);
-    ck_assert_msg(stranger.verdict.name == NULL, "%s: %d", stranger.verdict.name,
-                  stranger.verdict.rc);
+    run_in_thread(be_stranger_with_session, &stranger);
+    expect_all_refused(&stranger.verdict);
     ck_assert_int_eq(stranger.destroyed, 0);
-    expect_untouched(&target, &subject);
-    end_child(subject.other);
-    finish_with(&target);
+    finish_untouched(&target, &subject);
 }
 
 /* What any thread may do. */
@@ -260,16 +262,12 @@ SESSION_TEST(any_thread_may_ask_who_it_is)
     struct subject subject;
     struct stranger stranger = {.subject = &subject};
     struct target target = make_subject(&subject);
-    pthread_t thread;
 
-    ck_assert_int_eq(pthread_create(&thread, NULL, be_friend, &stranger), 0);
-    pthread_join(thread, NULL);
+    run_in_thread(be_friend, &stranger);
     ck_assert_int_eq(stranger.verdict.rc, tid_at(target.board, 1));
     ck_assert_int_eq(stranger.destroyed, target.pid);
     ck_assert_int_eq(stranger.state, -EINVAL); /* the session has no thread of its own */
-    expect_untouched(&target, &subject);
-    end_child(subject.other);
-    finish_with(&target);
+    finish_untouched(&target, &subject);
 }
 
 HOLDING_CASE(copies);
@@ -296,7 +294,6 @@ static int be_copy(const struct subject *subject)
 SESSION_TEST(a_forked_child_is_refused_and_gives_its_copy_back)
 {
     struct subject subject;
-    int status = 0;
     struct target target = make_subject(&subject);
     pid_t pid;
 
@@ -304,17 +301,13 @@ SESSION_TEST(a_forked_child_is_refused_and_gives_its_copy_back)
     ck_assert_int_ge(pid, 0);
     if (pid == 0)
         _exit(be_copy(&subject));
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
-    expect_untouched(&target, &subject);
-    end_child(subject.other);
-    finish_with(&target);
+    expect_success(pid);
+    finish_untouched(&target, &subject);
 }
 
 SESSION_TEST(a_forked_child_can_have_a_session_of_its_own)
 {
     struct subject subject;
-    int status = 0;
     struct target target = make_subject(&subject);
     pid_t pid;
 
@@ -330,11 +323,8 @@ SESSION_TEST(a_forked_child_can_have_a_session_of_its_own)
             _exit(2);
         _exit(sdb_session_destroy(own) == 0 ? 0 : 3);
     }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
-    expect_untouched(&target, &subject);
-    end_child(subject.other);
-    finish_with(&target);
+    expect_success(pid);
+    finish_untouched(&target, &subject);
 }
 
 HOLDING_CASE(standing);
@@ -374,23 +364,16 @@ static void *try_from_elsewhere(void *held)
 
 SESSION_TEST(other_threads_are_refused)
 {
-    void *result = NULL;
     struct target target = launch_target("exit", "0", NULL);
-    pthread_t thread;
 
-    ck_assert_int_eq(pthread_create(&thread, NULL, try_from_elsewhere, target.process), 0);
-    pthread_join(thread, &result);
-    ck_assert_ptr_eq(result, target.process);
+    ck_assert_ptr_eq(run_in_thread(try_from_elsewhere, target.process), target.process);
     resume_process(target.process);
-    expect_exit(SDB_EXITED, 0);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(a_forked_host_is_refused_and_can_clean_up)
 {
     struct target target = launch_target("exit", "0", NULL);
-    int status;
     pid_t child;
 
     child = fork();
@@ -404,15 +387,11 @@ SESSION_TEST(a_forked_host_is_refused_and_can_clean_up)
         right = right && sdb_session_create(NULL, &own) == 0 && sdb_session_destroy(own) == 0;
         _exit(right ? 0 : 1);
     }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    expect_success(child);
 
     /* The host's own session is as it was. */
     resume_process(target.process);
-    expect_exit(SDB_EXITED, 0);
-    close_target(&target);
-    finish();
+    finish_exited(&target, 0);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "holding.h"
+#include "breaking.h"
 
 #define STEPPING SDB_TRACEE_DIR "/stepping"
 #define DEPTH    4
@@ -42,7 +42,7 @@ static void finish_stepping(void)
     finish_with(&target);
 }
 
-static struct sdb_breakpoint *plant_at(uint64_t address, uint64_t flags)
+static struct sdb_breakpoint *plant_with(uint64_t address, uint64_t flags)
 {
     struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
     struct sdb_breakpoint *breakpoint = NULL;
@@ -72,7 +72,7 @@ static void expect_step_at(struct sdb_thread *thread, uint64_t pc)
 /* To the first hit of a place. */
 static void go_to(struct sdb_thread *thread, uint64_t address)
 {
-    (void)plant_at(address, SDB_BREAKPOINT_ONE_SHOT);
+    (void)plant_with(address, SDB_BREAKPOINT_ONE_SHOT);
     tell_target(&target, 'g');
     ck_assert_ptr_eq(expect(SDB_EVENT_BREAKPOINT).thread, thread);
     ck_assert_uint_eq(get(thread, "rip"), address);
@@ -104,7 +104,7 @@ TEST(a_breakpoint_on_the_way_is_told_and_the_step_goes_on)
     struct sdb_breakpoint *breakpoint;
 
     go_to(thread, places.over);
-    breakpoint = plant_at(places.leaf, 0);
+    breakpoint = plant_with(places.leaf, 0);
     ck_assert_int_eq(sdb_thread_step_over(thread), 0);
     for (int i = 0; i < 2 * DEPTH; i++) {
         struct sdb_event event = expect(SDB_EVENT_BREAKPOINT);
@@ -153,7 +153,7 @@ TEST(a_step_that_is_cancelled_does_not_arrive)
     struct sdb_event event;
 
     go_to(thread, places.over);
-    (void)plant_at(places.leaf, SDB_BREAKPOINT_ONE_SHOT);
+    (void)plant_with(places.leaf, SDB_BREAKPOINT_ONE_SHOT);
     ck_assert_int_eq(sdb_thread_step_over(thread), 0);
     event = expect(SDB_EVENT_BREAKPOINT);
     ck_assert_int_eq(sdb_thread_cancel_step(thread), 0);
@@ -176,14 +176,6 @@ TEST(a_signal_on_the_way_is_told)
 
 /* ---- one by one ---- */
 
-static int never(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread, void *data)
-{
-    (void)breakpoint;
-    (void)thread;
-    ++*(unsigned *)data;
-    return 0;
-}
-
 static void step_through(struct sdb_thread *thread, uint64_t pcs[STEPS])
 {
     for (int i = 0; i < STEPS; i++) {
@@ -197,7 +189,7 @@ TEST(steps_are_the_same_over_breakpoints)
 {
     static uint64_t bare[STEPS];
     static uint64_t planted[STEPS];
-    unsigned asked = 0;
+    uint64_t asked = 0;
 
     for (int round = 0; round < 2; round++) {
         struct sdb_thread *thread = begin_stepping(_i);
@@ -214,7 +206,7 @@ TEST(steps_are_the_same_over_breakpoints)
                 addresses[i] = bare[i] + base;
             options.addresses = addresses;
             options.address_count = STEPS;
-            options.condition = never;
+            options.condition = count_and_pass;
             options.condition_data = &asked;
             ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
         }

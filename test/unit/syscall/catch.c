@@ -43,8 +43,7 @@ SESSION_TEST(one_among_many_is_told)
     use_cpus(1);
     target = launch_catching(STEPS("many:20000", "121", "many:1000"), 0, NUMBERS(SYS_getpgid));
     expect_whole_call(SYS_getpgid);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(all_are_told_at_both_ends_in_turn)
@@ -117,8 +116,7 @@ SESSION_TEST(calls_of_i386_are_caught_by_their_name)
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, 132);
     resume(&event);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(numbers_that_nobody_knows_are_caught)
@@ -146,16 +144,15 @@ SESSION_TEST(what_is_caught_can_be_changed_meanwhile)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpriority);
     catch_calls(target.process, 0, NULL, 0);
     resume(&event);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(resuming_to_calls_means_what_it_meant)
 {
-    int ends[2] = {0};
     struct target target = launch_calls(STEPS("many:20", "121"));
     struct sdb_thread *thread = sdb_process_thread(target.process);
     struct sdb_event event;
+    int ends[2] = {0};
 
     catch_calls(target.process, SDB_CATCH_ENTRIES, NUMBERS(SYS_getpgid));
     for (;;) {
@@ -242,8 +239,7 @@ SESSION_TEST(call_that_ends_a_handler_has_both_ends)
     resume_from_signal(SIGUSR1);
     expect_whole_call(SYS_rt_sigreturn);
     expect_whole_call(SYS_getpgid);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 /* A caught sleep that a signal interrupts, as far as that signal's event. */
@@ -308,19 +304,9 @@ HOLDING_CASE(beside_others);
 
 SESSION_TEST(threads_storm_and_none_is_missed)
 {
-    int ends[2] = {0};
     struct target target = launch_catching(STEPS("storm:8:200"), 0, NUMBERS(SYS_getpriority));
 
-    for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
-         event = next_event()) {
-        if (event.kind == SDB_EVENT_SYSCALL_ENTRY || event.kind == SDB_EVENT_SYSCALL_EXIT) {
-            ck_assert_int_eq(call_of(event.thread).number, SYS_getpriority);
-            ends[event.kind == SDB_EVENT_SYSCALL_EXIT]++;
-        }
-        resume(&event);
-    }
-    ck_assert_int_eq(ends[0], 1600);
-    ck_assert_int_eq(ends[1], 1600);
+    expect_calls_until_exit(SYS_getpriority, 1600);
     finish_with(&target);
 }
 

@@ -16,16 +16,6 @@
 
 #define RESTART_BLOCK (-516)
 
-/* Launch with a filter for getpgid(2), and let it go on. */
-static struct target run_filtered(const char *const *steps)
-{
-    struct target target = launch_filtered(steps, NUMBERS(SYS_getpgid));
-
-    pass_silently(SIGCHLD);
-    resume_process(target.process);
-    return target;
-}
-
 HOLDING_CASE(telling);
 
 SESSION_TEST(one_among_a_million_is_told)
@@ -55,8 +45,7 @@ SESSION_TEST(calls_that_are_not_picked_do_not_stop)
     resume(&event);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     resume(&event);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(only_beginnings_are_told_where_that_is_wanted)
@@ -70,8 +59,7 @@ SESSION_TEST(only_beginnings_are_told_where_that_is_wanted)
 
         resume(&event);
     }
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(less_than_the_filter_can_be_caught)
@@ -103,8 +91,7 @@ SESSION_TEST(other_calls_than_the_filters_can_be_caught)
     resume_process(target.process);
     expect_whole_call(SYS_getpriority);
     expect_whole_call(SYS_getpgid);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 /* All calls are seen; each must be told once at each end, those of the filter too. */
@@ -297,20 +284,10 @@ SESSION_TEST(births_that_are_picked_are_within_their_calls)
 
 SESSION_TEST(threads_storm_and_none_is_missed)
 {
-    int ends[2] = {0};
     struct target target = launch_filtered(STEPS("storm:8:200"), NUMBERS(SYS_getpriority));
 
     resume_process(target.process);
-    for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
-         event = next_event()) {
-        if (event.kind == SDB_EVENT_SYSCALL_ENTRY || event.kind == SDB_EVENT_SYSCALL_EXIT) {
-            ck_assert_int_eq(call_of(event.thread).number, SYS_getpriority);
-            ends[event.kind == SDB_EVENT_SYSCALL_EXIT]++;
-        }
-        resume(&event);
-    }
-    ck_assert_int_eq(ends[0], 1600);
-    ck_assert_int_eq(ends[1], 1600);
+    expect_calls_until_exit(SYS_getpriority, 1600);
     finish_with(&target);
 }
 

@@ -29,16 +29,6 @@ static const struct sock_filter callers_filter[] = {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXFULL),
 };
 
-/* Launch with a filter for getpgid(2), and let it go on. */
-static struct target run_filtered(const char *const *steps)
-{
-    struct target target = launch_filtered(steps, NUMBERS(SYS_getpgid));
-
-    pass_silently(SIGCHLD);
-    resume_process(target.process);
-    return target;
-}
-
 HOLDING_CASE(filters);
 
 SESSION_TEST(programs_own_filter_comes_first)

@@ -94,8 +94,7 @@ SESSION_TEST(call_of_i386_is_told_as_such)
     ck_assert_int_eq(call.result, -ESRCH);
     ck_assert_uint_eq(call.is_error, 1);
     resume(&event);
-    expect_exit(SDB_EXITED, 0);
-    finish_with(&target);
+    finish_exited(&target, 0);
 }
 
 SESSION_TEST(end_without_a_beginning_has_what_the_registers_have)

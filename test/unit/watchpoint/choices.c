@@ -39,8 +39,7 @@ SESSION_TEST(a_condition_is_asked_each_time)
     expect_hits(&target, 'w', 2 * TURNS, TURNS);
     ck_assert_int_eq(asked, 2 * TURNS);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 static int ask_and_remove(struct sdb_watchpoint *watchpoint, struct sdb_thread *thread, void *data)
@@ -64,8 +63,7 @@ SESSION_TEST(a_condition_may_remove_its_watchpoint)
     expect_hits(&target, 'q', 0, 1);
     expect_hits(&target, 'b', 0, 0);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(another), 1);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(ignored_hits_are_counted)
@@ -81,8 +79,7 @@ SESSION_TEST(ignored_hits_are_counted)
     ck_assert_int_eq(sdb_watchpoint_set_ignore_count(watchpoint, 1), 0);
     expect_hits(&target, 'w', 3, 2);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 10);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(writes_that_change_nothing_can_be_left_out)
@@ -98,8 +95,7 @@ SESSION_TEST(writes_that_change_nothing_can_be_left_out)
         expect_hits(&target, 'w', 1, 1);
     }
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_one_shot_is_told_once_and_can_be_had_again)
@@ -117,8 +113,7 @@ SESSION_TEST(a_one_shot_is_told_once_and_can_be_had_again)
     ck_assert_int_eq(sdb_watchpoint_enable(watchpoint), 0);
     expect_hits(&target, 'w', 10, 1);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 4);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_disabled_one_takes_no_register)
@@ -150,8 +145,7 @@ SESSION_TEST(a_disabled_one_takes_no_register)
     ck_assert_uint_eq(((const uint8_t *)event.new_value)[31], 1);
     resume(&event);
     (void)answer_of(&target);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(data_is_kept_and_everything_is_freed)
@@ -186,8 +180,7 @@ SESSION_TEST(a_hit_that_was_not_told_goes_with_its_watchpoint)
         ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
         (void)wait_quietly(&target);
     }
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 HOLDING_CASE(beside);
@@ -258,8 +251,7 @@ SESSION_TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), TURNS);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
     expect_nothing();
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
@@ -291,8 +283,7 @@ SESSION_TEST(a_string_instruction_that_has_a_breakpoint_hits_as_it_goes)
     resume(&event);
     (void)wait_quietly(&target);
     ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 1);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 int main(void)

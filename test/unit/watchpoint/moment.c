@@ -47,22 +47,11 @@ static uint64_t quiet_address(pid_t pid)
     return address;
 }
 
-static struct target launch_turning_crew(void)
-{
-    struct target target = launch_crew(CREW);
-
-    for (int i = 1; i <= CREW; i++) {
-        order(&target, i, i % 2 ? 't' : 's');
-        expect_turns(target.board, i, 1);
-    }
-    return target;
-}
-
 HOLDING_CASE(moments);
 
 SESSION_TEST(threads_that_run_go_on_and_nothing_is_told)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     uint64_t address;
 
     address = quiet_address(target.pid);
@@ -81,7 +70,7 @@ SESSION_TEST(threads_that_run_go_on_and_nothing_is_told)
 
 SESSION_TEST(threads_that_stand_still_stay)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     uint64_t address;
 
     address = quiet_address(target.pid);
@@ -101,8 +90,7 @@ SESSION_TEST(threads_that_stand_still_stay)
         ck_assert_int_eq(sdb_thread_state(crew_thread(&target, place)), SDB_THREAD_STOPPED);
     }
     resume_process(target.process);
-    for (int place = 1; place <= CREW; place++)
-        expect_turns(target.board, place, 2);
+    expect_all_turn(target.board, 1, CREW, 2);
     expect_nothing();
     finish_with(&target);
 }
@@ -126,8 +114,7 @@ SESSION_TEST(a_sleep_goes_on)
     ck_assert_int_gt(turns, 10);
     ck_assert_uint_ge(slept, SLEEP_MS);
     ck_assert_uint_lt(slept, 10 * SLEEP_MS);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* A thread that steps is resumed to step, and each step is one instruction. */
@@ -151,13 +138,12 @@ SESSION_TEST(a_step_stays_a_step)
     resume(&event);
     /* A request to stop that came late may still be there. */
     ck_assert_uint_eq(wait_quietly(&target), (uint64_t)rounds(ROUNDS));
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_group_stop_is_kept)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
     uint64_t address;
 
@@ -181,15 +167,14 @@ SESSION_TEST(a_group_stop_is_kept)
                   (event.kind == SDB_EVENT_SIGNAL && event.signal == SIGCONT));
         resume(&event);
     }
-    for (int place = 1; place <= CREW; place++)
-        expect_turns(target.board, place, 2);
+    expect_all_turn(target.board, 1, CREW, 2);
     finish_with(&target);
 }
 
 /* Resumed in a group-stop without its signal, a thread runs against it. */
 SESSION_TEST(a_thread_that_runs_against_a_group_stop_goes_on)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     uint64_t address;
 
     address = quiet_address(target.pid);
@@ -210,7 +195,7 @@ SESSION_TEST(a_thread_that_runs_against_a_group_stop_goes_on)
 SESSION_TEST(signals_that_come_meanwhile_reach_the_program)
 {
     uint64_t sent = 0;
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     uint64_t address;
 
     address = quiet_address(target.pid);
@@ -232,7 +217,7 @@ SESSION_TEST(signals_that_come_meanwhile_reach_the_program)
 
 SESSION_TEST(an_interrupt_that_was_asked_for_before_is_told)
 {
-    struct target target = launch_turning_crew();
+    struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
     uint64_t address;
 

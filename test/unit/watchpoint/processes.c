@@ -107,8 +107,7 @@ SESSION_TEST(a_child_that_is_held_has_its_parents_watchpoints)
         (void)answer_of(&target);
     }
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), UINT64_C(2) * TURNS);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_child_that_shares_the_memory_has_them_too)
@@ -124,8 +123,7 @@ SESSION_TEST(a_child_that_shares_the_memory_has_them_too)
         finish_child(&target, (int)i + 1);
     }
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_child_that_is_not_held_has_none)
@@ -139,8 +137,7 @@ SESSION_TEST(a_child_that_is_not_held_has_none)
         expect_hits(&target, 'w', 1, 1);
     }
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(removing_takes_it_from_children_too)
@@ -162,8 +159,7 @@ SESSION_TEST(removing_takes_it_from_children_too)
     resume(&event);
     finish_child(&target, 1);
     expect_hits(&target, 'w', 1, 0);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(one_of_one_thread_is_not_its_childs)
@@ -176,8 +172,7 @@ SESSION_TEST(one_of_one_thread_is_not_its_childs)
     ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
     expect_hits(&target, 'f', 0, 0);
     expect_hits(&target, 'w', 1, 1);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* The parent cannot stop while it waits for its child. */
@@ -198,8 +193,7 @@ SESSION_TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
     expect_hits(&target, 'o', 0, 1);
     ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
     expect_hits(&target, 'o', 0, 0);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 HOLDING_CASE(ends);
@@ -227,8 +221,7 @@ SESSION_TEST(an_exec_does_away_with_all)
         expect_hits(&target, 'b', 1, 0);
         ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
     }
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* ---- letting go ---- */

@@ -42,8 +42,7 @@ SESSION_TEST(each_write_of_many_threads_is_a_hit)
         ck_assert_uint_eq(carry_out(&target, 'r', 1), (uint64_t)i * WRITERS * WRITES);
     }
     expect_no_more_hits();
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(each_write_is_a_hit_in_all_stop)
@@ -54,8 +53,7 @@ SESSION_TEST(each_write_is_a_hit_in_all_stop)
     watch(&target, COUNTER, 8);
     expect_hits(&target, 't', WRITES / 20, WRITERS * WRITES / 20);
     ck_assert_uint_eq(carry_out(&target, 'r', 1), WRITERS * WRITES / 20);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(threads_that_are_born_later_are_watched)
@@ -64,8 +62,7 @@ SESSION_TEST(threads_that_are_born_later_are_watched)
 
     watch(&target, COUNTER, 8);
     expect_hits(&target, 'n', 50, 50);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(one_thread_alone_can_be_watched)
@@ -79,8 +76,7 @@ SESSION_TEST(one_thread_alone_can_be_watched)
     expect_hits(&target, 't', 100, 0);
     expect_hits(&target, 'w', 10, 10);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 10);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_one_shot_is_told_once_although_many_write)
@@ -96,8 +92,7 @@ SESSION_TEST(a_one_shot_is_told_once_although_many_write)
         ck_assert_int_eq(sdb_watchpoint_enable(watchpoint), 0);
     }
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 20);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* Whatever is on its way when it is removed, and set anew in the same register for something else. */
@@ -147,8 +142,7 @@ SESSION_TEST(a_hit_is_never_told_of_another_watchpoint)
     ck_assert_int_gt(turns, 1);
     ck_assert_uint_gt(hits, 0);
     expect_hits(&target, 'r', 1, 0);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* All threads stop for a moment within the look at one's hit. */
@@ -176,8 +170,7 @@ SESSION_TEST(a_condition_may_set_another_while_all_hit)
     expect_hits(&target, 't', 100, WRITERS * 100);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), WRITERS * 100);
     expect_hits(&target, 'o', 0, 0);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* They stand still, as the whole process was stopped, and go on when it is resumed. */

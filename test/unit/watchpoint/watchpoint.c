@@ -43,8 +43,7 @@ SESSION_TEST(each_write_is_told_with_both_values)
     ck_assert_uint_eq(answer_of(&target), TURNS);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
     expect_nothing();
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
@@ -60,8 +59,7 @@ SESSION_TEST(a_write_of_the_same_value_is_a_hit_and_a_read_is_not)
     ck_assert_uint_eq(value_of(event.old_value), value_of(event.new_value));
     resume(&event);
     ck_assert_uint_eq(answer_of(&target), 0);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_read_is_a_hit_of_an_access_watchpoint)
@@ -81,8 +79,7 @@ SESSION_TEST(a_read_is_a_hit_of_an_access_watchpoint)
     (void)answer_of(&target);
     expect_hits(&target, 'r', 5, 5);
     expect_hits(&target, 's', 0, 2);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
@@ -96,8 +93,7 @@ SESSION_TEST(what_the_kernel_writes_is_no_hit_and_shows_as_old_value_next)
     event = expect_hit(watchpoint);
     ck_assert_uint_eq(value_of(event.old_value), 0);
     ck_assert_uint_eq(value_of(event.new_value), 2);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_hit_in_a_signal_handler_is_told)
@@ -107,8 +103,7 @@ SESSION_TEST(a_hit_in_a_signal_handler_is_told)
     watch(&target, COUNTER, 8);
     for (int i = 0; i < TURNS; i++)
         expect_hits(&target, 'h', 0, 1);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_sigtrap_that_somebody_sends_is_no_hit)
@@ -122,8 +117,7 @@ SESSION_TEST(a_sigtrap_that_somebody_sends_is_no_hit)
         expect_hits(&target, 'w', 1, 1);
     }
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* As the C library blocks all signals while it makes a thread. */
@@ -143,8 +137,7 @@ SESSION_TEST(sigtrap_stays_as_it_was_where_all_signals_are_blocked_and_breakpoin
         ck_assert_uint_eq(expect_hits(&target, 'a', 1, 1), 3);
     expect_hits(&target, 'i', 0, 0);
     ck_assert_uint_eq(seen_traps(), 1);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(hits_between_system_calls_are_told)
@@ -154,8 +147,7 @@ SESSION_TEST(hits_between_system_calls_are_told)
 
     expect_hits(&target, 'c', 200, 200);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 200);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* To the next event of a thread that goes from one system call's end to the next. */
@@ -181,8 +173,7 @@ SESSION_TEST(a_hit_on_the_way_to_a_system_call_is_told)
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 3);
     resume(&event);
     (void)answer_of(&target);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 /* The kernel makes one SIGTRAP of both. */
@@ -212,8 +203,7 @@ SESSION_TEST(a_step_that_touches_it_is_told_as_a_hit)
     resume(&event);
     ck_assert_uint_eq(answer_of(&target), 2);
     expect_nothing();
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
@@ -230,8 +220,7 @@ SESSION_TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
     ck_assert_uint_eq(expect_hits(&target, 'p', 0, 1), alone);
     ck_assert_uint_eq(seen_traps(), traps - 1);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 1);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(a_repeated_string_instruction_hits_as_it_goes)
@@ -252,8 +241,7 @@ SESSION_TEST(a_repeated_string_instruction_hits_as_it_goes)
     (void)carry_out(&target, 'o', 0); /* whatever else comes of it */
     ck_assert_uint_ge(sdb_watchpoint_hit_count(watchpoint), 1);
     ck_assert_uint_le(sdb_watchpoint_hit_count(watchpoint), 8);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
@@ -272,8 +260,7 @@ SESSION_TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
     ck_assert_uint_eq(value_of(event.new_value), 7);
     resume(&event);
     ck_assert_uint_eq(answer_of(&target), options.address);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 HOLDING_CASE(ranges);
@@ -301,8 +288,7 @@ SESSION_TEST(any_range_that_fits_is_watched_to_the_byte)
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
         expect_exactly(&target, ranges[i].first, ranges[i].length);
     expect_nothing();
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(the_event_has_the_whole_range)
@@ -326,8 +312,7 @@ SESSION_TEST(the_event_has_the_whole_range)
     resume(&event);
     (void)answer_of(&target);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 1);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(one_event_tells_of_all_that_an_instruction_has_hit)
@@ -356,8 +341,7 @@ SESSION_TEST(one_event_tells_of_all_that_an_instruction_has_hit)
     (void)answer_of(&target);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(second), 1);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(third), 0);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(what_does_not_fit_is_refused_and_changes_nothing)
@@ -388,8 +372,7 @@ SESSION_TEST(what_does_not_fit_is_refused_and_changes_nothing)
     watch(&target, BYTES(8), 1);
     expect_hits(&target, 'b', 8, 1);
     expect_hits(&target, 'o', 0, 0);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 SESSION_TEST(senseless_requests_are_refused)
@@ -446,8 +429,7 @@ SESSION_TEST(senseless_requests_are_refused)
     expect_exit(SDB_KILLED, SIGKILL);
     options = watch_options(&another, COUNTER, 8);
     expect_no_watch(&another, &options, -ESRCH);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
     close_watched(&another);
 }
 
@@ -460,8 +442,7 @@ SESSION_TEST(newborn_threads_must_be_held)
     set_follow(target.process, SDB_FOLLOW_EXEC);
     options = watch_options(&target, COUNTER, 8);
     expect_no_watch(&target, &options, -EINVAL);
-    finish();
-    close_watched(&target);
+    finish_watched(&target);
 }
 
 int main(void)
