@@ -116,9 +116,18 @@ struct sdb_thread *run_into(struct target *target, long number)
 
 void end_well(struct target *target)
 {
-    expect_exit(SDB_EXITED, 0);
-    finish();
-    close_target(target);
+    finish_exited(target, 0);
+}
+
+void end_after_group_stop(struct target *target, const struct sdb_thread *thread)
+{
+    struct sdb_event event = expect_of(SDB_EVENT_GROUP_CONTINUE, thread);
+
+    resume(&event);
+    event = expect_signal(SIGCONT);
+    tell_target(target, 'x');
+    resume(&event);
+    end_well(target);
 }
 
 int64_t inject_with(struct sdb_thread *thread, long number, const uint64_t arguments[6],

@@ -144,6 +144,12 @@ void end_busy(struct target *busy)
     close_target(busy);
 }
 
+void finish_busy(struct target *busy)
+{
+    end_busy(busy);
+    finish();
+}
+
 void end_held_busy(struct target *busy)
 {
     struct sdb_exit_status status;
@@ -172,6 +178,16 @@ void expect_refusal(int rc, const struct sdb_error *error, int code, uint32_t re
 }
 
 struct sdb_process *const untouched = (void *)&session;
+
+struct sdb_error expect_attach_refused(pid_t pid, int code, uint32_t reason, const char *words)
+{
+    struct sdb_error error = SDB_ERROR_INIT;
+    struct sdb_process *process = untouched;
+
+    expect_refusal(sdb_session_attach(session, pid, &process, &error), &error, code, reason, words);
+    ck_assert_ptr_eq(process, untouched);
+    return error;
+}
 
 struct sdb_error expect_pidfd_refused(int pidfd, int code, uint32_t reason, const char *words)
 {

@@ -58,6 +58,9 @@ void ask(const struct target *busy);
 /** End its input: it must exit with 0, if it is untraced. */
 void end_busy(struct target *busy);
 
+/** The same, and end the session of the test. */
+void finish_busy(struct target *busy);
+
 /** The same for one that is held. */
 void end_held_busy(struct target *busy);
 
@@ -73,7 +76,8 @@ void expect_refusal(int rc, const struct sdb_error *error, int code, uint32_t re
 /* A process that is none: a call that fails must have left it so. */
 extern struct sdb_process *const untouched;
 
-/** Attach to what this pidfd means, which must be refused so.  @return the error */
+/** Attach to a process, or to what a pidfd means, which must be refused so.  @return the error */
+struct sdb_error expect_attach_refused(pid_t pid, int code, uint32_t reason, const char *words);
 struct sdb_error expect_pidfd_refused(int pidfd, int code, uint32_t reason, const char *words);
 
 /** @return a child that has ended and was not reaped */

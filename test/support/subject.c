@@ -178,6 +178,31 @@ void subject_wait_state(int pid, uint32_t state)
     } while (status.state != state);
 }
 
+struct sdb_facts_status read_status(int tid)
+{
+    struct sdb_facts_status status = SDB_FACTS_STATUS_INIT;
+
+    ck_assert_int_eq(sdb_facts_read_status(tid, &status), 0);
+    ck_assert_int_eq(status.tid, tid);
+    ck_assert_uint_eq(status.size, sizeof(status));
+    return status;
+}
+
+struct sdb_facts_threads *read_threads(int pid)
+{
+    struct sdb_facts_threads *threads = NULL;
+
+    ck_assert_int_eq(sdb_facts_read_threads(pid, &threads), 0);
+    ck_assert_uint_ge(threads->count, 1);
+    for (size_t i = 0; i < threads->count; i++) {
+        ck_assert_int_eq(threads->list[i]->pid, pid);
+        ck_assert_uint_eq(threads->list[i]->size, sizeof(struct sdb_facts_status));
+        if (i > 0)
+            ck_assert_int_lt(threads->list[i - 1]->tid, threads->list[i]->tid);
+    }
+    return threads;
+}
+
 const struct suite_kind subject_case = {
     .enter = trial_enter_directory,
     .leave = trial_leave_directory,

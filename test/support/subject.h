@@ -69,6 +69,14 @@ int subject_gone(void);
 /** Wait until a process is in this state: one of enum sdb_facts_state. */
 void subject_wait_state(int pid, uint32_t state);
 
+/* ---- facts of it ---- */
+
+/** @return the status of a task, which must be there */
+struct sdb_facts_status read_status(int tid);
+
+/** @return the threads of a process, which must be there; sdb_facts_free() them */
+struct sdb_facts_threads *read_threads(int pid);
+
 /* ---- test cases ---- */
 
 /** Begin a case of tests that have a directory of their own, and a look at what is left. */

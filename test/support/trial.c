@@ -208,6 +208,17 @@ struct sdb_fd trial_dup(int target, int source)
     return (struct sdb_fd){.target = target, .kind = SDB_FD_DUP, .source = source};
 }
 
+void trial_set_pipes(struct trial *trial, struct trial_pipes *pipes)
+{
+    *pipes = (struct trial_pipes){
+        .input = -1,
+        .output = -1,
+        .map = {{.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &pipes->input},
+                {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &pipes->output}},
+    };
+    trial_set_map(trial, pipes->map, 2);
+}
+
 int trial_try(struct trial *trial)
 {
     int rc;

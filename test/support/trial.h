@@ -98,6 +98,16 @@ void trial_set_map(struct trial *trial, const struct sdb_fd *map, size_t count);
 /** @return an entry of a map: the host's descriptor `source` as the program's `target` */
 struct sdb_fd trial_dup(int target, int source);
 
+/* Pipes to a program's standard input and from its standard output. */
+struct trial_pipes {
+    int input; /* the host's ends, once it is launched */
+    int output;
+    struct sdb_fd map[2];
+};
+
+/** Give it these. */
+void trial_set_pipes(struct trial *trial, struct trial_pipes *pipes);
+
 /** Launch.  @return what the launch returned */
 int trial_try(struct trial *trial);
 

@@ -60,14 +60,21 @@ struct sdb_watchpoint_options watch_options(const struct watched_target *target,
     return options;
 }
 
+struct sdb_watchpoint *watch_with(const struct watched_target *target,
+                                  const struct sdb_watchpoint_options *options)
+{
+    struct sdb_watchpoint *watchpoint = NULL;
+    int rc = sdb_watchpoint_create(target->process, options, &watchpoint);
+
+    ck_assert_msg(rc == 0, "watch: %s", sdb_error_describe(rc));
+    return watchpoint;
+}
+
 struct sdb_watchpoint *watch(const struct watched_target *target, size_t offset, size_t length)
 {
     const struct sdb_watchpoint_options options = watch_options(target, offset, length);
-    struct sdb_watchpoint *watchpoint = NULL;
-    int rc = sdb_watchpoint_create(target->process, &options, &watchpoint);
 
-    ck_assert_msg(rc == 0, "create: %s", sdb_error_describe(rc));
-    return watchpoint;
+    return watch_with(target, &options);
 }
 
 void expect_no_watch(const struct watched_target *target,

@@ -405,3 +405,21 @@ void witness_end(struct witness *witness)
     free(witness->threads);
     witness->threads = NULL;
 }
+
+bool witness_run(struct witness *witness, unsigned count, int quiet_ms)
+{
+    struct sdb_event event = SDB_EVENT_INIT;
+    bool ended = false;
+
+    for (unsigned i = 0; i < count; i++) {
+        int rc = sdb_session_wait(witness->session, quiet_ms, &event);
+
+        if (rc == -ETIMEDOUT)
+            break;
+        ck_assert_msg(rc == 0, "wait: %s", sdb_error_describe(rc));
+        witness_see(witness, &event);
+        ended = ended || event.kind == SDB_EVENT_EXITED;
+        witness_resume(witness, &event);
+    }
+    return ended;
+}

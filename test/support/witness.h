@@ -70,6 +70,13 @@ void witness_see(struct witness *witness, const struct sdb_event *event);
  */
 bool witness_next(struct witness *witness, struct sdb_event *event);
 
+/**
+ * Wait for some events, see each and resume it, until none comes for so long.
+ *
+ * @return whether one of them was an end of a process
+ */
+bool witness_run(struct witness *witness, unsigned count, int quiet_ms);
+
 /** Resume what the event has stopped; that must succeed. */
 void witness_resume(struct witness *witness, const struct sdb_event *event);
 

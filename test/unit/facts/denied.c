@@ -180,6 +180,18 @@ static bool mount_over_proc(const char *type, const char *options)
     return true;
 }
 
+/* Look at a process in a fork of a test that is run by root. */
+static void look_as_root(void (*look)(void *pid))
+{
+    struct subject subject;
+
+    if (!trial_is_root())
+        return;
+    subject = subject_start("wait", NULL);
+    trial_in_fork(look, &subject.pid);
+    subject_end(&subject);
+}
+
 static void look_where_others_are_hidden(void *data)
 {
     const int *pids = data;
@@ -216,13 +228,7 @@ static void look_where_others_are_closed(void *pid)
 
 TEST(a_closed_process_is_not_gone)
 {
-    struct subject subject;
-
-    if (!trial_is_root())
-        return;
-    subject = subject_start("wait", NULL);
-    trial_in_fork(look_where_others_are_closed, &subject.pid);
-    subject_end(&subject);
+    look_as_root(look_where_others_are_closed);
 }
 
 static void look_without_proc(void *pid)
@@ -236,13 +242,7 @@ static void look_without_proc(void *pid)
 
 TEST(no_proc_is_told_as_such)
 {
-    struct subject subject;
-
-    if (!trial_is_root())
-        return;
-    subject = subject_start("wait", NULL);
-    trial_in_fork(look_without_proc, &subject.pid);
-    subject_end(&subject);
+    look_as_root(look_without_proc);
 }
 
 static void look_from_an_empty_root(void *pid)
@@ -253,14 +253,8 @@ static void look_from_an_empty_root(void *pid)
 
 TEST(a_root_directory_without_proc_is_like_none)
 {
-    struct subject subject;
-
-    if (!trial_is_root())
-        return;
-    subject = subject_start("wait", NULL);
     ck_assert_int_eq(mkdir("empty", 0755), 0);
-    trial_in_fork(look_from_an_empty_root, &subject.pid);
-    subject_end(&subject);
+    look_as_root(look_from_an_empty_root);
 }
 
 static void look_into_another_namespace(void *data)

@@ -26,36 +26,11 @@
 
 #define FUZZ_ROUNDS 1000
 
-static struct sdb_facts_status status_of(int tid)
-{
-    struct sdb_facts_status status = SDB_FACTS_STATUS_INIT;
-
-    ck_assert_int_eq(sdb_facts_read_status(tid, &status), 0);
-    ck_assert_int_eq(status.tid, tid);
-    ck_assert_uint_eq(status.size, sizeof(status));
-    return status;
-}
-
-static struct sdb_facts_threads *threads_of(int pid)
-{
-    struct sdb_facts_threads *threads = NULL;
-
-    ck_assert_int_eq(sdb_facts_read_threads(pid, &threads), 0);
-    ck_assert_uint_ge(threads->count, 1);
-    for (size_t i = 0; i < threads->count; i++) {
-        ck_assert_int_eq(threads->list[i]->pid, pid);
-        ck_assert_uint_eq(threads->list[i]->size, sizeof(struct sdb_facts_status));
-        if (i > 0)
-            ck_assert_int_lt(threads->list[i - 1]->tid, threads->list[i]->tid);
-    }
-    return threads;
-}
-
 SUBJECT_CASE(status);
 
 TEST(the_own_status_is_what_system_calls_say)
 {
-    struct sdb_facts_status status = status_of(getpid());
+    struct sdb_facts_status status = read_status(getpid());
 
     ck_assert_int_eq(status.pid, getpid());
     ck_assert_int_eq(status.parent, getppid());
@@ -74,9 +49,9 @@ TEST(every_kind_of_name_is_told_as_it_is)
 {
     for (size_t i = 0; i < SUBJECT_NAMES; i++) {
         ck_assert_int_eq(prctl(PR_SET_NAME, subject_names[i]), 0);
-        ck_assert_str_eq(status_of(getpid()).name, subject_names[i]);
-        ck_assert_uint_eq(status_of(getpid()).state, SDB_FACTS_RUNNING);
-        ck_assert_int_eq(status_of(getpid()).parent, getppid());
+        ck_assert_str_eq(read_status(getpid()).name, subject_names[i]);
+        ck_assert_uint_eq(read_status(getpid()).state, SDB_FACTS_RUNNING);
+        ck_assert_int_eq(read_status(getpid()).parent, getppid());
     }
 }
 
@@ -95,8 +70,8 @@ TEST(any_bytes_make_a_name)
             name[at] = (char)(byte < 128 ? special[byte % (int)sizeof(special)] : byte);
         }
         ck_assert_int_eq(prctl(PR_SET_NAME, name), 0);
-        ck_assert_str_eq(status_of(getpid()).name, name);
-        ck_assert_int_eq(status_of(getpid()).parent, getppid());
+        ck_assert_str_eq(read_status(getpid()).name, name);
+        ck_assert_int_eq(read_status(getpid()).parent, getppid());
     }
 }
 
@@ -104,10 +79,10 @@ TEST(a_later_process_has_a_later_start)
 {
     struct timespec now;
     int pid = subject_fork(NULL);
-    uint64_t start = status_of(pid).start_time_ms;
+    uint64_t start = read_status(pid).start_time_ms;
 
     clock_gettime(CLOCK_BOOTTIME, &now);
-    ck_assert_uint_ge(start, status_of(getpid()).start_time_ms);
+    ck_assert_uint_ge(start, read_status(getpid()).start_time_ms);
     /* In hundredths of a second; within a minute, which is as long as a test may take. */
     ck_assert_uint_eq(start % 10, 0);
     ck_assert_uint_le(start, (uint64_t)now.tv_sec * 1000 + 1000);
@@ -117,11 +92,11 @@ TEST(a_later_process_has_a_later_start)
 
 TEST(a_start_is_told_whatever_the_name)
 {
-    uint64_t start = status_of(getpid()).start_time_ms;
+    uint64_t start = read_status(getpid()).start_time_ms;
 
     for (size_t i = 0; i < SUBJECT_NAMES; i++) {
         ck_assert_int_eq(prctl(PR_SET_NAME, subject_names[i]), 0);
-        ck_assert_uint_eq(status_of(getpid()).start_time_ms, start);
+        ck_assert_uint_eq(read_status(getpid()).start_time_ms, start);
     }
 }
 
@@ -130,17 +105,17 @@ TEST(a_sleeping_a_stopped_and_an_ended_process)
     int pid = subject_fork(NULL);
 
     ck_assert(host_wait_asleep(pid));
-    ck_assert_uint_eq(status_of(pid).state, SDB_FACTS_SLEEPING);
-    ck_assert_int_eq(status_of(pid).parent, getpid());
+    ck_assert_uint_eq(read_status(pid).state, SDB_FACTS_SLEEPING);
+    ck_assert_int_eq(read_status(pid).parent, getpid());
 
     ck_assert_int_eq(kill(pid, SIGSTOP), 0);
     ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
-    ck_assert_uint_eq(status_of(pid).state, SDB_FACTS_STOPPED);
+    ck_assert_uint_eq(read_status(pid).state, SDB_FACTS_STOPPED);
 
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     subject_wait_zombie(pid);
-    ck_assert_uint_eq(status_of(pid).state, SDB_FACTS_ZOMBIE);
-    ck_assert_uint_eq(status_of(pid).flags, 0);
+    ck_assert_uint_eq(read_status(pid).state, SDB_FACTS_ZOMBIE);
+    ck_assert_uint_eq(read_status(pid).flags, 0);
     subject_reap(pid);
 }
 
@@ -149,15 +124,26 @@ TEST(a_traced_process_tells_by_whom)
     int pid = subject_fork(NULL);
     int stop;
 
-    ck_assert_int_eq(status_of(pid).tracer, 0);
+    ck_assert_int_eq(read_status(pid).tracer, 0);
     ck_assert_int_eq(ptrace(PTRACE_SEIZE, pid, 0, 0), 0);
     ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, pid, 0, 0), 0);
     ck_assert_int_eq(waitpid(pid, &stop, 0), pid);
-    ck_assert_int_eq(status_of(pid).tracer, (int)syscall(SYS_gettid));
-    ck_assert_uint_eq(status_of(pid).state, SDB_FACTS_TRACED);
+    ck_assert_int_eq(read_status(pid).tracer, (int)syscall(SYS_gettid));
+    ck_assert_uint_eq(read_status(pid).state, SDB_FACTS_TRACED);
     ck_assert_int_eq(ptrace(PTRACE_DETACH, pid, 0, 0), 0);
-    ck_assert_int_eq(status_of(pid).tracer, 0);
+    ck_assert_int_eq(read_status(pid).tracer, 0);
     subject_reap(pid);
+}
+
+/* The status of a child from when it calls itself so. */
+static struct sdb_facts_status await_name(int pid, const char *name)
+{
+    struct sdb_facts_status status;
+
+    do {
+        status = read_status(pid);
+    } while (strcmp(status.name, name) != 0);
+    return status;
 }
 
 static void be_somebody(void)
@@ -175,9 +161,7 @@ TEST(real_and_effective_ids_are_told_apart)
     if (!trial_is_root())
         return;
     pid = subject_fork(be_somebody);
-    do {
-        status = status_of(pid);
-    } while (strcmp(status.name, "somebody") != 0);
+    status = await_name(pid, "somebody");
     ck_assert_uint_eq(status.uid, 1101);
     ck_assert_uint_eq(status.effective_uid, 1102);
     ck_assert_uint_eq(status.gid, 1201);
@@ -206,9 +190,7 @@ TEST(sixty_thousand_groups_hide_nothing)
     if (!trial_is_root())
         return;
     pid = subject_fork(have_many_groups);
-    do {
-        status = status_of(pid);
-    } while (strcmp(status.name, "many groups") != 0);
+    status = await_name(pid, "many groups");
     ck_assert_uint_eq(status.thread_count, 1);
     ck_assert_uint_eq(status.flags, 0);
     ck_assert_int_eq(sdb_facts_read_maps(pid, &maps), 0);
@@ -237,9 +219,9 @@ TEST(a_kernel_thread_is_known_as_one_and_has_nothing)
 
     if (!has_kernel_thread())
         return;
-    ck_assert_uint_eq(status_of(2).flags, SDB_FACTS_KERNEL_THREAD);
-    ck_assert_int_eq(status_of(2).parent, 0);
-    threads = threads_of(2);
+    ck_assert_uint_eq(read_status(2).flags, SDB_FACTS_KERNEL_THREAD);
+    ck_assert_int_eq(read_status(2).parent, 0);
+    threads = read_threads(2);
     ck_assert_uint_eq(threads->count, 1);
     sdb_facts_free(threads);
 
@@ -291,7 +273,7 @@ TEST(who_has_ended_has_no_memory)
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     subject_wait_zombie(pid);
     expect_nothing_of_memory(pid, -ESRCH);
-    threads = threads_of(pid);
+    threads = read_threads(pid);
     ck_assert_uint_eq(threads->count, 1);
     sdb_facts_free(threads);
     threads = NULL;

@@ -255,18 +255,24 @@ TEST(the_arguments_of_a_script_are_its_interpreters)
 
 SUBJECT_CASE(environment);
 
-TEST(the_environment_is_the_one_that_was_given)
+static struct subject start_with_environment(const char *const *envp)
 {
     const char *argv[] = {"subject", NULL};
-    const char *envp[] = {"A=1",       "",    "no value", "B=with\nnewline=and=more",
-                          "\xff\xfe=", "A=2", "LONGER=3", NULL};
     struct subject subject = subject_of(NULL);
-    struct sdb_facts_strings *environment;
 
     subject.options.envp = envp;
     subject_launch(&subject, argv);
     subject_ready(&subject);
-    environment = environment_of(subject.pid);
+    return subject;
+}
+
+TEST(the_environment_is_the_one_that_was_given)
+{
+    const char *envp[] = {"A=1",       "",    "no value", "B=with\nnewline=and=more",
+                          "\xff\xfe=", "A=2", "LONGER=3", NULL};
+    struct subject subject = start_with_environment(envp);
+    struct sdb_facts_strings *environment = environment_of(subject.pid);
+
     expect_strings(environment, envp);
     ck_assert_str_eq(sdb_facts_find_variable(environment, "A"), "1");
     ck_assert_str_eq(sdb_facts_find_variable(environment, "B"), "with\nnewline=and=more");
@@ -281,15 +287,10 @@ TEST(the_environment_is_the_one_that_was_given)
 
 TEST(an_empty_environment_is_empty)
 {
-    const char *argv[] = {"subject", NULL};
     const char *envp[] = {NULL};
-    struct subject subject = subject_of(NULL);
-    struct sdb_facts_strings *environment;
+    struct subject subject = start_with_environment(envp);
+    struct sdb_facts_strings *environment = environment_of(subject.pid);
 
-    subject.options.envp = envp;
-    subject_launch(&subject, argv);
-    subject_ready(&subject);
-    environment = environment_of(subject.pid);
     ck_assert_uint_eq(environment->count, 0);
     sdb_facts_free(environment);
     subject_end(&subject);

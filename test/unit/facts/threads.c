@@ -13,31 +13,6 @@
 #include "subject.h"
 #include "trial.h"
 
-static struct sdb_facts_status status_of(int tid)
-{
-    struct sdb_facts_status status = SDB_FACTS_STATUS_INIT;
-
-    ck_assert_int_eq(sdb_facts_read_status(tid, &status), 0);
-    ck_assert_int_eq(status.tid, tid);
-    ck_assert_uint_eq(status.size, sizeof(status));
-    return status;
-}
-
-static struct sdb_facts_threads *threads_of(int pid)
-{
-    struct sdb_facts_threads *threads = NULL;
-
-    ck_assert_int_eq(sdb_facts_read_threads(pid, &threads), 0);
-    ck_assert_uint_ge(threads->count, 1);
-    for (size_t i = 0; i < threads->count; i++) {
-        ck_assert_int_eq(threads->list[i]->pid, pid);
-        ck_assert_uint_eq(threads->list[i]->size, sizeof(struct sdb_facts_status));
-        if (i > 0)
-            ck_assert_int_lt(threads->list[i - 1]->tid, threads->list[i]->tid);
-    }
-    return threads;
-}
-
 static size_t count_named(const struct sdb_facts_threads *threads, const char *name)
 {
     size_t count = 0;
@@ -58,14 +33,14 @@ TEST(threads_have_their_names)
     memcpy(argv + 2, subject_names, sizeof(subject_names));
     subject_launch(&subject, argv);
     subject_ready(&subject);
-    threads = threads_of(subject.pid);
+    threads = read_threads(subject.pid);
     ck_assert_uint_eq(threads->count, SUBJECT_NAMES + 1);
     ck_assert_uint_eq(count_named(threads, "subject"), 1);
     for (size_t i = 0; i < SUBJECT_NAMES; i++)
         ck_assert_msg(count_named(threads, subject_names[i]) == 1, "\"%s\" is missing",
                       subject_names[i]);
     for (size_t i = 0; i < threads->count; i++) {
-        struct sdb_facts_status status = status_of(threads->list[i]->tid);
+        struct sdb_facts_status status = read_status(threads->list[i]->tid);
 
         ck_assert_int_eq(status.pid, subject.pid);
         ck_assert_str_eq(status.name, threads->list[i]->name);
@@ -87,10 +62,10 @@ TEST(any_thread_stands_for_its_process)
 
     subject_launch(&subject, argv);
     subject_ready(&subject);
-    threads = threads_of(subject.pid);
+    threads = read_threads(subject.pid);
     ck_assert_uint_eq(threads->count, 2);
     other = threads->list[threads->list[0]->tid == subject.pid]->tid;
-    ck_assert_str_eq(status_of(other).name, "other");
+    ck_assert_str_eq(read_status(other).name, "other");
     ck_assert_int_eq(sdb_facts_read_threads(other, &again), 0);
     ck_assert_uint_eq(again->count, 2);
     ck_assert_int_eq(sdb_facts_read_arguments(other, &arguments), 0);
@@ -107,7 +82,7 @@ TEST(threads_that_stay_are_listed_while_others_come_and_go)
     struct subject subject = subject_start("storm", "40");
 
     for (int i = 0; i < 300; i++) {
-        struct sdb_facts_threads *threads = threads_of(subject.pid);
+        struct sdb_facts_threads *threads = read_threads(subject.pid);
 
         ck_assert_uint_eq(count_named(threads, "stays"), 40);
         sdb_facts_free(threads);
@@ -123,7 +98,7 @@ TEST(threads_that_stay_are_listed_while_those_before_them_end)
         size_t count = SIZE_MAX;
 
         for (int look = 0; look < 10 && count > 41; look++) {
-            struct sdb_facts_threads *threads = threads_of(subject.pid);
+            struct sdb_facts_threads *threads = read_threads(subject.pid);
 
             count = threads->count;
             ck_assert_uint_eq(count_named(threads, "stays"), 40);
@@ -143,8 +118,8 @@ TEST(a_first_thread_that_has_ended_does_not_hide_the_others)
     struct sdb_facts_auxv *auxv;
 
     subject_wait_state(subject.pid, SDB_FACTS_ZOMBIE);
-    ck_assert_uint_eq(status_of(subject.pid).thread_count, 2);
-    threads = threads_of(subject.pid);
+    ck_assert_uint_eq(read_status(subject.pid).thread_count, 2);
+    threads = read_threads(subject.pid);
     ck_assert_uint_eq(threads->count, 2);
     sdb_facts_free(threads);
 

@@ -157,12 +157,7 @@ SESSION_TEST(in_a_group_stop_that_ends_before_it)
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
     inject_unseen(thread);
     resume(&event);
-    event = expect_of(SDB_EVENT_GROUP_CONTINUE, thread);
-    resume(&event);
-    event = expect_signal(SIGCONT);
-    tell_target(&target, 'x');
-    resume(&event);
-    end_well(&target);
+    end_after_group_stop(&target, thread);
 }
 
 SESSION_TEST(at_a_fork_and_in_the_newborn)
@@ -333,14 +328,22 @@ SESSION_TEST(at_the_end_of_a_call_that_was_interrupted)
 
 HOLDING_CASE(signals);
 
+/* Run up to this signal, and inject there. */
+static struct sdb_event inject_at_signal(const struct target *target, int signal)
+{
+    struct sdb_event event;
+
+    resume_process(target->process);
+    event = expect_signal(signal);
+    inject_unseen_at_signal(event.thread);
+    return event;
+}
+
 SESSION_TEST(a_signal_with_a_value_still_comes)
 {
     struct target target = launch_calling("queue", NULL);
-    struct sdb_event event;
+    struct sdb_event event = inject_at_signal(&target, SIGRTMIN);
 
-    resume_process(target.process);
-    event = expect_signal(SIGRTMIN);
-    inject_unseen_at_signal(event.thread);
     resume(&event);
     end_well(&target);
 }
@@ -348,11 +351,8 @@ SESSION_TEST(a_signal_with_a_value_still_comes)
 SESSION_TEST(a_fault_still_comes)
 {
     struct target target = launch_calling("fault", NULL);
-    struct sdb_event event;
+    struct sdb_event event = inject_at_signal(&target, SIGSEGV);
 
-    resume_process(target.process);
-    event = expect_signal(SIGSEGV);
-    inject_unseen_at_signal(event.thread);
     resume(&event);
     end_well(&target);
 }
@@ -360,11 +360,8 @@ SESSION_TEST(a_fault_still_comes)
 SESSION_TEST(a_signal_that_was_coming_can_be_dropped)
 {
     struct target target = launch_calling("queue", NULL);
-    struct sdb_event event;
+    struct sdb_event event = inject_at_signal(&target, SIGRTMIN);
 
-    resume_process(target.process);
-    event = expect_signal(SIGRTMIN);
-    inject_unseen_at_signal(event.thread);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
     expect_exit(SDB_EXITED, 1); /* it misses the signal */
     finish_with(&target);

@@ -109,12 +109,7 @@ SESSION_TEST(a_stop_that_comes_meanwhile_comes_afterwards)
     event = expect_of(SDB_EVENT_GROUP_STOP, thread);
     ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
     resume(&event);
-    event = expect_of(SDB_EVENT_GROUP_CONTINUE, thread);
-    resume(&event);
-    event = expect_signal(SIGCONT);
-    tell_target(&target, 'x');
-    resume(&event);
-    end_well(&target);
+    end_after_group_stop(&target, thread);
 }
 
 SESSION_TEST(one_that_is_killed_meanwhile_is_told)
@@ -260,27 +255,31 @@ SESSION_TEST(in_each_of_many_threads)
     finish_with(&target);
 }
 
+/* Let it go; it must end well by itself. */
+static void let_it_end(struct target *target)
+{
+    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    struct sdb_child *child = detach_child(target->process);
+
+    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+    ck_assert_int_eq(status.how, SDB_EXITED);
+    ck_assert_int_eq(status.code, 0);
+    sdb_child_close(child);
+    finish_with(target);
+}
+
 SESSION_TEST(one_that_is_let_go_afterwards_goes_on)
 {
-    struct sdb_child *child = NULL;
-    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct target target = launch_calling("sleep", "400");
     struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
     stop_thread(thread);
     inject_unseen(thread);
-    child = detach_child(target.process);
-    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
-    ck_assert_int_eq(status.how, SDB_EXITED);
-    ck_assert_int_eq(status.code, 0);
-    sdb_child_close(child);
-    finish_with(&target);
+    let_it_end(&target);
 }
 
 SESSION_TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
 {
-    struct sdb_child *child = NULL;
-    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct target target = launch_calling("sleep", "400");
     struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
@@ -292,12 +291,7 @@ SESSION_TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
     ck_assert_int_eq(sdb_thread_interrupt(thread), 0);
     expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
     inject_unseen(thread);
-    child = detach_child(target.process);
-    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
-    ck_assert_int_eq(status.how, SDB_EXITED);
-    ck_assert_int_eq(status.code, 0);
-    sdb_child_close(child);
-    finish_with(&target);
+    let_it_end(&target);
 }
 
 int main(void)

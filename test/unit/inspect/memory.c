@@ -476,18 +476,25 @@ SESSION_TEST(memory_without_its_first_thread)
     finish();
 }
 
-SESSION_TEST(a_fork_has_memory_of_its_own)
+static struct target launch_memory_followed(void)
 {
-    const uint8_t other = 'o';
-    struct sdb_process *child;
     struct target target;
-    uint8_t byte = 0;
 
     pass_silently(SIGCHLD);
     target = launch_memory();
     stop_process(target.process);
     set_follow(target.process, SDB_FOLLOW_ALL);
     resume_process(target.process);
+    return target;
+}
+
+SESSION_TEST(a_fork_has_memory_of_its_own)
+{
+    const uint8_t other = 'o';
+    struct target target = launch_memory_followed();
+    struct sdb_process *child;
+    uint8_t byte = 0;
+
     ck_assert_int_eq(sdb_memory_read(target.process, arena.readable, &byte, 1), 1);
     tell_target(&target, 'k');
     child = expect(SDB_EVENT_FORK).new_process;
@@ -507,15 +514,10 @@ SESSION_TEST(a_fork_has_memory_of_its_own)
 SESSION_TEST(a_vfork_shares_memory)
 {
     const uint8_t other = 'o';
+    struct target target = launch_memory_followed();
     struct sdb_process *child;
-    struct target target;
     uint8_t byte = 0;
 
-    pass_silently(SIGCHLD);
-    target = launch_memory();
-    stop_process(target.process);
-    set_follow(target.process, SDB_FOLLOW_ALL);
-    resume_process(target.process);
     tell_target(&target, 'v');
     child = sdb_process_retain(expect(SDB_EVENT_VFORK).new_process);
     resume_from(SDB_EVENT_START);

@@ -255,40 +255,32 @@ static void *launch_in_thread(void *argument)
 TEST(child_outlives_the_thread_that_launched_it)
 {
     struct trial trial = trial_of(_i, "cat", NULL, NULL);
-    int input = -1;
-    int output = -1;
-    const struct sdb_fd map[] = {{.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &input},
-                                 {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &output}};
+    struct trial_pipes pipes;
     char byte;
 
-    trial.options.fds = map;
-    trial.options.fd_count = 2;
+    trial_set_pipes(&trial, &pipes);
     run_in_thread(launch_in_thread, &trial);
-    ck_assert_int_eq(write(input, "x", 1), 1);
-    ck_assert_int_eq(read(output, &byte, 1), 1);
-    close(input);
+    ck_assert_int_eq(write(pipes.input, "x", 1), 1);
+    ck_assert_int_eq(read(pipes.output, &byte, 1), 1);
+    close(pipes.input);
     trial_end(&trial);
     ck_assert_uint_eq(trial.status.how, SDB_EXITED);
-    close(output);
+    close(pipes.output);
 }
 
 TEST(child_with_a_death_signal_ends_with_the_thread_that_launched_it)
 {
     struct trial trial = trial_of(_i, "wait", NULL, NULL);
-    int input = -1;
-    int output = -1;
-    const struct sdb_fd map[] = {{.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &input},
-                                 {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &output}};
+    struct trial_pipes pipes;
 
-    trial.options.fds = map;
-    trial.options.fd_count = 2;
+    trial_set_pipes(&trial, &pipes);
     trial.options.death_signal = SIGUSR2;
     run_in_thread(launch_in_thread, &trial);
     trial_end(&trial);
     ck_assert_uint_eq(trial.status.how, SDB_KILLED);
     ck_assert_int_eq(trial.status.code, SIGUSR2);
-    close(input);
-    close(output);
+    close(pipes.input);
+    close(pipes.output);
 }
 
 /* A host that launches until it is killed: programs that end at once, and ones that never start. */

@@ -137,28 +137,25 @@ TEST(like_shares_the_open_file)
 TEST(pipes_carry_data_both_ways_and_end)
 {
     struct trial trial = trial_of(_i, "cat", NULL, NULL);
-    int input = -1;
-    int output = -1;
-    const struct sdb_fd map[] = {{.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &input},
-                                 {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &output}};
+    struct trial_pipes pipes;
     char text[16];
 
-    trial_set_map(&trial, map, 2);
+    trial_set_pipes(&trial, &pipes);
     trial_start(&trial);
-    ck_assert_int_gt(input, 2);
-    ck_assert_int_gt(output, 2);
-    ck_assert_int_eq(fcntl(input, F_GETFD), FD_CLOEXEC);
-    ck_assert_int_eq(fcntl(output, F_GETFD), FD_CLOEXEC);
-    ck_assert_int_eq(write(input, "hello", 5), 5);
-    ck_assert_int_eq(read(output, text, sizeof(text)), 5);
+    ck_assert_int_gt(pipes.input, 2);
+    ck_assert_int_gt(pipes.output, 2);
+    ck_assert_int_eq(fcntl(pipes.input, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(fcntl(pipes.output, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(write(pipes.input, "hello", 5), 5);
+    ck_assert_int_eq(read(pipes.output, text, sizeof(text)), 5);
     ck_assert_mem_eq(text, "hello", 5);
 
     /* Neither the host nor the child has kept an end too many: each side sees the other's end. */
-    close(input);
-    ck_assert_int_eq(read(output, text, sizeof(text)), 0);
+    close(pipes.input);
+    ck_assert_int_eq(read(pipes.output, text, sizeof(text)), 0);
     trial_end(&trial);
     ck_assert_int_eq(trial.status.code, 0);
-    close(output);
+    close(pipes.output);
 }
 
 TEST(host_sees_that_nobody_reads_its_pipe)

@@ -47,22 +47,18 @@ TEST(program_is_searched_for)
 TEST(data_go_through_pipes)
 {
     struct trial trial = trial_of(_i, "cat", NULL, NULL);
-    int input = -1;
-    int output = -1;
-    const struct sdb_fd map[] = {{.target = 0, .kind = SDB_FD_READ_PIPE, .host_fd = &input},
-                                 {.target = 1, .kind = SDB_FD_WRITE_PIPE, .host_fd = &output}};
+    struct trial_pipes pipes;
     char text[16];
 
-    trial.options.fds = map;
-    trial.options.fd_count = 2;
+    trial_set_pipes(&trial, &pipes);
     trial_start(&trial);
-    ck_assert_int_eq(write(input, "hello", 5), 5);
-    close(input);
-    ck_assert_int_eq(read(output, text, sizeof(text)), 5);
-    ck_assert_int_eq(read(output, text, sizeof(text)), 0);
+    ck_assert_int_eq(write(pipes.input, "hello", 5), 5);
+    close(pipes.input);
+    ck_assert_int_eq(read(pipes.output, text, sizeof(text)), 5);
+    ck_assert_int_eq(read(pipes.output, text, sizeof(text)), 0);
     trial_end(&trial);
     ck_assert_int_eq(trial.status.code, 0);
-    close(output);
+    close(pipes.output);
 }
 
 TEST(failures_are_told)

@@ -46,8 +46,7 @@ TEST(all_threads_of_a_process_are_held)
         ck_assert_int_eq(status_of(tids[i], "TracerPid", 10), 0);
     busy.process = NULL;
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(two_hundred_times_attached_held_and_let_go)
@@ -72,8 +71,7 @@ TEST(two_hundred_times_attached_held_and_let_go)
             ask(&busy);
     }
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(a_held_process_of_many_threads_can_be_killed_with_its_release)
@@ -125,8 +123,7 @@ TEST(a_stopped_process_of_many_threads_stays_stopped)
     }
     kill(busy.pid, SIGCONT);
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(a_sigcont_while_a_stopped_process_is_held_counts)
@@ -146,8 +143,7 @@ TEST(a_sigcont_while_a_stopped_process_is_held_counts)
         detach(process);
         ask(&busy);
     }
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(a_process_can_be_left_stopped_with_all_its_threads)
@@ -165,8 +161,7 @@ TEST(a_process_can_be_left_stopped_with_all_its_threads)
         kill(busy.pid, SIGCONT);
         ask(&busy);
     }
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 HOLDING_CASE(asleep);
@@ -323,8 +318,7 @@ TEST(a_process_whose_first_thread_has_ended_can_be_held_and_let_go)
             ask(&busy);
     }
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(the_end_of_a_process_whose_first_thread_had_ended_is_told)
@@ -369,8 +363,7 @@ TEST(a_strict_filter_in_a_process_is_no_hindrance)
         detach(process);
         ask(&busy);
     }
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 /* Make a pid namespace with the program in it.  @return its pid as we see it */

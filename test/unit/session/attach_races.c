@@ -22,22 +22,6 @@
 
 static struct chance chance;
 
-/* Let it run for some events, or until nothing comes for a moment. */
-static void run_for(struct witness *witness, unsigned count)
-{
-    struct sdb_event event = SDB_EVENT_INIT;
-
-    for (unsigned i = 0; i < count; i++) {
-        int rc = sdb_session_wait(session, 5, &event);
-
-        if (rc == -ETIMEDOUT)
-            return;
-        ck_assert_msg(rc == 0, "wait: %s", sdb_error_describe(rc));
-        witness_see(witness, &event);
-        witness_resume(witness, &event);
-    }
-}
-
 /*
  * Attach, hold it in one of several ways, and let go.
  *
@@ -58,7 +42,7 @@ static void hold_once(const struct target *busy, unsigned count, bool all_stop)
     if (way >= 1)
         witness_resume_process(&witness, process);
     if (way >= 2)
-        run_for(&witness, chance_below(&chance, count + 1));
+        witness_run(&witness, chance_below(&chance, count + 1), 5);
     if (way >= 3) {
         stop_process(process);
         if (all_stop)
@@ -67,7 +51,7 @@ static void hold_once(const struct target *busy, unsigned count, bool all_stop)
     }
     if (way == 4) {
         (void)sdb_process_resume(process, SDB_RESUME_CONTINUE);
-        run_for(&witness, chance_below(&chance, count + 1));
+        witness_run(&witness, chance_below(&chance, count + 1), 5);
     }
     detach(process);
     witness_let_go(&witness, process);
@@ -91,8 +75,7 @@ static void attach_in_a_storm(int way, const char *what, bool all_stop)
             ask(&busy);
     }
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(attach_in_a_storm_of_threads)
@@ -162,8 +145,7 @@ static void attach_to_executing(int way, const char *what)
             expect_execs(busy.pid);
     }
     expect_execs(busy.pid);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(attach_while_the_first_thread_executes_programs)
@@ -364,8 +346,7 @@ TEST(each_queued_signal_comes_once_through_attaches_and_releases)
         hold_once(&busy, 60, true);
     ask(&busy);
     ck_assert_int_ge(held_times, FLOOD / WAVE);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 static void stop_and_continue(pid_t target)
@@ -415,8 +396,7 @@ static void attach_through_stops(int way, bool runs)
         kill(busy.pid, SIGCONT);
     }
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(stops_and_continues_never_leave_it_stopped)

@@ -98,8 +98,7 @@ TEST(a_pidfd_of_a_thread_is_refused)
         expect_pidfd_refused(pidfd, -ESRCH, SDB_REASON_THREAD, "thread");
         close(pidfd);
     }
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 /* Make a child that has this pid.  @return whether it worked */

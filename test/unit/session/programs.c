@@ -156,22 +156,6 @@ static void follow(int way, const struct program *program, bool all_stop)
 
 /* ---- attached to while it works ---- */
 
-static void run_for(struct witness *witness, int count)
-{
-    struct sdb_event event = SDB_EVENT_INIT;
-
-    for (int i = 0; i < count; i++) {
-        int rc = sdb_session_wait(session, 1, &event);
-
-        if (rc == -ETIMEDOUT)
-            return;
-        ck_assert_msg(rc == 0, "wait: %s", sdb_error_describe(rc));
-        witness_see(witness, &event);
-        ck_assert_msg(event.kind != SDB_EVENT_EXITED, "it has ended in the middle of its work");
-        witness_resume(witness, &event);
-    }
-}
-
 static void hold_once(int32_t pid, int round)
 {
     struct sdb_event event = SDB_EVENT_INIT;
@@ -182,7 +166,7 @@ static void hold_once(int32_t pid, int round)
     witness_hold(&witness, process);
     if (round % 3 > 0) {
         witness_resume_process(&witness, process);
-        run_for(&witness, 20);
+        ck_assert_msg(!witness_run(&witness, 20, 1), "it has ended in the middle of its work");
     }
     if (round % 3 == 2) {
         stop_process(process);

@@ -25,17 +25,6 @@
 
 #define NOBODY 65534
 
-static struct sdb_error expect_refused(pid_t pid, int code, uint32_t reason, const char *words)
-{
-    struct sdb_error error = SDB_ERROR_INIT;
-    struct sdb_process *process = untouched;
-    int rc = sdb_session_attach(session, pid, &process, &error);
-
-    expect_refusal(rc, &error, code, reason, words);
-    ck_assert_ptr_eq(process, untouched);
-    return error;
-}
-
 HOLDING_CASE(by_pid);
 
 SESSION_TEST(arguments_that_cannot_be_right_are_refused)
@@ -57,9 +46,9 @@ TEST(what_has_ended_is_refused)
     pid_t pid = fork_zombie();
 
     begin(_i);
-    expect_refused(pid, -ESRCH, SDB_REASON_ZOMBIE, "ended");
+    expect_attach_refused(pid, -ESRCH, SDB_REASON_ZOMBIE, "ended");
     reap(pid);
-    ck_assert_int_eq(expect_refused(pid, -ESRCH, SDB_REASON_GONE, "").stage, SDB_STAGE_FIND);
+    ck_assert_int_eq(expect_attach_refused(pid, -ESRCH, SDB_REASON_GONE, "").stage, SDB_STAGE_FIND);
     finish();
 }
 
@@ -70,10 +59,10 @@ TEST(a_thread_of_a_process_is_refused)
 
     begin(_i);
     ck_assert_int_eq(tasks_of(busy.pid, tids, 4), 2);
-    expect_refused(tids[0] == busy.pid ? tids[1] : tids[0], -ESRCH, SDB_REASON_THREAD, "thread");
+    expect_attach_refused(tids[0] == busy.pid ? tids[1] : tids[0], -ESRCH, SDB_REASON_THREAD,
+                          "thread");
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 struct sitter {
@@ -129,7 +118,7 @@ TEST(the_host_itself_is_refused)
 
     begin(_i);
     start_sitter(&sitter, 0);
-    expect_refused(getpid(), -EDEADLK, SDB_REASON_OWN, "");
+    expect_attach_refused(getpid(), -EDEADLK, SDB_REASON_OWN, "");
     expect_pidfd_refused(pidfd, -EDEADLK, SDB_REASON_OWN, "");
     rc = sdb_session_attach(session, sitter.tid, &process, &error);
     ck_assert(rc == -EDEADLK || rc == -ESRCH); /* both are true */
@@ -146,7 +135,7 @@ TEST(what_is_traced_already_is_refused_and_its_tracer_named)
     begin(_i);
     /* By a thread of the host that is not ours, ... */
     start_sitter(&sitter, target);
-    ck_assert_int_eq(expect_refused(target, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
+    ck_assert_int_eq(expect_attach_refused(target, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
                      sitter.tid);
     end_sitter(&sitter);
     finish();
@@ -160,7 +149,7 @@ TEST(what_is_traced_by_another_process_is_refused)
     int pidfd;
 
     begin(_i);
-    ck_assert_int_eq(expect_refused(busy.pid, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
+    ck_assert_int_eq(expect_attach_refused(busy.pid, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
                      tracer);
     pidfd = open_pidfd(busy.pid);
     ck_assert_int_eq(expect_pidfd_refused(pidfd, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
@@ -169,8 +158,7 @@ TEST(what_is_traced_by_another_process_is_refused)
     end_child(tracer);
     detach(attach(busy.pid));
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 /* Only a thread that is not the first one is traced by another: all or nothing. */
@@ -183,15 +171,14 @@ TEST(a_process_of_which_another_holds_a_thread_is_refused_and_runs_on)
     begin(_i);
     ck_assert_int_eq(tasks_of(busy.pid, tids, 16), 7);
     start_sitter(&sitter, tids[6]);
-    ck_assert_int_eq(expect_refused(busy.pid, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
+    ck_assert_int_eq(expect_attach_refused(busy.pid, -EBUSY, SDB_REASON_TRACED, "traced").other_pid,
                      sitter.tid);
     for (int i = 0; i < 6; i++)
         ck_assert_int_eq(status_of(tids[i], "TracerPid", 10), 0);
     ask(&busy);
     end_sitter(&sitter);
     ask(&busy);
-    end_busy(&busy);
-    finish();
+    finish_busy(&busy);
 }
 
 TEST(what_the_session_holds_is_refused_a_second_time)
@@ -232,7 +219,7 @@ TEST(a_kernel_thread_is_refused)
         return;
     }
     begin(_i);
-    expect_refused(pid, -EPERM, SDB_REASON_KERNEL_THREAD, "kernel");
+    expect_attach_refused(pid, -EPERM, SDB_REASON_KERNEL_THREAD, "kernel");
     finish();
 }
 
@@ -287,7 +274,7 @@ static void try_as_nobody(const struct stranger *stranger)
         if (stranger->refuses_ptrace)
             host_refuse_syscall(SYS_ptrace, EPERM);
         begin(stranger->way);
-        expect_refused(stranger->target, -EPERM, stranger->reason, stranger->words);
+        expect_attach_refused(stranger->target, -EPERM, stranger->reason, stranger->words);
         finish();
         _exit(0);
     }

@@ -268,17 +268,23 @@ TEST(the_environment_names_a_file)
     expect_both_in_lines();
 }
 
-TEST(the_environment_names_a_descriptor)
+/* Run this in a fork, with a pipe's descriptor in the environment, and read what comes through it. */
+static void read_lines_of(int way, void (*body)(void *traced))
 {
     char number[16];
-    struct traced traced = {.way = _i, .target = number};
+    struct traced traced = {.way = way, .target = number};
     int ends[2];
 
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
     (void)snprintf(number, sizeof(number), "%d", ends[1]);
-    trial_in_fork(exit_traced, &traced);
+    trial_in_fork(body, &traced);
     close(ends[1]);
     read_lines(ends[0]);
+}
+
+TEST(the_environment_names_a_descriptor)
+{
+    read_lines_of(_i, exit_traced);
     expect_both_in_lines();
 }
 
@@ -297,15 +303,7 @@ static void exit_with_writer(void *data)
 
 TEST(a_writer_comes_before_the_environment)
 {
-    char number[16];
-    struct traced traced = {.way = _i, .target = number};
-    int ends[2];
-
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    (void)snprintf(number, sizeof(number), "%d", ends[1]);
-    trial_in_fork(exit_with_writer, &traced);
-    close(ends[1]);
-    read_lines(ends[0]);
+    read_lines_of(_i, exit_with_writer);
     ck_assert_uint_eq(lines.count, 0);
 }
 

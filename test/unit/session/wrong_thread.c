@@ -193,9 +193,18 @@ struct stranger {
     int state;
 };
 
-static void expect_all_refused(const struct verdict *verdict)
+/* Every call of a thread must be refused, and its end of a session must return this. */
+static void expect_refused(void *(*be)(void *stranger), int destroyed)
 {
-    ck_assert_msg(verdict->name == NULL, "%s: %d", verdict->name, verdict->rc);
+    struct subject subject;
+    struct stranger stranger = {.subject = &subject};
+    struct target target = make_subject(&subject);
+
+    run_in_thread(be, &stranger);
+    ck_assert_msg(stranger.verdict.name == NULL, "%s: %d", stranger.verdict.name,
+                  stranger.verdict.rc);
+    ck_assert_int_eq(stranger.destroyed, destroyed);
+    finish_untouched(&target, &subject);
 }
 
 static void *be_stranger(void *data)
@@ -209,14 +218,7 @@ static void *be_stranger(void *data)
 
 SESSION_TEST(another_thread_is_refused)
 {
-    struct subject subject;
-    struct stranger stranger = {.subject = &subject};
-    struct target target = make_subject(&subject);
-
-    run_in_thread(be_stranger, &stranger);
-    expect_all_refused(&stranger.verdict);
-    ck_assert_int_eq(stranger.destroyed, -SDB_EWRONGTHREAD);
-    finish_untouched(&target, &subject);
+    expect_refused(be_stranger, -SDB_EWRONGTHREAD);
 }
 
 static void *be_stranger_with_session(void *data)
@@ -231,14 +233,7 @@ static void *be_stranger_with_session(void *data)
 
 SESSION_TEST(a_thread_with_a_session_of_its_own_is_refused)
 {
-    struct subject subject;
-    struct stranger stranger = {.subject = &subject};
-    struct target target = make_subject(&subject);
-
-    run_in_thread(be_stranger_with_session, &stranger);
-    expect_all_refused(&stranger.verdict);
-    ck_assert_int_eq(stranger.destroyed, 0);
-    finish_untouched(&target, &subject);
+    expect_refused(be_stranger_with_session, 0);
 }
 
 /* What any thread may do. */

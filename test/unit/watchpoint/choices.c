@@ -35,7 +35,7 @@ SESSION_TEST(a_condition_is_asked_each_time)
 
     options.condition = ask_for_even;
     options.condition_data = &asked;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     expect_hits(&target, 'w', 2 * TURNS, TURNS);
     ck_assert_int_eq(asked, 2 * TURNS);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), TURNS);
@@ -54,11 +54,10 @@ SESSION_TEST(a_condition_may_remove_its_watchpoint)
 {
     struct watched_target target = launch_watched();
     struct sdb_watchpoint_options options = watch_options(&target, BYTES(0), 8);
-    struct sdb_watchpoint *watchpoint;
     struct sdb_watchpoint *another;
 
     options.condition = ask_and_remove;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    (void)watch_with(&target, &options);
     another = watch(&target, BYTES(8), 8);
     expect_hits(&target, 'q', 0, 1);
     expect_hits(&target, 'b', 0, 0);
@@ -73,7 +72,7 @@ SESSION_TEST(ignored_hits_are_counted)
     struct sdb_watchpoint *watchpoint;
 
     options.ignore_count = 5;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     expect_hits(&target, 'w', 7, 2);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 7);
     ck_assert_int_eq(sdb_watchpoint_set_ignore_count(watchpoint, 1), 0);
@@ -89,7 +88,7 @@ SESSION_TEST(writes_that_change_nothing_can_be_left_out)
     struct sdb_watchpoint *watchpoint;
 
     options.flags = SDB_WATCHPOINT_ONLY_CHANGES;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     for (int i = 0; i < TURNS; i++) {
         expect_hits(&target, 's', 0, 0);
         expect_hits(&target, 'w', 1, 1);
@@ -106,7 +105,7 @@ SESSION_TEST(a_one_shot_is_told_once_and_can_be_had_again)
 
     options.flags = SDB_WATCHPOINT_ONE_SHOT;
     options.ignore_count = 2;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     expect_hits(&target, 'w', 10, 1);
     ck_assert_int_eq(sdb_watchpoint_is_enabled(watchpoint), 0);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 3);
@@ -125,7 +124,7 @@ SESSION_TEST(a_disabled_one_takes_no_register)
     struct sdb_event event;
 
     options.flags = SDB_WATCHPOINT_DISABLED;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &large), 0);
+    large = watch_with(&target, &options);
     ck_assert_int_eq(sdb_watchpoint_is_enabled(large), 0);
     small = watch(&target, COUNTER, 8);
     ck_assert_int_eq(sdb_watchpoint_enable(large), -ENOSPC);
@@ -233,7 +232,7 @@ SESSION_TEST(a_hit_of_an_instruction_that_has_a_breakpoint_is_at_its_own_place)
     options = watch_options(&target, COUNTER, 8);
     options.condition = ask_where;
     options.condition_data = &asked_at;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     give(&target, 'w', TURNS);
     for (uint64_t i = 0; i < TURNS; i++) {
         event = expect(SDB_EVENT_BREAKPOINT);

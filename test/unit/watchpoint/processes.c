@@ -166,10 +166,9 @@ SESSION_TEST(one_of_one_thread_is_not_its_childs)
 {
     struct watched_target target = launch_that_follows(SDB_FOLLOW_ALL);
     struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
-    struct sdb_watchpoint *watchpoint;
 
     options.thread = target.thread;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    (void)watch_with(&target, &options);
     expect_hits(&target, 'f', 0, 0);
     expect_hits(&target, 'w', 1, 1);
     finish_watched(&target);
@@ -187,7 +186,7 @@ SESSION_TEST(a_parent_in_vfork_is_watched_when_it_goes_on)
     resume_from(SDB_EVENT_VFORK);
     event = expect(SDB_EVENT_START);
     options = watch_options(&target, OTHER, 8);
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     resume(&event);
     finish_child(&target, 1);
     expect_hits(&target, 'o', 0, 1);

@@ -72,7 +72,7 @@ SESSION_TEST(one_thread_alone_can_be_watched)
     struct sdb_watchpoint *watchpoint;
 
     options.thread = target.thread;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     expect_hits(&target, 't', 100, 0);
     expect_hits(&target, 'w', 10, 10);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), 10);
@@ -86,7 +86,7 @@ SESSION_TEST(a_one_shot_is_told_once_although_many_write)
     struct sdb_watchpoint *watchpoint;
 
     options.flags = SDB_WATCHPOINT_ONE_SHOT;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     for (int i = 0; i < 20; i++) {
         expect_hits(&target, 't', 100, 1);
         ck_assert_int_eq(sdb_watchpoint_enable(watchpoint), 0);
@@ -166,7 +166,7 @@ SESSION_TEST(a_condition_may_set_another_while_all_hit)
 
     options.condition = ask_and_watch_another;
     options.condition_data = &target;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     expect_hits(&target, 't', 100, WRITERS * 100);
     ck_assert_uint_eq(sdb_watchpoint_hit_count(watchpoint), WRITERS * 100);
     expect_hits(&target, 'o', 0, 0);

@@ -70,7 +70,7 @@ SESSION_TEST(a_read_is_a_hit_of_an_access_watchpoint)
     struct sdb_event event;
 
     options.watch = SDB_WATCH_ACCESS;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     give(&target, 'r', 1);
     event = expect_hit(watchpoint);
     ck_assert_uint_eq(value_of(event.old_value), 0);
@@ -253,7 +253,7 @@ SESSION_TEST(memory_that_was_unmapped_and_mapped_again_is_watched_still)
 
     options.address = carry_out(&target, 'u', 0);
     options.length = 8;
-    ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+    watchpoint = watch_with(&target, &options);
     give(&target, 'u', 7);
     event = expect_hit(watchpoint);
     ck_assert_uint_eq(value_of(event.old_value), 0);
