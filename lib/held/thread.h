@@ -5,7 +5,7 @@
  * Its state is three things, each of which has its own functions, which assert what must hold:
  *  - what the kernel has it do: sdb__thread_set_doing(), and sdb__thread_stop_is_coming();
  *  - why it shall stand: sdb__thread_want() and sdb__thread_unwant();
- *  - what is to be told of it: sdb__thread_set_stop(), and the queue (session/queue.h).
+ *  - what is to be told of it: sdb__thread_set_stop(), and the queue (session/queue.c).
  */
 #ifndef SDB_LIB_HELD_THREAD_H
 #define SDB_LIB_HELD_THREAD_H

@@ -25,7 +25,7 @@ int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments
                 int64_t *result);
 
 /**
- * Find an instruction `syscall` in a process (inject_place.c), in which nothing is planted.
+ * Find an instruction `syscall` in a process (place.c), in which nothing is planted.
  *
  * @param address  gets its address
  * @return 0, -ENOSYS: there is none that can be found, or -ESRCH

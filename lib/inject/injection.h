@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of inject*.c share: an injection that is under way.
+ * What the parts of inject share: an injection that is under way.
  *
- * inject.c says whether it can be done, and makes the call; inject_run.c runs the thread from one stop to
- * another; inject_back.c has it back in the stop that it came from; inject_place.c finds where a call can
- * be made.  inject_with.c is what the caller sees.
+ * inject.c says whether it can be done, and makes the call; run.c runs the thread from one stop to
+ * another; back.c has it back in the stop that it came from; place.c finds where a call can
+ * be made.  with.c is what the caller sees.
  */
 #ifndef SDB_LIB_INJECT_INJECTION_H
 #define SDB_LIB_INJECT_INJECTION_H
@@ -72,7 +72,7 @@ int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask);
 int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t instruction,
                            uint64_t number, const uint64_t arguments[6]);
 
-/** Have the thread back in the stop that it came from (inject_back.c).  @return 0 or a negative errno */
+/** Have the thread back in the stop that it came from (back.c).  @return 0 or a negative errno */
 int sdb__injection_go_back(struct sdb__injection *injection);
 
 /** Have all be as it was, and what came meanwhile come again.  @return 0 or a negative errno */

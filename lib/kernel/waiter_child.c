@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper's side of waiting.  It shares its parent's memory, so all that launch_child.c says of
+ * The helper's side of waiting.  It shares its parent's memory, so all that launch/in_child.c says of
  * itself holds here too: no C library, nothing that the compiler slips in.
  */
 #include "kernel/waiter_child.h"

@@ -3,7 +3,7 @@
  * A launch under way: a child between its clone and its exec.
  *
  * There are two ways to make the child, with the same result: a clone that shares the host's memory
- * (launch_clone.c), and a fork (launch_fork.c).  What a launch does with either is in launch.c
+ * (clone.c), and a fork (fork.c).  What a launch does with either is in launch.c
  * (untraced) and session.c (traced).
  */
 #ifndef SDB_LIB_LAUNCH_LAUNCHING_H

@@ -27,7 +27,7 @@ struct sdb_session {
     unsigned due; /* those that are to be asked before the next wait, a bit for each slot */
     struct sdb__waiter *waiter;
 
-    /* What is to be told, see session/queue.h. */
+    /* What is to be told, see queue.c. */
     struct sdb_thread *first_queued;
     struct sdb_thread *last_queued;
     struct sdb_thread *told_end;   /* whose end was told last: it goes at the next wait */

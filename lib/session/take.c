@@ -28,11 +28,6 @@ int sdb__session_decode(const struct sdb_thread *thread, int status, struct sdb_
     return sdb__status_decode(thread->tid, status, &before, stop);
 }
 
-static bool makes_newborn(uint32_t kind)
-{
-    return kind == SDB_EVENT_FORK || kind == SDB_EVENT_VFORK || kind == SDB_EVENT_CLONE;
-}
-
 /*
  * The SIGTRAP of a step comes once.  A thread that is interrupted just as it has stepped stops for the
  * interrupt first, and its SIGTRAP waits; also while it is resumed in another way, but not for longer.
@@ -62,6 +57,15 @@ static void note_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
 }
 
 /* ---- what becomes of it, by phase ---- */
+
+/* Take in the newborn that it tells of, if it does. */
+static void claim_newborn(struct sdb_session *session, struct sdb_thread *thread,
+                          const struct sdb__stop *stop)
+{
+    if (stop->kind == SDB_EVENT_FORK || stop->kind == SDB_EVENT_VFORK ||
+        stop->kind == SDB_EVENT_CLONE)
+        sdb__session_claim(session, thread, stop);
+}
 
 /* On the way to the exec of a launch: nothing that concerns the caller. */
 static void pass_before_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
@@ -113,19 +117,41 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     const uint8_t policy = stop->kind == SDB_EVENT_SIGNAL ? session->signal_policies[stop->signal]
                                                           : (uint8_t)SDB_POLICY_REPORT;
 
-    if (!sdb__session_wants_birth(thread->process, stop->kind))
+    if (!sdb__session_wants_birth(thread->process, stop->kind)) {
+        claim_newborn(session, thread, stop);
         verdict = SDB__VERDICT_PASS;
-    if (stop->kind == SDB_EVENT_STEP && thread->how != SDB_RESUME_STEP &&
-        verdict == SDB__VERDICT_NONE)
+    } else if (stop->kind == SDB_EVENT_STEP && thread->how != SDB_RESUME_STEP &&
+               verdict == SDB__VERDICT_NONE) {
         verdict = SDB__VERDICT_ON; /* it comes too late to be of use to anybody */
-    if (verdict == SDB__VERDICT_PASS)
+    }
+    if (verdict == SDB__VERDICT_PASS) {
         pass_stop(thread);
-    else if (verdict == SDB__VERDICT_ON)
+    } else if (verdict == SDB__VERDICT_ON) {
         (void)sdb__session_go(thread, thread->how, 0);
-    else if (policy != SDB_POLICY_REPORT)
+    } else if (policy != SDB_POLICY_REPORT) {
         (void)sdb__session_go(thread, thread->how, policy == SDB_POLICY_PASS ? stop->signal : 0);
-    else
+    } else {
         tell_stop(session, thread, stop, listened);
+        claim_newborn(session, thread, stop); /* what it does is told after its birth */
+    }
+}
+
+/* On the way into a session: each thread goes on to the stop that was asked for. */
+static void take_attaching_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    if (stop->kind == SDB_EVENT_SIGNAL)
+        (void)sdb__session_go(thread, thread->how, stop->signal);
+    else
+        sdb__thread_want(thread, SDB__REASON_HOLD); /* newborns, too */
+}
+
+/* On the way out: it is let go where it stands. */
+static void take_last_stop(struct sdb_thread *thread)
+{
+    struct sdb_process *process = thread->process;
+
+    (void)sdb__session_let_go(thread);
+    sdb__session_remove_if_gone(process);
 }
 
 /* By phase: an event, a step on the way into the session or out of it, or nothing. */
@@ -133,37 +159,25 @@ static void place_stop(struct sdb_session *session, struct sdb_thread *thread,
                        const struct sdb__stop *stop, bool listened, enum sdb__verdict verdict)
 {
     switch (thread->process->phase) {
+    case SDB__PROCESS_HELD:
+        take_held_stop(session, thread, stop, listened, verdict);
+        break;
     case SDB__PROCESS_LAUNCHING:
         pass_before_exec(thread, stop);
         break;
     case SDB__PROCESS_ATTACHING:
-        if (stop->kind == SDB_EVENT_SIGNAL)
-            (void)sdb__session_go(thread, thread->how, stop->signal);
-        else
-            sdb__thread_want(thread, SDB__REASON_HOLD); /* newborns, too */
+        take_attaching_stop(thread, stop);
+        claim_newborn(session, thread, stop);
+        break;
+    case SDB__PROCESS_WATCHED:
+        claim_newborn(session, thread, stop);
+        if (sdb__session_take_watched_stop(thread, stop))
+            take_last_stop(thread);
         break;
     case SDB__PROCESS_LEAVING:
-    case SDB__PROCESS_WATCHED:
+        claim_newborn(session, thread, stop);
+        take_last_stop(thread);
         break;
-    case SDB__PROCESS_HELD:
-        take_held_stop(session, thread, stop, listened, verdict);
-        break;
-    }
-}
-
-/* After the stop itself, which is told before what the newborn does. */
-static void finish_stop(struct sdb_session *session, struct sdb_thread *thread,
-                        const struct sdb__stop *stop)
-{
-    struct sdb_process *process = thread->process;
-
-    if (makes_newborn(stop->kind))
-        sdb__session_claim(session, thread, stop);
-    if (process->phase == SDB__PROCESS_WATCHED && !sdb__session_take_watched_stop(thread, stop))
-        return;
-    if (process->phase == SDB__PROCESS_LEAVING) {
-        (void)sdb__session_let_go(thread);
-        sdb__session_remove_if_gone(process);
     }
 }
 
@@ -224,7 +238,6 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         return;
     }
     place_stop(session, thread, &stop, listened, verdict);
-    finish_stop(session, thread, &stop);
 }
 
 /* ---- ends ---- */
