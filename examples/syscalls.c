@@ -443,6 +443,17 @@ static void follow(struct sdb_process *first, struct sdb_exit_status *status)
         fail("wait", sdb_error_describe(rc));
 }
 
+/* Of calls whose end was not seen, as their threads are let go. */
+static void free_pending(void)
+{
+    for (struct sdb_process *process = sdb_session_next_process(session, NULL); process;
+         process = sdb_session_next_process(session, process)) {
+        for (struct sdb_thread *thread = sdb_process_next_thread(process, NULL); thread;
+             thread = sdb_process_next_thread(process, thread))
+            free(sdb_thread_data(thread));
+    }
+}
+
 static int compare_counts(const void *left, const void *right)
 {
     const struct count *one = left;
@@ -575,6 +586,7 @@ static int run(int pid, char **argv)
         return result;
     check("resume", sdb_process_resume(process, SDB_RESUME_CONTINUE));
     follow(process, &status);
+    free_pending();
     sdb_session_destroy(session);
     if (only_count)
         print_counts();

@@ -5,9 +5,6 @@
 tracees=$1
 export EXAMPLES
 
-started= # the process that runs now, to be attached to
-trap '[ -z "$started" ] || kill -KILL $started' EXIT
-
 # await pid state tracer: until the kernel says so of it, for it takes a moment
 await()
 {
@@ -29,7 +26,6 @@ expect out '^process [0-9]+ goes on$'
 # One that waits, one that is stopped, and one that is neither, are as they were.
 sleep 1000 &
 sleeper=$!
-started=$!
 until [ "$(cat /proc/$sleeper/comm)" = sleep ]; do :; done
 await $sleeper S 0
 run "$EXAMPLES/attach" $sleeper
@@ -41,33 +37,28 @@ run "$EXAMPLES/attach" $sleeper
 await $sleeper T 0
 kill -KILL $sleeper
 wait $sleeper || :
-started=
 expect waiting "^ *$sleeper  sleeping +sleep +0x[0-9a-f]+  /.* \+ 0x[0-9a-f]+\$"
 expect waiting "^process $sleeper goes on\$"
 expect_code 0
 expect out "^ *$sleeper  stopped +sleep +0x"
 sh -c 'while :; do :; done' &
 spinner=$!
-started=$!
 run "$EXAMPLES/attach" $spinner
 await $spinner R 0
 kill -KILL $spinner
 wait $spinner || :
-started=
 expect_code 0
 
 # Threads and their names.
 mkfifo go ready
 "$tracees/subject" names one 'two words' "$(printf 'three\nlines)')" <go >ready &
 subject=$!
-started=$!
 exec 7>go
 head -c 1 ready >first
 run "$EXAMPLES/attach" $subject
 exec 7>&-
 subject_code=0
 wait $subject || subject_code=$?
-started=
 expect_code 0
 expect out "^process $subject, threads: 4\$"
 expect out "^ *$subject  [a-z]+ +subject +0x[0-9a-f]+  /"
@@ -79,7 +70,6 @@ expect out '^ *[0-9]+  [a-z]+ +three\?lines\) +0x[0-9a-f]+  /'
 # A first thread that has ended while another waits.
 "$tracees/subject" leader <go >ready &
 subject=$!
-started=$!
 exec 7>go
 head -c 1 ready >first
 await $subject Z 0
@@ -87,7 +77,6 @@ run "$EXAMPLES/attach" $subject
 exec 7>&-
 subject_code=0
 wait $subject || subject_code=$?
-started=
 expect_code 0
 expect out "^process $subject, threads: 2\$"
 expect out "^ *$subject  ended +subject +cannot stop yet\$"
@@ -122,7 +111,6 @@ sys.exit(sum(sums.get() for _ in range(2000)) != sum(sum(range(n)) for n in rang
 END
     /usr/bin/python3 threads.py <go >ready &
     subject=$!
-    started=$!
     exec 7>go
     read line <ready
     for round in 1 2 3 4 5; do
@@ -136,7 +124,6 @@ END
     exec 7>&-
     subject_code=0
     wait $subject || subject_code=$?
-    started=
     [ $subject_code -eq 0 ] || fail "its result should be right"
 fi
 

@@ -6,6 +6,16 @@ rm -rf "$WORK"
 mkdir -p "$WORK"
 cd "$WORK"
 
+# What a test that fails has left running ends with it.
+end_jobs()
+{
+    jobs -p >jobs
+    while read -r job; do
+        kill -KILL "$job" || :
+    done <jobs
+}
+trap end_jobs EXIT
+
 # run command...: its output, errors and exit code are kept in the files out and err, and in $code.
 run()
 {
