@@ -147,3 +147,10 @@ void expect_calls_until_exit(int64_t number, int count)
     ck_assert_int_eq(entries, count);
     ck_assert_int_eq(exits, count);
 }
+
+void resume_from_call(uint32_t end, int64_t number)
+{
+    const struct sdb_event event = expect_call(end, number);
+
+    resume(&event);
+}

@@ -40,6 +40,9 @@ bool is_call(uint32_t kind);
 /** @return the call that a thread stands in; there must be one */
 struct sdb_syscall call_of(struct sdb_thread *thread);
 
+/** The next event must be this end of this call; go on from it. */
+void resume_from_call(uint32_t end, int64_t number);
+
 /** The next event must be this end of this call of x86-64.  @return it */
 struct sdb_event expect_call(uint32_t end, int64_t number);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests of sessions share: the test's session, in each way of waiting; tracees in it, launched,
- * born or attached to; its events, each of which is waited for and must be the one that is expected;
- * and looking at tasks from outside, in /proc.
+ * What tests of sessions share: the test's session, in each way of waiting, and tracees in it, launched,
+ * born or attached to.  Its events are in events.h, looking at tasks from outside in looking.h; processes
+ * with many threads are in crew.h.
  *
  * A test ends with finish().  A SESSION_TEST() has a session from its beginning, another begins one with
  * begin(_i): _i is the index of a loop test and says how the session waits.
@@ -19,7 +19,9 @@
 #include <sdb/sdb.h>
 
 #include "board.h"
+#include "events.h"
 #include "forking.h"
+#include "looking.h"
 #include "suite.h"
 
 /* The ways of waiting: the index of a loop test. */
@@ -138,12 +140,6 @@ void wait_ready_held(const struct target *target);
 /** Send the program a byte on its standard input. */
 void tell_target(const struct target *target, char byte);
 
-/** Give one of the crew an order, see test/tracees/threads.c. */
-void order(const struct target *target, int place, char what);
-
-/** Let the crew's children go on from where they linger, or have the next ones linger. */
-void set_gate(struct board *board, bool open);
-
 /** Close its standard input; the program sees end of file. */
 void close_input(struct target *target);
 
@@ -156,137 +152,17 @@ void attach_target(struct target *target);
 /** @return a child of the host's own, untraced, that waits for signals, and for end_child() */
 pid_t fork_waiting(void);
 
-/* ---- events ---- */
-
-/** @return whether it is the end of a thread or a process */
-bool is_end(const struct sdb_event *event);
-
-/** @return the next event; one must come */
-struct sdb_event next_event(void);
-
-/** @return the next event, which must be of this kind */
-struct sdb_event expect(uint32_t kind);
-
-/** The next event must be this kind of this thread. */
-struct sdb_event expect_of(uint32_t kind, const struct sdb_thread *thread);
-
-struct sdb_event expect_signal(int signal);
-
-/** The next event must be the end of a process.  It stays valid until the next wait. */
-struct sdb_event expect_exit(uint32_t how, int code);
-
-/** The next event must be the end of a thread that is not its process's last. */
-struct sdb_event expect_thread_exit(uint32_t how, int code);
-
-/** No event may come within some milliseconds (it is quick: what is wrong may be missed at times). */
-void expect_nothing(void);
-
-/** Go on as after an event, which must work. */
-void resume(const struct sdb_event *event);
-
-/** The next event must be of this kind; go on from it. */
-void resume_from(uint32_t kind);
-
-/** The next event must be this signal; go on from it, with the signal. */
-void resume_from_signal(int signal);
-
-/** Resume a thread that stands still, which must work; a signal passes. */
-void resume_thread(struct sdb_thread *thread, enum sdb_resume how);
-
-/** Step by one instruction; the next event must be this kind of the thread. */
-struct sdb_event step_to(struct sdb_thread *thread, uint32_t kind);
-
-/** Resume all threads of a process that stand still, which must work. */
-void resume_process(struct sdb_process *process);
-
-/** Stop all threads of a process, which must work. */
-void stop_process(struct sdb_process *process);
-
-/** Let go of a process, which runs on. */
-void detach(struct sdb_process *process);
-
-/** The same.  @return it as a child; NULL if it was not launched */
-struct sdb_child *detach_child(struct sdb_process *process);
-
-/**
- * Resume each FORK, VFORK, CLONE and START until so many of what was born have begun, in whatever
- * order the threads' events come; anything else fails the test.
- *
- * @param begun  gets the newborns' threads in the order of their START; may be NULL
- */
-void run_births(int count, struct sdb_thread **begun);
-
-/** The same, and then wait for the ready byte. */
+/** run_births(), and then wait for its ready byte. */
 void run_until_ready(const struct target *target, int births);
-
-/**
- * Resume all events, whatever they are, until this process has ended.
- *
- * @return how it ended
- */
-struct sdb_exit_status run_to_end(const struct sdb_process *process);
-
-/** Launch the crew of the first thread and so many others, and run it until it waits for orders. */
-struct target launch_crew(int others);
-
-/** The same, each of the others turning. */
-struct target launch_turning_crew(int others);
 
 /** Set the follow policy of a process that stands still, which must work. */
 void set_follow(struct sdb_process *process, uint32_t follow);
-
-/** The same as launch_crew(), with a follow policy; SIGCHLD is passed without a word from then on. */
-struct target crew_that_follows(int others, uint32_t follow);
-
-/** Wait until the crew's newborn has said who it is.  @return its process id */
-int await_child_of(const struct target *target);
-
-/** The crew must say that its newborn has ended so: with an exit code, or minus a signal. */
-void expect_result(const struct target *target, int result);
-
-/** @return the held thread at this place of the board */
-struct sdb_thread *crew_thread(const struct target *target, int place);
-
-/** Interrupt a thread, and wait for the event of it, which must be the next. */
-void stop_thread(struct sdb_thread *thread);
 
 /** @return the held thread with this id; there must be one */
 struct sdb_thread *held(int tid);
 
 /** @return where a thread stands */
 uint64_t pc_of(struct sdb_thread *thread);
-
-/* ---- looking from outside ---- */
-
-/** @return the state letter of a task, or 0 if there is none */
-char state_of(int tid);
-
-/** Wait for a state that is on its way, whose coming nothing else announces. */
-void await_state(int tid, char state);
-
-/** @return a number of /proc/TID/status ("TracerPid", "Threads"; signal sets with base 16), or -1 */
-long long status_of(int tid, const char *name, int base);
-
-/** @return the number of the system call that a task is in, or -1 */
-long syscall_of(int tid);
-
-/** List a process's tasks.  @return how many there are, -1 if there is no process */
-int tasks_of(int pid, int *tids, int room);
-
-/** Wait until a process has so many tasks. */
-void await_tasks(int pid, int count);
-
-/** Wait until somebody at this place of the board has turned at least so often from now. */
-void expect_turns(const struct board *board, int place, unsigned count);
-
-/** The same of each from one place to another. */
-void expect_all_turn(const struct board *board, int first, int last, unsigned count);
-
-/** The thread must be in state t, and not turn. */
-void expect_standstill(const struct board *board, int place);
-
-/** Wait until the thread of this place has begun.  @return its id */
-int tid_at(const struct board *board, int place);
 
 /* ---- the host's CPUs ---- */
 

@@ -172,3 +172,8 @@ void *run_in_thread(void *(*function)(void *data), void *data)
     ck_assert_int_eq(pthread_join(thread, &result), 0);
     return result;
 }
+
+void host_nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+}

@@ -17,6 +17,9 @@
 int64_t host_now_ms(void);
 int64_t host_now_us(void);
 
+/** Sleep half a millisecond, between two looks at what somebody else does. */
+void host_nap(void);
+
 /**
  * Close some of the descriptors 0, 1 and 2.
  *

@@ -77,6 +77,15 @@ struct sdb_watchpoint *watch(const struct watched_target *target, size_t offset,
     return watch_with(target, &options);
 }
 
+struct sdb_watchpoint *watch_as(const struct watched_target *target, size_t offset, size_t length,
+                                uint64_t flags)
+{
+    struct sdb_watchpoint_options options = watch_options(target, offset, length);
+
+    options.flags = flags;
+    return watch_with(target, &options);
+}
+
 void expect_no_watch(const struct watched_target *target,
                      const struct sdb_watchpoint_options *options, int code)
 {

@@ -40,6 +40,10 @@ struct sdb_watchpoint_options watch_options(const struct watched_target *target,
 /** Create one, which must work. */
 struct sdb_watchpoint *watch(const struct watched_target *target, size_t offset, size_t length);
 
+/** The same with flags. */
+struct sdb_watchpoint *watch_as(const struct watched_target *target, size_t offset, size_t length,
+                                uint64_t flags);
+
 /** Create one with these options, which must work. */
 struct sdb_watchpoint *watch_with(const struct watched_target *target,
                                   const struct sdb_watchpoint_options *options);

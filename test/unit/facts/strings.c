@@ -47,6 +47,19 @@ static void expect_strings(const struct sdb_facts_strings *strings, const char *
     ck_assert_uint_eq(strings->count, count);
 }
 
+/* Launch it with these arguments, which must be read; end it. */
+static void expect_its_arguments(struct subject *subject, const char *const *argv)
+{
+    struct sdb_facts_strings *arguments;
+
+    subject_launch(subject, argv);
+    subject_ready(subject);
+    arguments = arguments_of(subject->pid);
+    expect_strings(arguments, argv);
+    sdb_facts_free(arguments);
+    subject_end(subject);
+}
+
 SUBJECT_CASE(arguments);
 
 TEST(arguments_are_those_that_were_given)
@@ -54,14 +67,8 @@ TEST(arguments_are_those_that_were_given)
     const char *argv[] = {"a name of its own", "wait", "", "",  "with\nnewline", " ", "\\012",
                           "\xff\xfe\x01",      "=",    "", NULL};
     struct subject subject = subject_of(NULL);
-    struct sdb_facts_strings *arguments;
 
-    subject_launch(&subject, argv);
-    subject_ready(&subject);
-    arguments = arguments_of(subject.pid);
-    expect_strings(arguments, argv);
-    sdb_facts_free(arguments);
-    subject_end(&subject);
+    expect_its_arguments(&subject, argv);
 }
 
 static int input[2];
@@ -111,7 +118,6 @@ TEST(two_megabytes_of_arguments_are_read_whole)
         .resource = RLIMIT_STACK, .soft = 64u << 20, .hard = UINT64_MAX};
     const struct sdb_rlimit soft = {.resource = RLIMIT_STACK, .soft = 64u << 20, .hard = 64u << 20};
     struct subject subject = subject_of(NULL);
-    struct sdb_facts_strings *arguments;
     struct rlimit limit;
 
     if (host_on_valgrind()) /* which keeps the limit from the kernel */
@@ -123,12 +129,7 @@ TEST(two_megabytes_of_arguments_are_read_whole)
         memset(texts[i], 'a' + (int)(i % 26), LONG_LENGTH - 1 - i);
         argv[i + 1] = texts[i];
     }
-    subject_launch(&subject, argv);
-    subject_ready(&subject);
-    arguments = arguments_of(subject.pid);
-    expect_strings(arguments, argv);
-    sdb_facts_free(arguments);
-    subject_end(&subject);
+    expect_its_arguments(&subject, argv);
 }
 
 /* The kernel shows what was written over the arguments as one string, up to its end. */

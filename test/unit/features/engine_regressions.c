@@ -42,6 +42,23 @@ static void end_engine(struct target *target)
     finish_with(target);
 }
 
+/* The next event must be a hit; send it a signal there, and go on. */
+static void signal_at_hit(const struct target *target)
+{
+    const struct sdb_event event = expect(SDB_EVENT_BREAKPOINT);
+
+    ck_assert_int_eq(send_to(target->pid, target->pid, SIGUSR1), 0);
+    resume(&event);
+}
+
+/* Once it waits in its call, send it a signal, which must come and go on. */
+static void signal_in_call(const struct target *target)
+{
+    await_state(target->pid, 'S');
+    ck_assert_int_eq(send_to(target->pid, target->pid, SIGUSR1), 0);
+    resume_from_signal(SIGUSR1);
+}
+
 HOLDING_CASE(signals);
 
 /* Once its instruction was run alone, with all signals blocked, and never returned. */
@@ -49,19 +66,14 @@ SESSION_TEST(a_signal_before_a_call_that_blocks_is_delivered)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target = launch_engine("pauses", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
-    struct sdb_event event;
 
     tell_target(&target, 'g');
     for (int i = 0; i < 3; i++) {
-        event = expect(SDB_EVENT_BREAKPOINT);
-        ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        resume(&event);
+        signal_at_hit(&target);
         resume_from_signal(SIGUSR1);
         /* The handler ran before the call was made, which waits now. */
         expect_nothing();
-        await_state(target.pid, 'S');
-        ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        resume_from_signal(SIGUSR1);
+        signal_in_call(&target);
     }
     (void)expect_exit(SDB_EXITED, 0);
     finish_with(&target);
@@ -72,12 +84,9 @@ SESSION_TEST(a_mask_that_is_set_at_a_breakpoint_is_set)
 {
     struct sdb_breakpoint *breakpoint;
     struct target target = launch_engine("masks", 0, SDB_FOLLOW_DEFAULT, &breakpoint);
-    struct sdb_event event;
 
     tell_target(&target, 'g');
-    event = expect(SDB_EVENT_BREAKPOINT);
-    ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-    resume(&event);
+    signal_at_hit(&target);
     resume_from_signal(SIGUSR1);
     end_engine(&target);
 }
@@ -92,9 +101,7 @@ static void each_call_is_hit(int way, const char *what)
     tell_target(&target, 'g');
     for (int i = 0; i < 3; i++) {
         resume_from(SDB_EVENT_BREAKPOINT);
-        await_state(target.pid, 'S');
-        ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        resume_from_signal(SIGUSR1);
+        signal_in_call(&target);
     }
     (void)expect_exit(SDB_EXITED, 0);
     ck_assert_uint_eq(target.board->counts[0], 3);
@@ -243,15 +250,11 @@ SESSION_TEST(a_hit_after_a_dropped_signal_is_told)
 
     tell_target(&target, 'g');
     for (int i = 0; i < 3; i++) {
-        event = expect(SDB_EVENT_BREAKPOINT);
-        ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        resume(&event);
+        signal_at_hit(&target);
         event = expect_signal(SIGUSR1);
         ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
         expect_nothing();
-        await_state(target.pid, 'S');
-        ck_assert_int_eq(send_to(target.pid, target.pid, SIGUSR1), 0);
-        resume_from_signal(SIGUSR1);
+        signal_in_call(&target);
     }
     end_engine(&target);
 }

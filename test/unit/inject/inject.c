@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "holding.h"
 #include "injecting.h"
 #include "racing.h"
@@ -25,52 +26,44 @@ SESSION_TEST(at_an_exec)
     struct target target = launch_calling("read", NULL);
 
     inject_unseen_but(sdb_process_thread(target.process), false, true);
-    tell_target(&target, 'x');
-    resume_process(target.process);
-    end_well(&target);
+    end_reader(&target);
+}
+
+/* Step, which must not go far: a jump is not among what is stepped here. */
+static void step_one_instruction(struct sdb_thread *thread)
+{
+    const uint64_t pc = pc_of(thread);
+    uint64_t next;
+
+    step_to(thread, SDB_EVENT_STEP);
+    next = pc_of(thread);
+    ck_assert_uint_gt(next, pc);
+    ck_assert_uint_lt(next, pc + 16);
 }
 
 SESSION_TEST(after_an_exec_the_stops_are_the_same)
 {
     struct target target = launch_calling("read", NULL);
     struct sdb_thread *thread = sdb_process_thread(target.process);
-    uint64_t pc;
-    uint64_t next;
 
     inject_unseen_but(thread, false, true);
     resume_thread(thread, SDB_RESUME_SYSCALL);
     expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
     inject_unseen(thread);
-    ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
-    resume_thread(thread, SDB_RESUME_STEP);
-    expect_of(SDB_EVENT_STEP, thread);
-    ck_assert_int_eq(sdb_thread_pc(thread, &next), 0);
-    ck_assert_uint_gt(next, pc);
-    ck_assert_uint_lt(next, pc + 16);
+    step_one_instruction(thread);
     resume_thread(thread, SDB_RESUME_SYSCALL);
     expect_of(SDB_EVENT_SYSCALL_ENTRY, thread);
-    tell_target(&target, 'x');
-    resume_process(target.process);
-    end_well(&target);
+    end_reader(&target);
 }
 
 SESSION_TEST(a_step_out_of_an_exec_executes_one_instruction)
 {
     struct target target = launch_calling("read", NULL);
     struct sdb_thread *thread = sdb_process_thread(target.process);
-    uint64_t pc;
-    uint64_t next;
 
     inject_unseen_but(thread, false, true);
-    ck_assert_int_eq(sdb_thread_pc(thread, &pc), 0);
-    resume_thread(thread, SDB_RESUME_STEP);
-    expect_of(SDB_EVENT_STEP, thread);
-    ck_assert_int_eq(sdb_thread_pc(thread, &next), 0);
-    ck_assert_uint_gt(next, pc);
-    ck_assert_uint_lt(next, pc + 16);
-    tell_target(&target, 'x');
-    resume_process(target.process);
-    end_well(&target);
+    step_one_instruction(thread);
+    end_reader(&target);
 }
 
 SESSION_TEST(at_both_ends_of_each_call_of_a_program)
@@ -111,9 +104,7 @@ SESSION_TEST(after_each_of_many_steps)
         expect_of(SDB_EVENT_STEP, thread);
         inject_unseen(thread);
     }
-    tell_target(&target, 'x');
-    resume_process(target.process);
-    end_well(&target);
+    end_reader(&target);
 }
 
 SESSION_TEST(in_a_group_stop_which_stays)

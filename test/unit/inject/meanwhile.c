@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "holding.h"
 #include "injecting.h"
 #include "racing.h"

@@ -20,6 +20,7 @@
 #include <sys/user.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "holding.h"
 #include "injecting.h"
 

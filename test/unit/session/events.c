@@ -172,10 +172,7 @@ TEST(an_interrupt_that_another_event_came_before_is_not_told_later)
 
     begin(_i);
     for (int round = 0; round < 100; round++) {
-        struct target target = launch_target("catch", "10", "7");
-
-        resume_process(target.process);
-        wait_ready(&target);
+        struct target target = launch_ready("catch", "10", "7");
         await_state(target.pid, 'S');
         kill(target.pid, SIGUSR1);
         await_state(target.pid, 't'); /* it has stopped, and the session has not seen it yet */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "crew.h"
 #include "holding.h"
 
 static struct target zombie_leader(int others)

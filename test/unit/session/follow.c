@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "holding.h"
 
 #define NO_FORK_OR_VFORK (SDB_FOLLOW_ALL & ~(SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK))

@@ -264,11 +264,9 @@ static void expect_stolen(void)
 
 SESSION_TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
 {
-    struct target target = launch_target("catch", "10", "7");
+    struct target target = launch_ready("catch", "10", "7");
     struct sdb_event event;
 
-    resume_process(target.process);
-    wait_ready(&target);
     ck_assert(WIFSTOPPED(let_steal(target.pid, send_usr1)));
     expect_stolen();
     event = expect_signal(SIGUSR1);
@@ -279,11 +277,9 @@ SESSION_TEST(a_stolen_stop_is_told_as_such_and_then_as_itself)
 
 SESSION_TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
 {
-    struct target target = launch_target("wait", NULL, NULL);
+    struct target target = launch_ready("wait", NULL, NULL);
     struct sdb_event event;
 
-    resume_process(target.process);
-    wait_ready(&target);
     ck_assert(WIFSIGNALED(let_steal(target.pid, send_kill)));
     expect_stolen();
     event = expect(SDB_EVENT_EXITED);
@@ -398,12 +394,10 @@ SESSION_TEST(deadlines_of_nothing_a_millisecond_and_for_ever)
 {
     struct sdb_event event = SDB_EVENT_INIT;
     int64_t shortest = INT64_MAX;
-    struct target target = launch_target("wait", NULL, NULL);
+    struct target target = launch_ready("wait", NULL, NULL);
     pthread_t other;
     int64_t begun;
 
-    resume_process(target.process);
-    wait_ready(&target);
     for (int i = 0; i < 1000; i++)
         ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ETIMEDOUT);
     for (int ms = 1; ms <= 20; ms++) {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "crew.h"
 #include "holding.h"
 #include "host.h"
 #include "racing.h"

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "holding.h"
 
 #define FOLLOW_BUT_EXEC (SDB_FOLLOW_ALL & ~SDB_FOLLOW_EXEC)

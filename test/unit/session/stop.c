@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "holding.h"
 
 #define CREW 4

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "holding.h"
 
 static void expect_gone(struct sdb_thread *thread, int tid)

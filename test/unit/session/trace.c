@@ -112,9 +112,7 @@ SESSION_TEST(requests_statuses_and_events_are_all_there)
     struct target target;
 
     sdb_trace(keep_line, &lines);
-    target = launch_target("catch", "10", "7");
-    resume_process(target.process);
-    wait_ready(&target);
+    target = launch_ready("catch", "10", "7");
     kill(target.pid, SIGUSR1);
     event = expect_signal(SIGUSR1);
     resume(&event);

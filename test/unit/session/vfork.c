@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "crew.h"
 #include "holding.h"
 #include "host.h"
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "calling.h"
+#include "crew.h"
 #include "host.h"
 
 #define RESTART_BLOCK (-516)
@@ -114,8 +115,7 @@ SESSION_TEST(calls_of_i386_are_caught_by_their_name)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, 132);
     ck_assert_uint_eq(call_of(event.thread).architecture, SDB_ARCH_I386);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, 132);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, 132);
     finish_exited(&target, 0);
 }
 
@@ -139,8 +139,7 @@ SESSION_TEST(what_is_caught_can_be_changed_meanwhile)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     catch_calls(target.process, 0, NUMBERS(SYS_getpriority));
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpriority);
     catch_calls(target.process, 0, NULL, 0);
     resume(&event);

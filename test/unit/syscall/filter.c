@@ -34,8 +34,7 @@ SESSION_TEST(calls_that_are_not_picked_do_not_stop)
     struct sdb_event event;
     long long before;
 
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     before = status_of(target.pid, "voluntary_ctxt_switches", 10);
     resume(&event);
@@ -43,8 +42,7 @@ SESSION_TEST(calls_that_are_not_picked_do_not_stop)
     /* Each stop is one. */
     ck_assert_int_lt(status_of(target.pid, "voluntary_ctxt_switches", 10) - before, 100);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     finish_exited(&target, 0);
 }
 
@@ -138,8 +136,7 @@ SESSION_TEST(ways_to_go_on_can_be_mixed)
     struct sdb_thread *thread = sdb_process_thread(target.process);
     struct sdb_event event;
 
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     resume_thread(thread, SDB_RESUME_SYSCALL);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getppid);
@@ -149,10 +146,8 @@ SESSION_TEST(ways_to_go_on_can_be_mixed)
     resume_thread(thread, SDB_RESUME_STEP);
     expect_of(SDB_EVENT_STEP, thread);
     resume_thread(thread, SDB_RESUME_SYSCALL);
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    resume(&event); /* from before the filter */
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid); /* from before the filter */
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     for (int i = 1; i <= 5; i++)
@@ -168,8 +163,7 @@ SESSION_TEST(calls_of_i386_are_picked_by_their_name)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, 132);
     ck_assert_uint_eq(call_of(event.thread).architecture, SDB_ARCH_I386);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, 132);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, 132);
     expect_whole_call(SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
@@ -346,8 +340,7 @@ SESSION_TEST(calls_are_changed_and_refused_at_the_filter)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     ck_assert_int_eq(sdb_thread_set_syscall(event.thread, SYS_getpgid, own), 0);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     ck_assert_int_eq(sdb_thread_refuse_syscall(event.thread, ENOTNAM), 0);
     resume(&event);
@@ -363,8 +356,7 @@ SESSION_TEST(calls_are_changed_and_refused_at_the_filter)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     ck_assert_int_eq(sdb_thread_refuse_syscall(event.thread, EDQUOT), 0);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
     ck_assert_int_eq(result_of(&target, 3), -ENOTNAM);

@@ -68,20 +68,17 @@ SESSION_TEST(programs_own_filter_is_left_alone_without_ours)
 
     catch_calls(target.process, 0, NUMBERS(SYS_getpriority, SYS_getpgid, SYS_getpgrp, SYS_getegid));
     resume_process(target.process);
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpriority);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpriority);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpriority);
     ck_assert_int_eq(call_of(event.thread).result, -ENOSYS);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     ck_assert_int_eq(call_of(event.thread).result, -57);
     resume(&event);
     expect_whole_call(SYS_getpgrp);
     resume_from_signal(SIGSYS);
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getegid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getegid);
     /* Kernels differ in whether a call that kills has an end. */
     event = next_event();
     if (event.kind == SDB_EVENT_SYSCALL_EXIT) {

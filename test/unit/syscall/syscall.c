@@ -195,15 +195,13 @@ SESSION_TEST(arguments_and_number_can_be_changed)
     ck_assert_int_eq(call.number, SYS_getppid);
     ck_assert_uint_eq(call.arguments[1], 7);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getppid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_getppid);
 
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     ck_assert_int_eq(sdb_thread_set_syscall(event.thread, -1, NULL), 0);
     ck_assert_int_eq(call_of(event.thread).number, -1);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, -1);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, -1);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), getpgid(0));
     ck_assert_int_eq(result_of(&target, 2), getpid());
@@ -231,13 +229,11 @@ SESSION_TEST(call_of_i386_can_be_changed)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, GETPGID_I386);
     refuse(event.thread, ENOTNAM);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, GETPGID_I386);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, GETPGID_I386);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, GETPGID_I386);
     ck_assert_int_eq(sdb_thread_set_syscall(event.thread, GETPPID_I386, NULL), 0);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, GETPPID_I386);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, GETPPID_I386);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), -EXFULL);
     ck_assert_int_eq(result_of(&target, 2), -ENOTNAM);
@@ -295,8 +291,7 @@ SESSION_TEST(refused_call_returns_the_callers_errno)
         event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     }
     resume(&event); /* this one is made */
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     for (int i = 0; i < 7; i++)
         ck_assert_int_eq(result_of(&target, i + 1), -errors[i]);
@@ -312,8 +307,7 @@ SESSION_TEST(refusing_needs_no_end)
 
     refuse(event.thread, EXFULL);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 1), -EXFULL);
     ck_assert_int_eq(result_of(&target, 2), getpgid(0));
@@ -350,8 +344,7 @@ SESSION_TEST(refusal_holds_however_the_thread_goes_on)
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     refuse(event.thread, 12);
     resume_thread(event.thread, SDB_RESUME_SYSCALL);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_getpgid);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     refuse(event.thread, 13);
     child = detach_child(target.process);
@@ -405,8 +398,7 @@ SESSION_TEST(refusal_outdoes_a_filter_of_the_programs)
 
     refuse(event.thread, EXFULL);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_ENTRY, SYS_getpgid);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 2), -EXFULL);
     ck_assert_int_eq(result_of(&target, 3), getpgid(0));
@@ -426,14 +418,12 @@ SESSION_TEST(refused_restart_is_none)
     resume(&event);
     await_state(target.pid, 'S');
     ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_nanosleep);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_nanosleep);
     resume_from_signal(SIGUSR1);
     event = expect_call(SDB_EVENT_SYSCALL_ENTRY, SYS_restart_syscall);
     refuse(event.thread, EXFULL);
     resume(&event);
-    event = expect_call(SDB_EVENT_SYSCALL_EXIT, SYS_restart_syscall);
-    resume(&event);
+    resume_from_call(SDB_EVENT_SYSCALL_EXIT, SYS_restart_syscall);
     expect_exit(SDB_EXITED, 0);
     ck_assert_int_eq(result_of(&target, 3), -EXFULL);
     finish_with(&target);

@@ -84,11 +84,8 @@ SESSION_TEST(ignored_hits_are_counted)
 SESSION_TEST(writes_that_change_nothing_can_be_left_out)
 {
     struct watched_target target = launch_watched();
-    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
-    struct sdb_watchpoint *watchpoint;
+    struct sdb_watchpoint *watchpoint = watch_as(&target, COUNTER, 8, SDB_WATCHPOINT_ONLY_CHANGES);
 
-    options.flags = SDB_WATCHPOINT_ONLY_CHANGES;
-    watchpoint = watch_with(&target, &options);
     for (int i = 0; i < TURNS; i++) {
         expect_hits(&target, 's', 0, 0);
         expect_hits(&target, 'w', 1, 1);

@@ -82,11 +82,8 @@ SESSION_TEST(one_thread_alone_can_be_watched)
 SESSION_TEST(a_one_shot_is_told_once_although_many_write)
 {
     struct watched_target target = launch_watched();
-    struct sdb_watchpoint_options options = watch_options(&target, COUNTER, 8);
-    struct sdb_watchpoint *watchpoint;
+    struct sdb_watchpoint *watchpoint = watch_as(&target, COUNTER, 8, SDB_WATCHPOINT_ONE_SHOT);
 
-    options.flags = SDB_WATCHPOINT_ONE_SHOT;
-    watchpoint = watch_with(&target, &options);
     for (int i = 0; i < 20; i++) {
         expect_hits(&target, 't', 100, 1);
         ck_assert_int_eq(sdb_watchpoint_enable(watchpoint), 0);

@@ -1,28 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Looking at held tasks from outside: what the kernel says of them in /proc, and what they themselves
- * have written on the board.
- */
-#include "holding.h"
+#include "looking.h"
 
+#include <check.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "holding.h"
 #include "host.h"
-
-#define STANDSTILL_NS 5000000
 
 char state_of(int tid)
 {
     return host_task_state(tid);
-}
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
 }
 
 void await_state(int tid, char state)
@@ -30,7 +20,7 @@ void await_state(int tid, char state)
     const int64_t end = host_now_ms() + PATIENCE_MS;
 
     while (state_of(tid) != state && host_now_ms() < end)
-        nap();
+        host_nap();
     ck_assert_msg(state_of(tid) == state, "%d is in state '%c', not '%c'", tid, state_of(tid),
                   state);
 }
@@ -103,58 +93,6 @@ void await_tasks(int pid, int count)
     const int64_t end = host_now_ms() + PATIENCE_MS;
 
     while (tasks_of(pid, NULL, 0) != count && host_now_ms() < end)
-        nap();
+        host_nap();
     ck_assert_int_eq(tasks_of(pid, NULL, 0), count);
-}
-
-void expect_turns(const struct board *board, int place, unsigned count)
-{
-    const int64_t end = host_now_ms() + PATIENCE_MS;
-    const uint64_t goal = board->turns[place] + count;
-
-    while (board->turns[place] < goal && host_now_ms() < end)
-        nap();
-    ck_assert_msg(board->turns[place] >= goal, "the thread of place %d (%d) stands still in '%c'",
-                  place, board->tids[place], state_of(board->tids[place]));
-}
-
-void expect_all_turn(const struct board *board, int first, int last, unsigned count)
-{
-    for (int place = first; place <= last; place++)
-        expect_turns(board, place, count);
-}
-
-void expect_standstill(const struct board *board, int place)
-{
-    const uint64_t turns = board->turns[place];
-    const char state = state_of(board->tids[place]);
-
-    ck_assert_msg(state == 't', "the thread of place %d is in state '%c', not 't'", place, state);
-    nanosleep(&(struct timespec){.tv_nsec = STANDSTILL_NS}, NULL);
-    ck_assert_uint_eq(board->turns[place], turns);
-}
-
-int tid_at(const struct board *board, int place)
-{
-    const int64_t end = host_now_ms() + PATIENCE_MS;
-
-    while (board->tids[place] == 0 && host_now_ms() < end)
-        nap();
-    ck_assert_int_ne(board->tids[place], 0);
-    return board->tids[place];
-}
-
-struct sdb_thread *crew_thread(const struct target *target, int place)
-{
-    return held(tid_at(target->board, place));
-}
-
-int await_child_of(const struct target *target)
-{
-    const int64_t end = host_now_ms() + PATIENCE_MS;
-
-    while (target->board->child == 0 && host_now_ms() < end)
-        nap();
-    ck_assert_int_ne(target->board->child, 0);
-    return target->board->child;
 }
