@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instruction of test/tracees/watched.c that adds to what is watched: a breakpoint on it is hit before
- * each write.
+ * The instruction of test/tracees/watched.c that adds to what is watched: a breakpoint on it is hit
+ * before each write.
  */
 #ifndef SDB_TEST_ADDING_H
 #define SDB_TEST_ADDING_H

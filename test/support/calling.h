@@ -55,7 +55,10 @@ void await_sleep_held(const struct target *target);
 /** Catch calls, which must work. */
 void catch_calls(struct sdb_process *process, uint32_t flags, const int32_t *numbers, size_t count);
 
-/** Resume all events until the exit: so many entries and exits of this call are told, and of no other. */
+/**
+ * Resume all events until the exit: so many entries and exits of this call are told, and of no
+ * other.
+ */
 void expect_calls_until_exit(int64_t number, int count);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes with threads: test/tracees/threads.c with a board, whose crew waits for orders; each of the crew
- * has a place on the board.
+ * Processes with threads: test/tracees/threads.c with a board, whose crew waits for orders; each of
+ * the crew has a place on the board.
  */
 #ifndef SDB_TEST_CREW_H
 #define SDB_TEST_CREW_H
@@ -26,7 +26,9 @@ struct target launch_crew(int others);
 /** The same, each of the others turning. */
 struct target launch_turning_crew(int others);
 
-/** The same as launch_crew(), with a follow policy; SIGCHLD is passed without a word from then on. */
+/**
+ * The same as launch_crew(), with a follow policy; SIGCHLD is passed without a word from then on.
+ */
 struct target crew_that_follows(int others, uint32_t follow);
 
 /** Wait until the crew's newborn has said who it is.  @return its process id */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of children share: children that run test/tracees/ending.c, made in each way, and how
- * they end.
+ * What the tests of children share: children that run test/tracees/ending.c, made in each way, and
+ * how they end.
  */
 #ifndef SDB_TEST_ENDING_H
 #define SDB_TEST_ENDING_H
@@ -19,7 +19,10 @@
 #define ENDING      SDB_TRACEE_DIR "/ending"
 #define PATIENCE_MS 20000
 
-/* How a child is made: the index of a loop test, or the rest of its division by the number of ways. */
+/*
+ * How a child is made: the index of a loop test, or the rest of its division by the number of
+ * ways.
+ */
 enum way {
     BY_CLONE,       /* sharing the host's memory */
     BY_FORK,        /* the portable path */
@@ -46,7 +49,9 @@ struct sdb_child *launch_exit(int way, int code);
 /** Launch one that says when it is ready, and wait for that. */
 struct sdb_child *launch_ending_ready(int way, const char *what, const char *first);
 
-/** Launch one that dies by this signal, with this limit for core dumps, in this directory or NULL. */
+/**
+ * Launch one that dies by this signal, with this limit for core dumps, in this directory or NULL.
+ */
 struct sdb_child *launch_dying(int way, int signal, uint64_t core_limit, const char *cwd);
 
 /** @return whether the library has a pidfd of it */
@@ -70,7 +75,9 @@ void kill_and_close(struct sdb_child *child);
 /** Fork a helper that sends the child a signal once the test's own process is blocked. */
 pid_t fork_signaller(const struct sdb_child *child, int signal);
 
-/** @return whether nobody can take its status away: from Linux 6.15 on, as long as there is a pidfd */
+/**
+ * @return whether nobody can take its status away: from Linux 6.15 on, as long as there is a pidfd
+ */
 bool status_is_kept(const struct sdb_child *child);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The events of the test's session: each is waited for, and must be the one that is expected; and going on
- * from them.
+ * The events of the test's session: each is waited for, and must be the one that is expected; and
+ * going on from them.
  */
 #ifndef SDB_TEST_EVENTS_H
 #define SDB_TEST_EVENTS_H
@@ -31,7 +31,9 @@ struct sdb_event expect_exit(uint32_t how, int code);
 /** The next event must be the end of a thread that is not its process's last. */
 struct sdb_event expect_thread_exit(uint32_t how, int code);
 
-/** No event may come within some milliseconds (it is quick: what is wrong may be missed at times). */
+/**
+ * No event may come within some milliseconds (it is quick: what is wrong may be missed at times).
+ */
 void expect_nothing(void);
 
 /** Go on as after an event, which must work. */

@@ -19,7 +19,10 @@ pid_t fork_child(void);
  */
 pid_t fork_ready(bool (*prepare)(void *data), void *data);
 
-/** Fork a tracer that seizes this process, with these options of ptrace(2).  @return its pid, once it has */
+/**
+ * Fork a tracer that seizes this process, with these options of ptrace(2).  @return its pid, once
+ * it has
+ */
 pid_t fork_tracer(pid_t pid, unsigned long options);
 
 /** Wait for a child, however it ends. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests of sessions share: the test's session, in each way of waiting, and tracees in it, launched,
- * born or attached to.  Its events are in events.h, looking at tasks from outside in looking.h; processes
- * with many threads are in crew.h.
+ * What tests of sessions share: the test's session, in each way of waiting, and tracees in it,
+ * launched, born or attached to.  Its events are in events.h, looking at tasks from outside in
+ * looking.h; processes with many threads are in crew.h.
  *
- * A test ends with finish().  A SESSION_TEST() has a session from its beginning, another begins one with
- * begin(_i): _i is the index of a loop test and says how the session waits.
+ * A test ends with finish().  A SESSION_TEST() has a session from its beginning, another begins one
+ * with begin(_i): _i is the index of a loop test and says how the session waits.
  */
 #ifndef SDB_TEST_HOLDING_H
 #define SDB_TEST_HOLDING_H

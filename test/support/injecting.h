@@ -26,7 +26,10 @@ struct sdb_thread *run_into(struct target *target, long number);
 /** It must end by itself and say that all was well; end the test with it. */
 void end_well(struct target *target);
 
-/** The next events must be the end of its group-stop and the SIGCONT; give it its byte, and end it well. */
+/**
+ * The next events must be the end of its group-stop and the SIGCONT; give it its byte, and end it
+ * well.
+ */
 void end_after_group_stop(struct target *target, const struct sdb_thread *thread);
 
 /** Launch the one that reads a byte, have it wait for that, and stop it there. */

@@ -11,7 +11,9 @@ char state_of(int tid);
 /** Wait for a state that is on its way, whose coming nothing else announces. */
 void await_state(int tid, char state);
 
-/** @return a number of /proc/TID/status ("TracerPid", "Threads"; signal sets with base 16), or -1 */
+/**
+ * @return a number of /proc/TID/status ("TracerPid", "Threads"; signal sets with base 16), or -1
+ */
 long long status_of(int tid, const char *name, int base);
 
 /** @return the number of the system call that a task is in, or -1 */

@@ -49,7 +49,9 @@ struct target start_busy(const char *what, const char *first, const char *second
 /** Launch it into the session, and have it run until it is under way, with all that it makes. */
 struct target launch_busy(const char *what, const char *first, const char *second);
 
-/** Launch test/tracees/lives.c into the session, with exit code 17; all that is born of it is held. */
+/**
+ * Launch test/tracees/lives.c into the session, with exit code 17; all that is born of it is held.
+ */
 struct target launch_lives(const char *what);
 
 /** It must answer, which it does when each part of it has made a turn. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of registers share, beside holding.h: test/tracees/registers.c, which loads values that
- * are known and stops, and tells what it finds in them afterwards.
+ * What the tests of registers share, beside holding.h: test/tracees/registers.c, which loads values
+ * that are known and stops, and tells what it finds in them afterwards.
  */
 #ifndef SDB_TEST_REGISTERING_H
 #define SDB_TEST_REGISTERING_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Check programs whose tests list themselves: what is written is run, in the order of the file, and no
- * test can be forgotten in a list.
+ * Check programs whose tests list themselves: what is written is run, in the order of the file, and
+ * no test can be forgotten in a list.
  *
  *     HOLDING_CASE(strings);
  *
@@ -16,9 +16,9 @@
  *         return run_suite("memory");
  *     }
  *
- * A test belongs to the last case before it, whose kind says what is done around it and how often it is
- * run.  Kinds that many share have a macro of their own beside their fixtures: HOLDING_CASE(),
- * TRIAL_CASE(), SUBJECT_CASE(), LEFTOVERS_CASE().
+ * A test belongs to the last case before it, whose kind says what is done around it and how often
+ * it is run.  Kinds that many share have a macro of their own beside their fixtures:
+ * HOLDING_CASE(), TRIAL_CASE(), SUBJECT_CASE(), LEFTOVERS_CASE().
  */
 #ifndef SDB_TEST_SUITE_H
 #define SDB_TEST_SUITE_H
@@ -49,7 +49,10 @@ struct suite_item {
 /** Called before main(), by what the macros make. */
 void suite_enter(struct suite_item *item);
 
-/** Run the tests of the program, CK_DEFAULT_TIMEOUT or 60 seconds each.  @return what main() returns */
+/**
+ * Run the tests of the program, CK_DEFAULT_TIMEOUT or 60 seconds each.  @return what main()
+ * returns
+ */
 int run_suite(const char *name);
 
 #define SUITE_ENTER(name_, ...)                                                                    \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Breakpoints, a watchpoint and caught calls at once in test/tracees/places.c; what is told of them is
- * looked at, whatever else a test does meanwhile: in its order, at the program's own places, as often as
- * the program has counted.
+ * Breakpoints, a watchpoint and caught calls at once in test/tracees/places.c; what is told of them
+ * is looked at, whatever else a test does meanwhile: in its order, at the program's own places, as
+ * often as the program has counted.
  */
 #ifndef SDB_TEST_TOGETHER_H
 #define SDB_TEST_TOGETHER_H
@@ -60,7 +60,10 @@ extern struct together all;
 /** Launch test/tracees/places.c; nothing is set yet. */
 void launch_together(int threads, int turns);
 
-/** Plant a breakpoint at each place, watch what is stored, and catch calls: two, or as the flags say. */
+/**
+ * Plant a breakpoint at each place, watch what is stored, and catch calls: two, or as the flags
+ * say.
+ */
 void set_all(uint32_t flags);
 
 /** Watch what is stored, alone. */
@@ -84,7 +87,9 @@ void inject_in_stop(struct sdb_thread *thread);
 /** The thread must stand in the program's own code. */
 void expect_own_place(struct sdb_thread *thread, const char *when);
 
-/** There must have been one hit for each execution of the call at this place, and both ends of it. */
+/**
+ * There must have been one hit for each execution of the call at this place, and both ends of it.
+ */
 void expect_calls_exact(enum place place);
 
 /** Each must have been told as often as it happened. */

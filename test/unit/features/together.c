@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each is tested alone elsewhere, together: breakpoints, watchpoints, caught system calls, injected
- * ones, steps, group-stops, in the same threads at the same instructions.  Each is told as often as it
- * happens, in its order, and at the program's own place: never at one of the copies that instructions
- * with a breakpoint are executed in.
+ * What each is tested alone elsewhere, together: breakpoints, watchpoints, caught system calls,
+ * injected ones, steps, group-stops, in the same threads at the same instructions.  Each is told as
+ * often as it happens, in its order, and at the program's own place: never at one of the copies
+ * that instructions with a breakpoint are executed in.
  */
 #include <sdb/sdb.h>
 

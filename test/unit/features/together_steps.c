@@ -118,7 +118,9 @@ static struct sdb_event expect_end_of_call(uint32_t end)
     return event;
 }
 
-/* The thread stands at a hit of the place `system`, or has just been resumed to its call's entry. */
+/*
+ * The thread stands at a hit of the place `system`, or has just been resumed to its call's entry.
+ */
 static void expect_call_done(struct sdb_thread *thread)
 {
     uint64_t value = 0;
@@ -129,7 +131,10 @@ static void expect_call_done(struct sdb_thread *thread)
     ck_assert_uint_eq(value, (uint64_t)sdb_thread_tid(thread));
 }
 
-/* Ways past a caught call that has a breakpoint.  @return how many entries and exits are told of it */
+/*
+ * Ways past a caught call that has a breakpoint.  @return how many entries and exits are told of
+ * it
+ */
 static uint64_t go_past_call(int way, const struct sdb_event *hit)
 {
     const uint64_t behind = address_of(&all.target, PLACE_system) + SYSCALL_LENGTH;

@@ -68,9 +68,9 @@ static void await_more(const volatile uint64_t *count, uint64_t than, int parent
 }
 
 /*
- * Somebody else who stops the program and has it go on again: half of the times once the stop was told,
- * half of them at any instant.  Before the next it must have got further; else it would get nowhere
- * where to stop takes longer than to send.
+ * Somebody else who stops the program and has it go on again: half of the times once the stop was
+ * told, half of them at any instant.  Before the next it must have got further; else it would get
+ * nowhere where to stop takes longer than to send.
  */
 static int fork_stopper(int stops)
 {

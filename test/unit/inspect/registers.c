@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading and writing the registers of stopped threads.  A program loads values that are known and stops;
- * what it finds afterwards says what has really been written.
+ * Reading and writing the registers of stopped threads.  A program loads values that are known and
+ * stops; what it finds afterwards says what has really been written.
  */
 #include <sdb/sdb.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes that something is wrong with: foreign bytes, closed ends, arguments that cannot be right; and errno,
- * which is left alone.
+ * Pipes that something is wrong with: foreign bytes, closed ends, arguments that cannot be right;
+ * and errno, which is left alone.
  */
 #include <sdb/pipe.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pipe: notifications and records between a process and the children that it forks.  What can be
- * wrong is in errors.c, what it does with the host's signals in signals.c, with its descriptors in host.c.
+ * The pipe: notifications and records between a process and the children that it forks.  What can
+ * be wrong is in errors.c, what it does with the host's signals in signals.c, with its descriptors
+ * in host.c.
  */
 #include <sdb/pipe.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes and the signals of the host: SIGPIPE, which a send to nobody must not cause, and others, which
- * interrupt nothing.
+ * Pipes and the signals of the host: SIGPIPE, which a send to nobody must not cause, and others,
+ * which interrupt nothing.
  */
 #include <sdb/pipe.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The events of a program of one thread: signals, group-stops, programs that it executes, interrupts,
- * steps; and what counts while the caller has not been told yet.
+ * The events of a program of one thread: signals, group-stops, programs that it executes,
+ * interrupts, steps; and what counts while the caller has not been told yet.
  */
 #include <sdb/sdb.h>
 
@@ -169,7 +169,6 @@ SESSION_TEST(an_interrupt_stops_a_running_thread_once)
 /* The kernel keeps an interrupt that came too late, and it would fire after the next resume. */
 TEST(an_interrupt_that_another_event_came_before_is_not_told_later)
 {
-
     begin(_i);
     for (int round = 0; round < 100; round++) {
         struct target target = launch_ready("catch", "10", "7");

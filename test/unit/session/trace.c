@@ -266,7 +266,9 @@ TEST(the_environment_names_a_file)
     expect_both_in_lines();
 }
 
-/* Run this in a fork, with a pipe's descriptor in the environment, and read what comes through it. */
+/*
+ * Run this in a fork, with a pipe's descriptor in the environment, and read what comes through it.
+ */
 static void read_lines_of(int way, void (*body)(void *traced))
 {
     char number[16];
