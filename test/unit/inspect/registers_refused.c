@@ -225,9 +225,8 @@ TEST(writing_the_same_place_changes_nothing)
 TEST(what_is_written_stays_when_a_process_is_let_go)
 {
     struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
-    uint64_t address;
+    uint64_t address = launch_reader(_i);
 
-    address = launch_reader(_i);
     set_register("rip", address);
     ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &target.child), 0);
     ck_assert_int_eq(sdb_child_wait(target.child, PATIENCE_MS, &status), 0);

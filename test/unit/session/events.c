@@ -37,9 +37,8 @@ SESSION_TEST(a_signal_is_reported_and_reaches_the_program)
 SESSION_TEST(a_signal_can_be_dropped)
 {
     struct target target = launch_running("raise", "10", NULL);
-    struct sdb_event event;
+    struct sdb_event event = expect_signal(SIGUSR1);
 
-    event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 0), 0);
     finish_exited(&target, 0);
 }
@@ -47,9 +46,8 @@ SESSION_TEST(a_signal_can_be_dropped)
 SESSION_TEST(a_signal_can_be_replaced)
 {
     struct target target = launch_running("raise", "10", NULL);
-    struct sdb_event event;
+    struct sdb_event event = expect_signal(SIGUSR1);
 
-    event = expect_signal(SIGUSR1);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, 65), -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, -2), -EINVAL);
     ck_assert_int_eq(sdb_thread_resume(event.thread, SDB_RESUME_CONTINUE, SIGTERM), 0);
@@ -134,9 +132,8 @@ HOLDING_CASE(others);
 SESSION_TEST(an_exec_is_told_once)
 {
     struct target target = launch_running("exec", "6", NULL);
-    struct sdb_event event;
+    struct sdb_event event = expect(SDB_EVENT_EXEC);
 
-    event = expect(SDB_EVENT_EXEC);
     ck_assert_ptr_eq(event.process, target.process);
     resume(&event);
     finish_exited(&target, 6);

@@ -56,9 +56,8 @@ SESSION_TEST(launched_stands_before_its_first_instruction)
 SESSION_TEST(exit_code_and_usage_are_told)
 {
     struct target target = launch_running("exit", "42", NULL);
-    struct sdb_event event;
+    struct sdb_event event = expect(SDB_EVENT_EXITED);
 
-    event = expect(SDB_EVENT_EXITED);
     ck_assert_int_eq(event.status->pid, target.pid);
     ck_assert_int_eq(event.status->code, 42);
     ck_assert_uint_gt(event.status->max_resident_kib, 100);

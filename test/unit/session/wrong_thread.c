@@ -370,9 +370,8 @@ SESSION_TEST(other_threads_are_refused)
 SESSION_TEST(a_forked_host_is_refused_and_can_clean_up)
 {
     struct target target = launch_target("exit", "0", NULL);
-    pid_t child;
+    pid_t child = fork();
 
-    child = fork();
     if (child == 0) {
         bool right = all_are_refused(target.process, sdb_process_thread(target.process)) &&
                      sdb_session_interrupt(session) == -SDB_EWRONGTHREAD &&

@@ -158,9 +158,8 @@ SESSION_TEST(ways_to_go_on_can_be_mixed)
 SESSION_TEST(calls_of_i386_are_picked_by_their_name)
 {
     struct target target = run_filtered(STEPS("i386:121", "i386:132:0", "132", "121"));
-    struct sdb_event event;
+    struct sdb_event event = expect_call(SDB_EVENT_SYSCALL_ENTRY, 132);
 
-    event = expect_call(SDB_EVENT_SYSCALL_ENTRY, 132);
     ck_assert_uint_eq(call_of(event.thread).architecture, SDB_ARCH_I386);
     resume(&event);
     resume_from_call(SDB_EVENT_SYSCALL_EXIT, 132);

@@ -53,9 +53,8 @@ HOLDING_CASE(moments);
 SESSION_TEST(threads_that_run_go_on_and_nothing_is_told)
 {
     struct target target = launch_turning_crew(CREW);
-    uint64_t address;
+    uint64_t address = quiet_address(target.pid);
 
-    address = quiet_address(target.pid);
     for (int i = 0; i < rounds(ROUNDS); i++) {
         pause_twice(target.process, address);
         if (i % 50 == 0) {
@@ -72,9 +71,8 @@ SESSION_TEST(threads_that_run_go_on_and_nothing_is_told)
 SESSION_TEST(threads_that_stand_still_stay)
 {
     struct target target = launch_turning_crew(CREW);
-    uint64_t address;
+    uint64_t address = quiet_address(target.pid);
 
-    address = quiet_address(target.pid);
     stop_thread(crew_thread(&target, 1));
     stop_thread(crew_thread(&target, 2));
     for (int i = 0; i < rounds(ROUNDS / 5); i++) {
@@ -146,9 +144,8 @@ SESSION_TEST(a_group_stop_is_kept)
 {
     struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
-    uint64_t address;
+    uint64_t address = quiet_address(target.pid);
 
-    address = quiet_address(target.pid);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
     resume_from_signal(SIGSTOP);
     for (int i = 0; i <= CREW; i++) {
@@ -176,9 +173,8 @@ SESSION_TEST(a_group_stop_is_kept)
 SESSION_TEST(a_thread_that_runs_against_a_group_stop_goes_on)
 {
     struct target target = launch_turning_crew(CREW);
-    uint64_t address;
+    uint64_t address = quiet_address(target.pid);
 
-    address = quiet_address(target.pid);
     ck_assert_int_eq(kill(target.pid, SIGSTOP), 0);
     resume_from_signal(SIGSTOP);
     for (int i = 0; i <= CREW; i++)
@@ -197,9 +193,8 @@ SESSION_TEST(signals_that_come_meanwhile_reach_the_program)
 {
     uint64_t sent = 0;
     struct target target = launch_turning_crew(CREW);
-    uint64_t address;
+    uint64_t address = quiet_address(target.pid);
 
-    address = quiet_address(target.pid);
     pass_silently(SIGUSR1);
     for (int i = 0; i < rounds(ROUNDS); i++) {
         if (target.board->signals[1] == sent) {
@@ -220,9 +215,8 @@ SESSION_TEST(an_interrupt_that_was_asked_for_before_is_told)
 {
     struct target target = launch_turning_crew(CREW);
     struct sdb_event event;
-    uint64_t address;
+    uint64_t address = quiet_address(target.pid);
 
-    address = quiet_address(target.pid);
     for (int i = 0; i < rounds(ROUNDS); i++) {
         struct sdb_thread *thread = crew_thread(&target, 1 + i % CREW);
 
