@@ -100,13 +100,25 @@ static bool is_in_call(const struct sdb__stop *stop, const struct user_regs_stru
     return (int64_t)registers->orig_rax >= 0;
 }
 
-/* Show the program's own place.  @return false if the thread is between two parts of an instruction */
+/* Whether it goes on at once if it has nothing to tell; else it must not be left within an instruction. */
+static bool goes_on(const struct sdb_thread *thread)
+{
+    return thread->process->phase == SDB__PROCESS_HELD && thread->reasons == SDB__REASON_WORK;
+}
+
+/*
+ * Show the program's own place.  Whoever must not go on between two parts of an instruction stands before
+ * it again.
+ *
+ * @return false if it was stepped between two parts, so that no step has ended
+ */
 static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     const struct sdb__relocation_point *point;
     const struct sdb__scratch_slot *slot;
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct user_regs_struct *registers;
+    bool is_between;
     uint64_t start;
 
     state->displaced = false;
@@ -121,8 +133,10 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     } while (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
              !slot->site->is_syscall && !slot->site->is_repeated && !sdb__debug_is_set(thread) &&
              execute_first(thread, start + point->offset));
-    if (point->address == slot->site->address && point->offset > 0 &&
-        stop->kind == SDB_EVENT_STEP) {
+    /* Before the first part it is by the late SIGTRAP of a step that was taken back. */
+    is_between = point->address == slot->site->address && stop->kind == SDB_EVENT_STEP &&
+                 (point->offset > 0 || !slot->site->is_repeated);
+    if (is_between && goes_on(thread)) {
         state->displaced = true;
         return false;
     }
@@ -141,7 +155,7 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
         !sdb__stands_at_fault(thread))
         sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
-    return true;
+    return !is_between;
 }
 
 /* ---- hits ---- */

@@ -60,6 +60,9 @@ int sdb__session_go_on(struct sdb_thread *thread, enum sdb_resume how);
 /** Have a thread that stands, and is not queued, go on as it did, unless it has a reason to stand. */
 void sdb__session_settle(struct sdb_thread *thread);
 
+/** Take the stop that was looked at last, if the thread stands in it still: it would be seen again. */
+void sdb__session_take_last_stop(struct sdb_session *session);
+
 /** Ask a running thread to stop, unless it does so anyway.  @return 0 or a negative errno */
 int sdb__session_ask_to_stop(struct sdb_thread *thread);
 
@@ -90,9 +93,6 @@ bool sdb__session_drain(struct sdb_session *session);
  */
 int sdb__session_is_over(struct sdb_session *session, const struct sdb__deadline *deadline,
                          bool heeds_interrupt);
-
-/** Take the stop that was looked at last, if the thread stands in it still: it would be seen again. */
-void sdb__session_take_last_stop(struct sdb_session *session);
 
 /* ---- waiting (wait.c) ---- */
 

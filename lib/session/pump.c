@@ -30,23 +30,6 @@ static void take_peeked(struct sdb_session *session, pid_t tid, int status)
     sdb__session_take(session, tid, status, &none);
 }
 
-/* A thread that still stands in the stop that was looked at last would be seen again and again. */
-void sdb__session_take_last_stop(struct sdb_session *session)
-{
-    int taken;
-
-    if (session->stop_to_take == 0)
-        return;
-    (void)sdb__wait_take_stop(session->stop_to_take, &taken);
-    session->stop_to_take = 0;
-}
-
-void sdb__session_take_stop_of(struct sdb_thread *thread)
-{
-    if (thread->process->session->stop_to_take == thread->tid)
-        sdb__session_take_last_stop(thread->process->session);
-}
-
 int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
                       bool heeds_interrupt)
 {

@@ -38,6 +38,23 @@ int sdb__session_ask_to_stop(struct sdb_thread *thread)
     return 0;
 }
 
+/* A thread that still stands in the stop that was looked at last would be seen again and again. */
+void sdb__session_take_last_stop(struct sdb_session *session)
+{
+    int taken;
+
+    if (session->stop_to_take == 0)
+        return;
+    (void)sdb__wait_take_stop(session->stop_to_take, &taken);
+    session->stop_to_take = 0;
+}
+
+void sdb__session_take_stop_of(struct sdb_thread *thread)
+{
+    if (thread->process->session->stop_to_take == thread->tid)
+        sdb__session_take_last_stop(thread->process->session);
+}
+
 /* ---- going on ---- */
 
 static bool waits_for_vfork(const struct sdb_thread *thread)
@@ -89,6 +106,7 @@ void sdb__session_runs_unseen(struct sdb_thread *thread)
 static int finish_step(struct sdb_thread *thread)
 {
     (void)sdb__registers_flush(thread);
+    sdb__session_take_stop_of(thread); /* it stands in it still, and it would be seen again */
     (void)resumed(thread, SDB__RUNS, SDB_RESUME_STEP, 0);
     thread->step_due = false;
     sdb__session_stopped(thread, SDB_EVENT_STEP, 0);

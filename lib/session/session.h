@@ -150,7 +150,7 @@ void sdb__session_unpause(struct sdb_process *process);
  */
 int sdb__session_await(struct sdb_thread *thread, pid_t tid, int *status);
 
-/** Take the stop that was looked at last, if it is this thread's: it runs for others now. */
+/** Take the stop that was looked at last, if it is this thread's (resume.c): it is not to be seen again. */
 void sdb__session_take_stop_of(struct sdb_thread *thread);
 
 /** The same where the stop is taken otherwise. */

@@ -214,6 +214,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     enum sdb__verdict verdict;
     struct sdb__stop stop;
     bool listened;
+    bool is_step;
 
     if (sdb__session_decode(thread, status, &stop) < 0)
         return; /* its end is what comes next */
@@ -225,6 +226,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     if (thread == thread->process->thread)
         thread->process->first_not_held = false; /* another has its id, and is */
     listened = stop.listened;
+    is_step = stop.kind == SDB_EVENT_STEP; /* and no arrival */
     if (!examine(thread, &stop, &verdict))
         return;
     if (verdict == SDB__VERDICT_TRAP) {
@@ -233,7 +235,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         return;
     }
     /* The first step out of an exec only ends the system call; nothing of the program has run. */
-    if (stop.kind == SDB_EVENT_STEP && thread->came_from == SDB_EVENT_EXEC) {
+    if (is_step && stop.kind == SDB_EVENT_STEP && thread->came_from == SDB_EVENT_EXEC) {
         (void)sdb__session_go(thread, SDB_RESUME_STEP, 0);
         return;
     }
