@@ -99,7 +99,8 @@ SDB_API int sdb_process_thread_count(const struct sdb_process *process);
  *         -EINVAL  @p process is NULL, or an unknown flag; or SDB_FOLLOW_CLONE is not among them, and
  *                  the process has or had breakpoints
  *         -ESRCH   it is gone, or was killed just now
- *         -EBUSY   not all of its threads stand still: see sdb_process_stop()
+ *         -EBUSY   not all of its threads stand still: see sdb_process_stop().  Those that it does not
+ *                  wait for may run; the policy is theirs from their next stop on
  *         -EPERM   it has the filter of `caught_syscalls`, and a newborn would be let go
  *                  (sdb_process_permit_release())
  *         -ENOMEM  no memory

@@ -168,6 +168,15 @@ struct sdb_thread *sdb__process_next_standing(const struct sdb_process *process,
     return thread;
 }
 
+bool sdb__process_some_run(const struct sdb_process *process)
+{
+    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        if (sdb__thread_runs(thread) && thread->hindrance == SDB__HINDERED_NOT)
+            return true;
+    }
+    return false;
+}
+
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process)
 {
     return (struct sdb__ptrace_options){

@@ -115,6 +115,9 @@ static inline bool sdb__process_is_hidden(const struct sdb_process *process)
 struct sdb_thread *sdb__process_next_standing(const struct sdb_process *process,
                                               const struct sdb_thread *after);
 
+/** @return whether a thread of it runs that could stop */
+bool sdb__process_some_run(const struct sdb_process *process);
+
 /** @return what the kernel shall do by itself for a process's threads */
 struct sdb__ptrace_options sdb__process_options(const struct sdb_process *process);
 

@@ -60,6 +60,7 @@ struct sdb_thread {
     enum sdb_resume request; /* by which request of ptrace's it was last resumed */
     enum sdb__hindrance hindrance;
     bool stop_is_coming; /* it was asked to stop, or has something to stop for, and has not since */
+    bool options_due;    /* the kernel has not been told its process's options since they changed */
     bool step_due;       /* a SIGTRAP of its stepping has not come yet */
     bool awaits_start;   /* a newborn, whose first stop is still to come */
 

@@ -89,16 +89,6 @@ static void look_at_running(struct sdb_process *process)
     }
 }
 
-/* @return whether threads run that could stop */
-static bool some_run(const struct sdb_process *process)
-{
-    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (sdb__thread_runs(thread) && thread->hindrance == SDB__HINDERED_NOT)
-            return true;
-    }
-    return false;
-}
-
 /*
  * Whether there is something to wait for.  A first thread that has ended could not stop as long as there
  * were others; since they have ended too, the end of the process is on its way.
@@ -107,9 +97,10 @@ static bool some_may_stop(struct sdb_process *process)
 {
     const struct sdb_thread *first = process->thread;
 
-    if (!some_run(process) && sdb__thread_runs(first) && first->hindrance != SDB__HINDERED_BY_VFORK)
+    if (!sdb__process_some_run(process) && sdb__thread_runs(first) &&
+        first->hindrance != SDB__HINDERED_BY_VFORK)
         look_at_running(process);
-    return process->session && some_run(process);
+    return process->session && sdb__process_some_run(process);
 }
 
 /*
@@ -189,7 +180,7 @@ static int stop_all(struct sdb_process *process, enum sdb__reason reason,
         if (rc == -ETIMEDOUT) {
             look_at_running(process);
             some_cannot = true;
-            if (some_run(process) && sdb__deadline_passed(deadline))
+            if (sdb__process_some_run(process) && sdb__deadline_passed(deadline))
                 break;
             (void)ask_all(process, reason); /* of newborns, one may have been let run meanwhile */
             rc = 0;

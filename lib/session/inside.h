@@ -43,6 +43,9 @@ void sdb__session_tell(struct sdb_session *session, struct sdb_thread *thread,
 
 /* ---- going on (resume.c) ---- */
 
+/** Tell the kernel what its process's options are for a thread that stands.  @return 0 or -ESRCH */
+int sdb__session_tell_options(struct sdb_thread *thread);
+
 /** Note that a thread stands, and for what. */
 void sdb__session_stopped(struct sdb_thread *thread, uint32_t kind, int signal);
 

@@ -23,15 +23,17 @@ int sdb__process_check_caller(const struct sdb_process *process)
 
 int sdb__process_apply_options(struct sdb_process *process)
 {
-    const struct sdb__ptrace_options options = sdb__process_options(process);
+    int rc = 0;
 
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        int rc = sdb__thread_has_ended(thread) ? 0 : sdb__ptrace_set_options(thread->tid, &options);
+        int rc_of_thread;
 
-        if (rc < 0)
-            return rc;
+        thread->options_due = true; /* whoever cannot be told now is at its next stop */
+        rc_of_thread = sdb__thread_stands(thread) ? sdb__session_tell_options(thread) : 0;
+        if (rc == 0)
+            rc = rc_of_thread;
     }
-    return 0;
+    return rc;
 }
 
 int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
@@ -47,7 +49,7 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         return -EINVAL; /* no thread may go unseen */
     if (follow != SDB_FOLLOW_ALL && process->policies.must_be_held)
         return -EPERM;
-    if (process->running_count > 0)
+    if (sdb__process_some_run(process))
         return -EBUSY;
     if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
         process->child = sdb__child_allocate();
@@ -78,7 +80,7 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return -EINVAL;
     if (release != SDB_RELEASE_KILL && process->policies.must_be_held)
         return -EPERM;
-    if (process->running_count > 0)
+    if (sdb__process_some_run(process))
         return -EBUSY;
     before = process->policies.release;
     process->policies.release = release;

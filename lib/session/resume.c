@@ -11,6 +11,15 @@
 
 /* ---- stopping ---- */
 
+int sdb__session_tell_options(struct sdb_thread *thread)
+{
+    const struct sdb__ptrace_options options = sdb__process_options(thread->process);
+    const int rc = sdb__ptrace_set_options(thread->tid, &options);
+
+    thread->options_due = rc < 0;
+    return rc;
+}
+
 void sdb__session_stopped(struct sdb_thread *thread, uint32_t kind, int signal)
 {
     sdb__thread_set_doing(thread, SDB__STANDS);
@@ -21,6 +30,8 @@ void sdb__session_stopped(struct sdb_thread *thread, uint32_t kind, int signal)
     thread->teller = NULL;
     if (sdb__registers_are_known(&thread->registers))
         sdb__registers_forget(thread);
+    if (thread->options_due)
+        (void)sdb__session_tell_options(thread); /* ESRCH: it was killed, and its end comes next */
 }
 
 /* The kernel keeps a request that comes when the thread has already stopped for another reason. */

@@ -92,6 +92,18 @@ static struct target vforking_crew(uint32_t follow)
     return target;
 }
 
+/* The vfork's end, the child's exec and its end; in whatever order. */
+static void finish_followed_vfork(void)
+{
+    for (int left = 3; left > 0; left--) {
+        const struct sdb_event event = next_event();
+
+        ck_assert(event.kind == SDB_EVENT_VFORK_DONE || event.kind == SDB_EVENT_EXEC ||
+                  event.kind == SDB_EVENT_EXITED);
+        resume(&event);
+    }
+}
+
 static void expect_others_still(const struct target *target)
 {
     for (int i = 0; i <= CREW; i++) {
@@ -135,6 +147,36 @@ SESSION_TEST(a_thread_in_vfork_goes_on_if_the_process_was_resumed)
     finish_with(&target);
 }
 
+SESSION_TEST(policies_may_change_while_a_thread_is_in_vfork)
+{
+    struct target target;
+    struct sdb_event birth;
+    struct sdb_event start;
+
+    target = vforking_crew(SDB_FOLLOW_DEFAULT);
+    ck_assert_int_eq(sdb_process_set_follow(target.process, SDB_FOLLOW_ALL), -EBUSY);
+    stop_all(&target);
+    ck_assert_int_eq(sdb_process_set_release(target.process, SDB_RELEASE_KILL), 0);
+    ck_assert_int_eq(sdb_process_set_follow(target.process, SDB_FOLLOW_ALL), 0);
+    resume_process(target.process);
+
+    /* One that stood still has the new policy, and so has the one in vfork once it has stopped. */
+    set_gate(target.board, true);
+    expect_result(&target, 4);
+    stop_all(&target);
+    resume_process(target.process);
+    for (int i = 1; i <= 2; i++) {
+        order(&target, i, 'v');
+        birth = expect_of(SDB_EVENT_VFORK, crew_thread(&target, i));
+        start = expect_of(SDB_EVENT_START, birth.new_thread);
+        resume(&birth);
+        resume(&start);
+        finish_followed_vfork();
+        expect_result(&target, 4);
+    }
+    finish_with(&target);
+}
+
 SESSION_TEST(an_event_does_not_wait_for_a_thread_in_vfork)
 {
     struct target target;
@@ -160,7 +202,6 @@ SESSION_TEST(a_vfork_that_is_followed_holds_nobody_up)
 {
     struct target target;
     struct sdb_event done = SDB_EVENT_INIT;
-    int left = 3;
 
     target = vforking_crew(SDB_FOLLOW_ALL);
     set_all_stop(&target);
@@ -172,13 +213,7 @@ SESSION_TEST(a_vfork_that_is_followed_holds_nobody_up)
     expect_others_still(&target);
     resume_process(target.process);
     set_gate(target.board, true);
-    while (left > 0) { /* the vfork's end, the child's exec and its end */
-        done = next_event();
-        ck_assert(done.kind == SDB_EVENT_VFORK_DONE || done.kind == SDB_EVENT_EXEC ||
-                  done.kind == SDB_EVENT_EXITED);
-        resume(&done);
-        left--;
-    }
+    finish_followed_vfork();
     expect_result(&target, 4);
     finish_with(&target);
 }
