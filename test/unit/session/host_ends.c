@@ -238,14 +238,15 @@ static void execute_in_host(int way, void (*execute)(void))
     pid_t pid = fork_host(&host, execute);
     pid_t launched = read_pid(&host);
     int64_t end = host_now_ms() + PATIENCE_MS;
+    size_t open_fds;
 
     while (!executes_target(pid) && host_now_ms() < end)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     ck_assert(executes_target(pid));
     /* While it is loaded, the program has its libraries open. */
-    while (count_fds(pid) != inheritable && host_now_ms() < end)
+    while ((open_fds = count_fds(pid)) != inheritable && host_now_ms() < end)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    ck_assert_uint_eq(count_fds(pid), inheritable);
+    ck_assert_uint_eq(open_fds, inheritable);
     ck_assert_int_eq(status_of(pid, "Threads", 10), 1);
     /* What helped the session to wait goes within a second; a busy machine may be slower. */
     end = host_now_ms() + 5000;
