@@ -8,11 +8,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/* What is kept in slots is made of words at most. */
+#define ALIGNMENT alignof(uint64_t)
+
 static size_t aligned(size_t size)
 {
-    const size_t unit = alignof(max_align_t);
-
-    return (size + unit - 1) / unit * unit;
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
 void *sdb__slots_allocate(size_t size, size_t slots, const size_t sizes[SDB__SLOT_COUNT])
