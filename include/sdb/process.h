@@ -193,7 +193,8 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *
  * A thread that cannot stop yet (it waits in vfork(2), or is a first thread that has ended while
  * others run) is let go by the session as soon as it can, within sdb_session_wait() and the other
- * calls that wait.
+ * calls that wait.  Where nothing else is left of the process, it is waited for by a thread of the
+ * library's own, so that the process's parent sees its end.
  *
  * @param process  a process that stands still or runs
  * @param how      what becomes of it

@@ -108,7 +108,9 @@ static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
         return refuse_for(error, SDB_REASON_OWN, stage, pid);
     if (status.tgid != pid)
         return refuse_for(error, SDB_REASON_THREAD, stage, pid);
-    if (status.tracer != 0)
+    /* Its first thread may have been ours, and ended before it was let go. */
+    if (status.tracer != 0 && !(status.tracer == (pid_t)syscall(SYS_gettid) &&
+                                status.state == 'Z' && status.thread_count > 1))
         return refuse_traced(error, stage, pid, status.tracer);
     if (has_ended(pid, &status))
         return refuse_for(error, SDB_REASON_ZOMBIE, stage, pid);

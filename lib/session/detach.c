@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "kernel/procfs.h"
+#include "kernel/reaper.h"
 #include "launch/child.h"
 #include "session/inside.h"
 
@@ -19,6 +21,21 @@ static bool has_dead_first_thread(const struct sdb_process *process)
 
     return sdb__thread_runs(process->thread) && sdb__procfs_status(process->pid, &status) == 0 &&
            status.state == 'Z' && status.thread_count > 1;
+}
+
+/*
+ * When only such a first thread is left, there is nothing to let go any more.  What is its parent's to wait
+ * for comes when the kernel's first word of it, to us, has been taken; a child of ours is ours anyway.
+ */
+static void leave_dead_first_thread(struct sdb_process *process)
+{
+    struct sdb__procfs_status status;
+
+    if (!process->session || process->thread_count > 1 || !has_dead_first_thread(process))
+        return;
+    if (sdb__procfs_status(process->pid, &status) < 0 || status.parent == getpid() ||
+        sdb__reap_later(process->pid) == 0)
+        sdb__session_remove(process);
 }
 
 /* Begin to let it go.  @return 0, or -ESRCH: it was killed just now, and is held until its end */
@@ -96,6 +113,7 @@ static int detach(struct sdb_process *process, bool stopped)
     }
     if (rc == 0)
         (void)reap_dying(process); /* it has gone for the caller, whatever comes of this */
+    leave_dead_first_thread(process);
     sdb__session_review(session);
     sdb_process_close(process);
     return rc;

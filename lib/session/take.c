@@ -258,17 +258,26 @@ static void end_others(struct sdb_session *session, struct sdb_process *process)
 
 /*
  * The end of a process whose first thread is not ours is reported to its parent only.  It comes with
- * the end of the last thread that is.
+ * the end of the last thread that is, and is the same.
+ *
+ * @param end  of that thread
  */
-static void end_with_last(struct sdb_session *session, struct sdb_process *process)
+static void end_with_last(struct sdb_session *session, struct sdb_process *process,
+                          const struct sdb_exit_status *end)
 {
     struct sdb_thread *first = process->thread;
+    struct sdb_exit_status of_all = {
+        .size = sizeof(of_all), .pid = process->pid, .flags = SDB_EXIT_NO_USAGE};
 
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
         if (thread != first && !sdb__thread_has_ended(thread))
             return;
     }
-    sdb__session_note_end(first, NULL);
+    if (end) {
+        of_all.how = end->how;
+        of_all.code = end->code;
+    }
+    sdb__session_note_end(first, end ? &of_all : NULL);
     process->ended = true;
     sdb__process_close_memory(process);
     if (process->phase == SDB__PROCESS_HELD)
@@ -312,7 +321,7 @@ void sdb__session_take_end(struct sdb_thread *thread, const struct sdb_exit_stat
         return;
     }
     if (!is_last && is_all)
-        end_with_last(session, process);
+        end_with_last(session, process, end);
     if (process->ended)
         sdb__session_review(session);
 }
