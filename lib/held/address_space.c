@@ -429,6 +429,8 @@ static int plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t 
     if (count == 1)
         add(space, &planted);
     end_change(space);
+    if (count == -EFAULT)
+        return -EIO; /* it was there to be read */
     return count < 0 ? (int)count : 0;
 }
 

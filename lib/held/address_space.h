@@ -76,7 +76,7 @@ ssize_t sdb__space_write(struct sdb__space *space, pid_t pid, uint64_t address, 
 /**
  * Put a byte in place of the program's own, and remember that.  One that is planted stays.
  *
- * @return 0 or as sdb__space_write()
+ * @return 0, -EIO: it can be read and not written, or as sdb__space_write()
  */
 int sdb__space_plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte);
 

@@ -9,8 +9,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "forking.h"
 #include "holding.h"
 #include "host.h"
 
@@ -184,6 +186,32 @@ static void *elsewhere(void *data)
     ck_assert_int_eq(sdb_breakpoint_disable(data), -SDB_EWRONGTHREAD);
     ck_assert_int_eq(sdb_breakpoint_set_ignore_count(data, 1), -SDB_EWRONGTHREAD);
     return NULL;
+}
+
+/* The kernel writes to text that a program may not write, but not where others would see it. */
+TEST(text_that_is_shared_and_only_to_be_read_is_told_from_none)
+{
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_breakpoint *breakpoint = NULL;
+    const int fd = memfd_create("text", MFD_CLOEXEC);
+    struct sdb_process *process;
+    void *text;
+    pid_t pid;
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, 4096), 0);
+    text = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(text, MAP_FAILED);
+    pid = fork_waiting();
+    begin(_i);
+    process = attach(pid);
+    options.address = (uint64_t)(uintptr_t)text;
+    ck_assert_int_eq(sdb_breakpoint_create(process, &options, &breakpoint), -EIO);
+    ck_assert_int_eq(munmap(text, 4096), 0);
+    close(fd);
+    detach(process);
+    end_child(pid);
+    finish();
 }
 
 TEST(what_cannot_be_is_refused)
