@@ -23,7 +23,8 @@ static int have_births_reported(struct sdb_process *process)
     int rc;
 
     sdb__feature_use(process, SDB__BREAKPOINT_SLOT);
-    if (process->births_reported)
+    /* An exec has done away with what was noted of the memory before. */
+    if (process->births_reported && sdb__trap_signal_is_noted(process->space))
         return 0;
     rc = sdb__session_pause(process);
     if (rc < 0)
@@ -33,8 +34,6 @@ static int have_births_reported(struct sdb_process *process)
     (void)sdb__space_read(process->space, process->pid, 0, &nothing, 0);
     (void)sdb__process_apply_options(process); /* but to those that cannot stop now */
     rc = sdb__trap_signal_note(process);
-    if (rc < 0)
-        process->births_reported = false; /* it is tried again */
     sdb__session_unpause(process);
     return rc;
 }

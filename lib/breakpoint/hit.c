@@ -219,23 +219,22 @@ static void ask_all(const struct sdb__site *site, struct sdb_thread *thread)
         free(all);
 }
 
-/* @return 1: the signal is that of an int3; 0: it is another; or -ESRCH: it was killed */
-static int is_trap(const struct sdb_thread *thread)
+/* @return whether the signal is that of an int3; so is that of one that was killed */
+static bool is_trap(const struct sdb_thread *thread)
 {
     siginfo_t info;
-    int rc = sdb__ptrace_siginfo(thread->tid, &info);
 
-    return rc < 0 ? rc : info.si_code == SI_KERNEL;
+    return sdb__ptrace_siginfo(thread->tid, &info) < 0 || info.si_code == SI_KERNEL;
 }
 
-/* @return 1: its byte was lifted after the thread had trapped on it; 0: not; or -ESRCH */
-static int was_lifted(const struct sdb__site *site, const struct sdb_thread *thread)
+/* @return whether its byte was lifted after the thread had trapped on it; it may not even be mapped */
+static bool was_lifted(const struct sdb__site *site, const struct sdb_thread *thread)
 {
-    uint8_t byte = SDB__TRAP_BYTE;
+    uint8_t byte;
 
-    if (sdb__space_read(site->sites->space, thread->process->pid, site->address, &byte, 1) != 1)
-        return -ESRCH;
-    return byte != SDB__TRAP_BYTE;
+    return sdb__space_read(site->sites->space, thread->process->pid, site->address, &byte, 1) !=
+               1 ||
+           byte != SDB__TRAP_BYTE;
 }
 
 /*
@@ -266,20 +265,20 @@ static enum sdb__verdict look_for_hit(struct sdb_thread *thread, struct sdb__sto
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct sdb__site *site;
     uint64_t pc;
-    int rc = 1;
 
-    if (sdb__registers_get_pc(thread, &pc) < 0)
-        return SDB__VERDICT_TRAP; /* it was killed: what it stood before is no news any more */
+    if (sdb__registers_get_pc(thread, &pc) < 0) {
+        /* It was killed: what it stood before is no news any more. */
+        *stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT};
+        return SDB__VERDICT_PASS;
+    }
     site = sdb__site_find(sdb__sites(thread->process->space), pc - 1);
     if (!site)
         return SDB__VERDICT_NONE;
     sdb__site_decode(site, thread->process->pid);
-    if (site->is_ambiguous || sdb__breakpoint_process(thread->process)->hardware_places)
-        rc = is_trap(thread);
-    if (rc > 0 && site->enabled == 0)
-        rc = was_lifted(site, thread);
-    if (rc <= 0)
-        return rc < 0 ? SDB__VERDICT_TRAP : SDB__VERDICT_NONE;
+    if (((site->is_ambiguous || sdb__breakpoint_process(thread->process)->hardware_places) &&
+         !is_trap(thread)) ||
+        (site->enabled == 0 && !was_lifted(site, thread)))
+        return SDB__VERDICT_NONE;
 
     sdb__registers_set_pc(thread, site->address);
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
@@ -320,8 +319,8 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
         !sdb__site_find(sdb__sites(thread->process->space), pc - 1) ||
         sdb__ptrace_pending_code(thread->tid, SIGTRAP) != SI_KERNEL)
         return false;
-    sdb__breakpoint_state(thread)->trap_first =
-        stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE;
+    if (stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE)
+        sdb__breakpoint_state(thread)->trap_first = true;
     return true;
 }
 
@@ -339,12 +338,14 @@ enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__st
         return is_sigtrap ? look_for_hardware(thread, stop) : SDB__VERDICT_NONE;
     if (state->displaced && !show_own_place(thread, stop))
         return SDB__VERDICT_PASS;
+    if (!is_sigtrap && has_trapped(thread, stop))
+        return SDB__VERDICT_TRAP;
     /* Its trap has it leave a group-stop.  An interrupt asked for before would have come before it. */
     if (state->trap_first)
         (void)sdb__ptrace_interrupt(thread->tid);
     state->trap_first = false;
     if (!is_sigtrap)
-        return has_trapped(thread, stop) ? SDB__VERDICT_TRAP : SDB__VERDICT_NONE;
+        return SDB__VERDICT_NONE;
     verdict = look_for_hit(thread, stop);
     return verdict == SDB__VERDICT_NONE ? look_for_hardware(thread, stop) : verdict;
 }

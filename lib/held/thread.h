@@ -175,6 +175,9 @@ static inline void sdb__thread_set_stop(struct sdb_thread *thread, uint32_t kind
     thread->signal = signal;
 }
 
+/** Note that it stands in its stop no more, although it was not resumed: it was killed, or replaced. */
+void sdb__thread_stands_no_more(struct sdb_thread *thread);
+
 /** The signal that reaches it if nobody says otherwise, or 0. */
 int sdb__thread_pending_signal(const struct sdb_thread *thread);
 

@@ -4,7 +4,7 @@
  *
  * There are two ways to make the child, with the same result: a clone that shares the host's memory
  * (clone.c), and a fork (fork.c).  What a launch does with either is in launch.c
- * (untraced) and session.c (traced).
+ * (untraced) and session/launch.c (traced).
  */
 #ifndef SDB_LIB_LAUNCH_LAUNCHING_H
 #define SDB_LIB_LAUNCH_LAUNCHING_H

@@ -243,8 +243,7 @@ static bool first_was_replaced(struct sdb_process *process)
     if (!sdb__thread_stands(process->thread) || sdb__ptrace_message(process->pid, &unused) == 0)
         return false;
     sdb__trace("first thread of %d stands still no more", (int)process->pid);
-    sdb__thread_set_doing(process->thread, SDB__RUNS);
-    sdb__thread_set_stop(process->thread, SDB_EVENT_NONE, 0);
+    sdb__thread_stands_no_more(process->thread);
     return true;
 }
 

@@ -294,7 +294,7 @@ static void detach_all(struct sdb_session *session)
         /* One that was killed just now ends by itself, or has done so. */
         if (detach(process, process->policies.release == SDB_RELEASE_STOP) < 0 &&
             process->session && !process->ended)
-            process->phase = SDB__PROCESS_LEAVING;
+            sdb__session_hide(process, SDB__PROCESS_LEAVING);
         remove_ended(session);
         sdb_process_close(process);
     }

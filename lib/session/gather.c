@@ -232,7 +232,7 @@ int sdb__session_pause(struct sdb_process *process)
     return rc;
 }
 
-/* An interrupt that the caller has asked for while it paused is told. */
+/* An interrupt that the caller has asked for while it paused is told, as nothing else of its stop is. */
 static void end_pause(struct sdb_thread *thread)
 {
     if (!sdb__thread_wants(thread, SDB__REASON_INTERRUPT)) {
@@ -240,6 +240,8 @@ static void end_pause(struct sdb_thread *thread)
         return;
     }
     sdb__thread_unwant(thread, SDB__REASON_INTERRUPT);
+    sdb__thread_set_stop(thread, SDB_EVENT_INTERRUPT, 0);
+    thread->teller = NULL;
     sdb__session_enqueue(thread->process->session, thread);
 }
 

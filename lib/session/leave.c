@@ -51,9 +51,8 @@ int sdb__session_let_go(struct sdb_thread *thread)
     (void)sdb__registers_flush(thread);
     rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
     if (rc < 0) {
-        thread->dying = true; /* it stands in that stop no more */
-        sdb__thread_set_doing(thread, SDB__RUNS);
-        sdb__thread_set_stop(thread, SDB_EVENT_NONE, 0);
+        thread->dying = true;
+        sdb__thread_stands_no_more(thread);
         return rc;
     }
     note_gone(thread);

@@ -111,8 +111,14 @@ static void replay(struct sdb_session *session, pid_t tid)
 
 struct sdb_process *sdb__session_add(struct sdb_session *session, pid_t pid, int pidfd)
 {
-    struct sdb_process *process = sdb__process_create(session, &session->held, pid, pidfd);
+    struct sdb_process *process;
 
+    /* What it needs when it ends is had now. */
+    if (!session->spare)
+        session->spare = sdb__process_allocate(session, &session->held, 0);
+    if (!session->spare)
+        return NULL;
+    process = sdb__process_create(session, &session->held, pid, pidfd);
     if (process)
         sdb__waiter_notify(session->waiter); /* there is something to watch now */
     return process;
@@ -269,11 +275,15 @@ void sdb__session_forget_departed(struct sdb_session *session)
 /* Keep what the newborns of a process have from it, whose stops may still be to come. */
 static void remember(struct sdb_session *session, const struct sdb_process *ended)
 {
-    struct sdb_process *departed = sdb__process_allocate(session, &session->held, ended->pid);
+    struct sdb_process *departed = session->spare;
 
-    sdb__session_forget_departed(session);
+    session->spare = NULL;
     if (!departed)
-        return;
+        departed = sdb__process_allocate(session, &session->held, 0);
+    if (!departed)
+        return; /* the one before is better than none */
+    sdb__session_forget_departed(session);
+    departed->pid = ended->pid;
     departed->policies = ended->policies;
     departed->births_reported = ended->births_reported;
     departed->phase = SDB__PROCESS_WATCHED;
@@ -286,10 +296,14 @@ void sdb__session_adopt(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
-    if (process->ended &&
-        ((process->policies.follow & FOLLOW_NEWBORNS) || process->births_reported))
+    if (!process->ended) {
+        (void)adopt(session, process);
+        return;
+    }
+    if ((process->policies.follow & FOLLOW_NEWBORNS) || process->births_reported) {
         remember(session, process);
-    (void)adopt(session, process);
+        (void)sdb__session_adopt_orphans(session);
+    }
 }
 
 bool sdb__session_has_orphans(const struct sdb_session *session)
@@ -303,7 +317,15 @@ bool sdb__session_has_orphans(const struct sdb_session *session)
 
 bool sdb__session_adopt_orphans(struct sdb_session *session)
 {
-    return session->departed && adopt(session, session->departed);
+    struct sdb_process *departed = session->departed;
+    bool adopted;
+
+    if (!departed)
+        return false;
+    sdb_process_retain(departed); /* another may take its place meanwhile */
+    adopted = adopt(session, departed);
+    sdb_process_close(departed);
+    return adopted;
 }
 
 /* ---- exec ---- */

@@ -24,6 +24,7 @@ static void free_session(struct sdb_session *session, bool in_fork)
     while (session->held.processes)
         sdb__session_remove(session->held.processes);
     sdb__session_forget_departed(session);
+    sdb_process_close(session->spare);
     sdb__features_session_ends(session);
     sdb__thread_table_free(&session->held.threads);
     sdb__session_free_orphans(session);

@@ -37,6 +37,7 @@ struct sdb_session {
     struct sdb__orphan *orphans;  /* statuses of threads that are not known, or not yet */
     struct sdb_process *departed; /* the last process that has ended and had its newborns held, as
                                      far as they have something from it; or NULL */
+    struct sdb_process *spare;    /* room for the next of these, or NULL */
 
     pid_t stop_to_take; /* whose stop was looked at last, and is still there; or 0 */
     bool stolen;        /* that something was, is still to be told */

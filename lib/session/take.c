@@ -164,6 +164,7 @@ static void place_stop(struct sdb_session *session, struct sdb_thread *thread,
         break;
     case SDB__PROCESS_LAUNCHING:
         pass_before_exec(thread, stop);
+        claim_newborn(session, thread, stop);
         break;
     case SDB__PROCESS_ATTACHING:
         take_attaching_stop(thread, stop);
@@ -277,7 +278,8 @@ static void end_with_last(struct sdb_session *session, struct sdb_process *proce
         of_all.how = end->how;
         of_all.code = end->code;
     }
-    sdb__session_note_end(first, end ? &of_all : NULL);
+    if (!sdb__thread_is_gone(first))
+        sdb__session_note_end(first, end ? &of_all : NULL);
     process->ended = true;
     sdb__process_close_memory(process);
     if (process->phase == SDB__PROCESS_HELD)

@@ -57,6 +57,11 @@ static int go_to(struct sdb_thread *thread, uint64_t address, uint64_t frame)
     rc = sdb_breakpoint_create(thread->process, &options, &breakpoint);
     if (rc < 0)
         return rc;
+    /* Others are stopped for it, and may have executed a program. */
+    if (!sdb__thread_stands(thread)) {
+        (void)sdb_breakpoint_remove(breakpoint);
+        return -ESRCH;
+    }
     sdb__feature_use(thread->process, SDB__STEP_SLOT);
     cancel(thread);
     *target_of(thread) = (struct target){.breakpoint = breakpoint, .frame = frame};

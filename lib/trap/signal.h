@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "held/address_space.h"
 #include "session/feature.h"
 
 #define SDB__TRAP_SIGNAL_SLOT 3
@@ -32,6 +33,12 @@ struct sdb__signal_action {
  * @return 0 or -ENOMEM
  */
 int sdb__trap_signal_note(struct sdb_process *process);
+
+/** @return whether that was done for this memory */
+static inline bool sdb__trap_signal_is_noted(const struct sdb__space *space)
+{
+    return space->slots[SDB__TRAP_SIGNAL_SLOT] != NULL;
+}
 
 /** A thread has trapped: undo what that has done, if it is known what the program has set. */
 void sdb__trap_signal_restore(struct sdb_thread *thread);

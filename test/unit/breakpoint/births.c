@@ -9,8 +9,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "crew.h"
+#include "forking.h"
 #include "holding.h"
 #include "racing.h"
 
@@ -126,6 +129,55 @@ TEST(the_end_of_a_session_lifts_all)
         finish();
         close_target(&target);
     }
+}
+
+__attribute__((noinline)) static int called(int value)
+{
+    __asm__ volatile("nop"); /* a place of its own, however it is compiled */
+    return value + 1;
+}
+
+/* Forks once it is told, and exits with what its child has. */
+static void fork_when_told(const int channel[2])
+{
+    char byte;
+    int status;
+    pid_t pid;
+
+    if (read(channel[0], &byte, 1) != 1)
+        _exit(1);
+    pid = fork();
+    if (pid == 0)
+        _exit(called(6));
+    _exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 99);
+}
+
+/* Its copy of the memory has the byte that was lifted before its birth was seen. */
+TEST(an_unwanted_child_lives_although_a_breakpoint_is_lifted_when_it_is_born)
+{
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_process *process;
+    int channel[2];
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(channel), 0);
+    pid = fork_child();
+    if (pid == 0)
+        fork_when_told(channel);
+    begin(_i);
+    pass_silently(SIGCHLD);
+    process = attach(pid);
+    set_follow(process, SDB_FOLLOW_EXEC | SDB_FOLLOW_CLONE);
+    options.address = (uint64_t)(uintptr_t)called;
+    ck_assert_int_eq(sdb_breakpoint_create(process, &options, &breakpoint), 0);
+    resume_process(process);
+    ck_assert_int_eq(write(channel[1], "", 1), 1);
+    await_state(pid, 't'); /* in the event of its fork */
+    ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
+    ck_assert_int_eq(expect_exit(SDB_EXITED, 7).status->pid, pid);
+    close(channel[0]);
+    close(channel[1]);
+    finish();
 }
 
 int main(void)

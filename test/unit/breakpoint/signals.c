@@ -19,6 +19,7 @@
 #include "host.h"
 #include "racing.h"
 
+#define MASKED           SDB_TRACEE_DIR "/masked"
 #define THREADS_IN_STORM 8
 
 static void pass(int signal)
@@ -294,6 +295,36 @@ SESSION_TEST(a_blocked_sigtrap_stays_blocked)
     with_trap("hm", "ugm");
     with_trap("im", "ugm");
     finish();
+}
+
+/* Plant a breakpoint where the program says, and have it go on. */
+static void plant_where_told(const struct target *target)
+{
+    uint64_t place = 0;
+
+    ck_assert_int_eq(read(target->output, &place, sizeof(place)), (ssize_t)sizeof(place));
+    (void)plant_at(target->process, place);
+    tell_target(target, 'g');
+}
+
+/* What was known of the signal is the old program's. */
+SESSION_TEST(a_blocked_sigtrap_stays_blocked_after_an_exec)
+{
+    const char *const argv[] = {MASKED, "again", NULL};
+    struct target target = launch_program(MASKED, argv);
+    struct sdb_event event;
+
+    resume_process(target.process);
+    plant_where_told(&target);
+    resume_from(SDB_EVENT_EXEC);
+    plant_where_told(&target);
+    do {
+        event = next_event();
+        resume(&event);
+    } while (event.kind == SDB_EVENT_BREAKPOINT);
+    ck_assert_uint_eq(event.kind, SDB_EVENT_EXITED);
+    ck_assert_int_eq(event.status->code, 11);
+    finish_with(&target);
 }
 
 SESSION_TEST(a_sigtrap_that_is_sent_is_the_programs)

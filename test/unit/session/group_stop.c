@@ -250,6 +250,24 @@ SESSION_TEST(a_stopped_process_can_be_killed)
     finish_with(&target);
 }
 
+TEST(one_that_is_killed_in_its_group_stop_is_not_let_go)
+{
+    const pid_t pid = fork_waiting();
+    struct sdb_process *process;
+
+    begin(_i);
+    process = attach(pid);
+    resume_process(process);
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    resume_from_signal(SIGSTOP);
+    (void)expect(SDB_EVENT_GROUP_STOP);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    await_state(pid, 'Z');
+    ck_assert_int_eq(sdb_process_detach(process, SDB_RELEASE_RUN, NULL), -ESRCH);
+    expect_exit(SDB_KILLED, SIGKILL);
+    finish();
+}
+
 SESSION_TEST(a_stopped_process_that_is_let_go_stays_stopped)
 {
     struct sdb_child *child = NULL;
