@@ -211,7 +211,7 @@ TEST(nothing_is_planted_in_a_hole)
     launch(_i);
     ck_assert_int_eq(sdb__space_plant(space, target.pid, arena.readable - 1, PLANTED), -EFAULT);
     ck_assert_int_eq(sdb__space_plant(space, target.pid, UINT64_MAX, PLANTED), -EFAULT);
-    ck_assert_int_eq(sdb__space_plant(space, target.pid, arena.shared, PLANTED), -EFAULT);
+    ck_assert_int_eq(sdb__space_plant(space, target.pid, arena.shared, PLANTED), -EIO);
     ck_assert(!sdb__space_is_planted(space, arena.readable - 1, NULL));
     ck_assert(!sdb__space_is_planted(space, arena.shared, NULL));
     ck_assert_int_eq(sdb_memory_read(target.process, arena.shared, &byte, 1), 1);
