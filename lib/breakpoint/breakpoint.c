@@ -292,8 +292,8 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
         rc = sdb_breakpoint_enable(created);
     if (rc < 0) {
         end_breakpoint(created);
-        /* The memory has gone, and the process has not: an exec is still to be told. */
-        return rc == -ESRCH && !sdb__process_is_gone(process) ? -EAGAIN : rc;
+        /* The memory has gone, and another is there: an exec is still to be told. */
+        return rc == -ESRCH && sdb__process_has_other_memory(process) ? -EAGAIN : rc;
     }
     *breakpoint = created;
     return 0;

@@ -188,6 +188,21 @@ static void *elsewhere(void *data)
     return NULL;
 }
 
+/* It has no memory any more; but neither has one that executes a program. */
+TEST(a_process_that_was_killed_just_now_is_gone)
+{
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+
+    begin_calls(_i);
+    stop_process(target.process);
+    ck_assert_int_eq(kill(target.pid, SIGKILL), 0);
+    await_state(target.pid, 'Z');
+    options.address = place;
+    ck_assert_int_eq(create_at(&options), -ESRCH);
+    expect_exit(SDB_KILLED, SIGKILL);
+    finish_with(&target);
+}
+
 /* The kernel writes to text that a program may not write, but not where others would see it. */
 TEST(text_that_is_shared_and_only_to_be_read_is_told_from_none)
 {
