@@ -4,9 +4,9 @@
  *
  * The kernel forces the signal of an int3 on the thread: if it is blocked or ignored, it is unblocked,
  * and its disposition becomes the default, which kills.  What the disposition was is asked for when a
- * process gets its first breakpoint.  That the signal was blocked can be seen afterwards only where all
- * others are: so does every program that blocks signals for a moment, the C library when it makes a
- * thread among them.
+ * process gets its first breakpoint.  That the signal was blocked can be seen afterwards where a handler
+ * is gone; and without one where all others are blocked, as in every program that blocks signals for a
+ * moment, the C library when it makes a thread among them.
  */
 #include "trap/signal.h"
 
@@ -116,7 +116,12 @@ int sdb__trap_signal_note(struct sdb_process *process)
     return 0;
 }
 
-/* Look whether a hit has unblocked the signal, and undo that. */
+static bool set_mask(struct sdb_thread *thread, uint64_t mask)
+{
+    return sdb__ptrace_set_signal_mask(thread->tid, mask | SDB__SIGNAL_BIT(SIGTRAP)) == 0;
+}
+
+/* Look whether a hit has unblocked the signal, as far as the mask tells, and undo that. */
 static bool restore_mask(struct sdb_thread *thread)
 {
     struct unseen *unseen = thread->slots[SDB__TRAP_SIGNAL_SLOT];
@@ -127,10 +132,21 @@ static bool restore_mask(struct sdb_thread *thread)
         return false;
     was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | SDB__SIGNAL_BIT(SIGTRAP)) == ~UINT64_C(0);
     if (was_blocked)
-        (void)sdb__ptrace_set_signal_mask(thread->tid, mask | SDB__SIGNAL_BIT(SIGTRAP));
+        (void)set_mask(thread, mask);
     /* Who blocks it once often does so again. */
     unseen->hits = was_blocked ? MOST_UNSEEN - 1 : 0;
     return was_blocked;
+}
+
+/* The same as far as a handler tells that was there, and is not any more. */
+static bool has_lost_handler(struct sdb_thread *thread)
+{
+    struct sdb__procfs_status status;
+    uint64_t mask;
+
+    return sdb__procfs_status(thread->process->pid, &status) == 0 &&
+           !(status.caught_signals & SDB__SIGNAL_BIT(SIGTRAP)) &&
+           sdb__ptrace_signal_mask(thread->tid, &mask) == 0 && set_mask(thread, mask);
 }
 
 void sdb__trap_signal_restore(struct sdb_thread *thread)
@@ -146,7 +162,7 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
     if (known->is_set && known->is_ignored) {
         known->restore_due = true;
         sdb__feature_set_due(thread->process->session, SDB__TRAP_SIGNAL_SLOT);
-    } else if (known->is_set && was_blocked) {
+    } else if (known->is_set && (was_blocked || has_lost_handler(thread))) {
         (void)exchange(thread, SIGTRAP, &known->action, true);
     }
 }

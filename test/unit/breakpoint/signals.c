@@ -307,24 +307,41 @@ static void plant_where_told(const struct target *target)
     tell_target(target, 'g');
 }
 
-/* What was known of the signal is the old program's. */
-SESSION_TEST(a_blocked_sigtrap_stays_blocked_after_an_exec)
+static void finish_masked(struct target *target)
 {
-    const char *const argv[] = {MASKED, "again", NULL};
-    struct target target = launch_program(MASKED, argv);
     struct sdb_event event;
 
-    resume_process(target.process);
-    plant_where_told(&target);
-    resume_from(SDB_EVENT_EXEC);
-    plant_where_told(&target);
     do {
         event = next_event();
         resume(&event);
     } while (event.kind == SDB_EVENT_BREAKPOINT);
     ck_assert_uint_eq(event.kind, SDB_EVENT_EXITED);
     ck_assert_int_eq(event.status->code, 11);
-    finish_with(&target);
+    finish_with(target);
+}
+
+/* What was known of the signal is the old program's. */
+SESSION_TEST(a_blocked_sigtrap_stays_blocked_after_an_exec)
+{
+    const char *const argv[] = {MASKED, "again", NULL};
+    struct target target = launch_program(MASKED, argv);
+
+    resume_process(target.process);
+    plant_where_told(&target);
+    resume_from(SDB_EVENT_EXEC);
+    plant_where_told(&target);
+    finish_masked(&target);
+}
+
+/* That it was blocked is told by the loss of the handler, whatever else is blocked. */
+SESSION_TEST(a_handler_of_sigtrap_stays_where_that_alone_is_blocked)
+{
+    const char *const argv[] = {MASKED, "handler", NULL};
+    struct target target = launch_program(MASKED, argv);
+
+    resume_process(target.process);
+    plant_where_told(&target);
+    finish_masked(&target);
 }
 
 SESSION_TEST(a_sigtrap_that_is_sent_is_the_programs)
