@@ -36,10 +36,10 @@
  *
  * What it costs the program: a trap that comes while it blocks or ignores SIGTRAP has the kernel reset that
  * signal's handler and mask.  Both are put back, soon after the hit or when the process is let go, as far
- * as they are known: a handler if it was set before the process had its first breakpoint, and with it the
- * mask, whatever it is; without a handler a mask that blocks all signals.  In a process under a seccomp
- * filter no handler is put back, and the scratch pages stay mapped after it was let go: the system calls
- * for that might have it killed.
+ * as they are known: a handler if it was set before the process had its first breakpoint or watchpoint,
+ * and with it the mask, whatever it is; without a handler a mask that blocks all signals.  In a process
+ * under a seccomp filter no handler is put back, and the scratch pages stay mapped after it was let go: the
+ * system calls for that might have it killed.
  *
  * An address in the middle of an instruction that has no breakpoint itself changes that instruction for
  * those who execute it.

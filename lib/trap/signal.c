@@ -96,18 +96,18 @@ int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal
     return exchange(thread, signal, action, false);
 }
 
-int sdb__trap_signal_note(struct sdb_process *process)
+int sdb__trap_signal_note_once(struct sdb_process *process)
 {
     struct sdb_thread *thread = sdb__process_next_standing(process, NULL);
     struct known *known = known_of(process->space);
     struct sdb__procfs_status status;
 
-    if (!known)
-        known = process->space->slots[SDB__TRAP_SIGNAL_SLOT] = calloc(1, sizeof(*known));
+    sdb__feature_use(process, SDB__TRAP_SIGNAL_SLOT);
+    if (known)
+        return 0;
+    known = process->space->slots[SDB__TRAP_SIGNAL_SLOT] = calloc(1, sizeof(*known));
     if (!known)
         return -ENOMEM;
-    sdb__feature_use(process, SDB__TRAP_SIGNAL_SLOT);
-    *known = (struct known){0};
     if (!thread || sdb__procfs_status(process->pid, &status) < 0 ||
         !((status.ignored_signals | status.caught_signals) & SDB__SIGNAL_BIT(SIGTRAP)))
         return 0;

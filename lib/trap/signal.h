@@ -28,11 +28,11 @@ struct sdb__signal_action {
 
 /**
  * Find out what the program has set, while it stands still and nothing has been hit; from now on it is
- * kept so.
+ * kept so.  Where it is known already nothing happens.
  *
  * @return 0 or -ENOMEM
  */
-int sdb__trap_signal_note(struct sdb_process *process);
+int sdb__trap_signal_note_once(struct sdb_process *process);
 
 /** @return whether that was done for this memory */
 static inline bool sdb__trap_signal_is_noted(const struct sdb__space *space)

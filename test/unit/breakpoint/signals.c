@@ -297,17 +297,25 @@ SESSION_TEST(a_blocked_sigtrap_stays_blocked)
     finish();
 }
 
-/* Plant a breakpoint where the program says, and have it go on. */
-static void plant_where_told(const struct target *target)
+/* Have a breakpoint where the program says, and have it go on. */
+static void plant_where_told_with(const struct target *target, uint64_t flags)
 {
-    uint64_t place = 0;
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_breakpoint *breakpoint = NULL;
 
-    ck_assert_int_eq(read(target->output, &place, sizeof(place)), (ssize_t)sizeof(place));
-    (void)plant_at(target->process, place);
+    ck_assert_int_eq(read(target->output, &options.address, sizeof(options.address)),
+                     (ssize_t)sizeof(options.address));
+    options.flags = flags;
+    ck_assert_int_eq(sdb_breakpoint_create(target->process, &options, &breakpoint), 0);
     tell_target(target, 'g');
 }
 
-static void finish_masked(struct target *target)
+static void plant_where_told(const struct target *target)
+{
+    plant_where_told_with(target, 0);
+}
+
+static void expect_masked_to_end(const struct target *target)
 {
     struct sdb_event event;
 
@@ -316,7 +324,13 @@ static void finish_masked(struct target *target)
         resume(&event);
     } while (event.kind == SDB_EVENT_BREAKPOINT);
     ck_assert_uint_eq(event.kind, SDB_EVENT_EXITED);
+    ck_assert_ptr_eq(event.process, target->process);
     ck_assert_int_eq(event.status->code, 11);
+}
+
+static void finish_masked(struct target *target)
+{
+    expect_masked_to_end(target);
     finish_with(target);
 }
 
@@ -342,6 +356,22 @@ SESSION_TEST(a_handler_of_sigtrap_stays_where_that_alone_is_blocked)
     resume_process(target.process);
     plant_where_told(&target);
     finish_masked(&target);
+}
+
+SESSION_TEST(a_hardware_breakpoint_leaves_sigtrap_as_it_is)
+{
+    static const char *const how[] = {NULL, "handler"};
+
+    for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+        const char *const argv[] = {MASKED, how[i], NULL};
+        struct target target = launch_program(MASKED, argv);
+
+        resume_process(target.process);
+        plant_where_told_with(&target, SDB_BREAKPOINT_HARDWARE);
+        expect_masked_to_end(&target);
+        close_target(&target);
+    }
+    finish();
 }
 
 SESSION_TEST(a_sigtrap_that_is_sent_is_the_programs)
