@@ -229,7 +229,7 @@ static void disturb(struct sdb_thread *thread)
 
 SESSION_TEST(in_a_sleep_which_ends_in_time)
 {
-    struct target target = launch_calling("sleep", "600");
+    struct target target = launch_calling("sleep", "2000");
 
     disturb(run_into(&target, SYS_clock_nanosleep));
     end_well(&target);
@@ -237,7 +237,7 @@ SESSION_TEST(in_a_sleep_which_ends_in_time)
 
 SESSION_TEST(in_a_sleep_to_a_point_of_time)
 {
-    struct target target = launch_calling("absolute", "600");
+    struct target target = launch_calling("absolute", "2000");
 
     disturb(run_into(&target, SYS_clock_nanosleep));
     end_well(&target);
@@ -296,7 +296,7 @@ SESSION_TEST(in_a_wait_with_a_mask_of_its_own)
 
 SESSION_TEST(at_the_end_of_a_call_that_was_interrupted)
 {
-    struct target target = launch_calling("sleep", "600");
+    struct target target = launch_calling("sleep", "2000");
     struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
     for (int i = 0; i < 3; i++) {

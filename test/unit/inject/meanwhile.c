@@ -271,7 +271,7 @@ static void let_it_end(struct target *target)
 
 SESSION_TEST(one_that_is_let_go_afterwards_goes_on)
 {
-    struct target target = launch_calling("sleep", "400");
+    struct target target = launch_calling("sleep", "1000");
     struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
     stop_thread(thread);
@@ -281,7 +281,7 @@ SESSION_TEST(one_that_is_let_go_afterwards_goes_on)
 
 SESSION_TEST(one_that_is_let_go_at_the_end_of_an_interrupted_call_goes_on)
 {
-    struct target target = launch_calling("sleep", "400");
+    struct target target = launch_calling("sleep", "1000");
     struct sdb_thread *thread = run_into(&target, SYS_clock_nanosleep);
 
     stop_thread(thread);
