@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/versioned.h"
 #include "breakpoint/hardware.h"
 #include "session/session.h"
 
@@ -263,16 +262,10 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
     struct sdb_breakpoint *created;
     int rc;
 
-    if (!process || !options || !breakpoint)
-        return -EINVAL;
-    if (!sdb__process_is_ours(process))
-        return -SDB_EWRONGTHREAD;
-    rc = sdb__struct_import(&ours, sizeof(ours), OPTIONS_SIZE_OF_VERSION_0_1, options);
-    if (rc < 0)
-        return rc;
-    if (sdb__process_is_gone(process))
-        return -ESRCH;
-    rc = check_options(process, &ours, &point);
+    rc = sdb__stop_point_import(process, &ours, sizeof(ours), OPTIONS_SIZE_OF_VERSION_0_1, options,
+                                breakpoint);
+    if (rc == 0)
+        rc = check_options(process, &ours, &point);
     if (rc < 0)
         return rc;
     sdb__feature_use(process, SDB__BREAKPOINT_SLOT);

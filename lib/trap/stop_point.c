@@ -7,7 +7,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/versioned.h"
 #include "session/session.h"
+
+int sdb__stop_point_import(const struct sdb_process *process, void *ours, size_t size,
+                           size_t oldest, const void *options, const void *handle)
+{
+    int rc;
+
+    if (!process || !options || !handle)
+        return -EINVAL;
+    if (!sdb__process_is_ours(process))
+        return -SDB_EWRONGTHREAD;
+    rc = sdb__struct_import(ours, size, oldest, options);
+    if (rc < 0)
+        return rc;
+    return sdb__process_is_gone(process) ? -ESRCH : 0;
+}
 
 int sdb__stop_point_check_options(const struct sdb_process *process,
                                   const struct sdb__stop_point_options *options)

@@ -9,6 +9,7 @@
 #define SDB_LIB_TRAP_STOP_POINT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sdb_process;
@@ -40,6 +41,17 @@ struct sdb__stop_point_options {
     uint64_t ignore_count;
     struct sdb_thread *only;
 };
+
+/**
+ * Begin to create one: check whether the caller may, and take the options over.
+ *
+ * @param ours     gets the options; of @p size, which was @p oldest when they were first published
+ * @param options  the caller's
+ * @param handle   where the caller wants the handle
+ * @return 0, -EINVAL, -E2BIG, -SDB_EWRONGTHREAD, or -ESRCH: the process is gone
+ */
+int sdb__stop_point_import(const struct sdb_process *process, void *ours, size_t size,
+                           size_t oldest, const void *options, const void *handle);
 
 /**
  * Check whether a process can have one.

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/versioned.h"
 #include "held/address_space.h"
 #include "session/session.h"
 #include "trap/debug_registers.h"
@@ -147,16 +146,10 @@ int sdb_watchpoint_create(struct sdb_process *process, const struct sdb_watchpoi
     struct sdb_watchpoint *created;
     int rc;
 
-    if (!process || !options || !watchpoint)
-        return -EINVAL;
-    if (!sdb__process_is_ours(process))
-        return -SDB_EWRONGTHREAD;
-    rc = sdb__struct_import(&ours, sizeof(ours), OPTIONS_SIZE_OF_VERSION_0_1, options);
-    if (rc < 0)
-        return rc;
-    if (sdb__process_is_gone(process))
-        return -ESRCH;
-    rc = check_options(process, &ours, &point);
+    rc = sdb__stop_point_import(process, &ours, sizeof(ours), OPTIONS_SIZE_OF_VERSION_0_1, options,
+                                watchpoint);
+    if (rc == 0)
+        rc = check_options(process, &ours, &point);
     if (rc < 0)
         return rc;
     created = calloc(1, sizeof(*created));
