@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
-#include "held/process.h"
 #include "inject/injection.h"
 #include "kernel/ptrace.h"
+#include "session/session.h"
 
 /* @return a signal of which none waits for this thread already: they would become one */
 static int find_carrier(pid_t tid)
@@ -121,7 +121,7 @@ int sdb__injection_restore(struct sdb__injection *injection)
     (void)sdb__wait_take_stop(injection->tid, &taken);
     thread->group_stop_over = thread->group_stop_over || injection->is_over;
     if (injection->saw_sigstop)
-        sdb__signal_stop_again(thread->process->pid, injection->tid);
+        sdb__session_stop_again(thread);
     if (needs_interrupt(injection)) {
         rc = sdb__ptrace_interrupt(injection->tid);
         sdb__thread_stop_is_coming(thread, rc == 0);

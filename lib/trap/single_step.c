@@ -149,7 +149,7 @@ int sdb__step_alone(struct sdb_thread *thread)
     }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (used_up.stop_signal)
-        sdb__signal_stop_again(thread->process->pid, thread->tid);
+        sdb__session_stop_again(thread);
     if (used_up.interrupt)
         (void)sdb__ptrace_interrupt(thread->tid);
     return rc;
