@@ -36,10 +36,25 @@ int sdb__process_apply_options(struct sdb_process *process)
     return rc;
 }
 
+/* Have the kernel do as these policies say; if it does not, those before stay. */
+static int change_policies(struct sdb_process *process, const struct sdb__policies *wanted)
+{
+    const struct sdb__policies before = process->policies;
+    int rc;
+
+    if (sdb__process_some_run(process))
+        return -EBUSY;
+    process->policies = *wanted;
+    rc = sdb__process_apply_options(process);
+    if (rc < 0)
+        process->policies = before;
+    return rc;
+}
+
 int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
 {
     int rc = sdb__process_check_caller(process);
-    uint32_t before;
+    struct sdb__policies wanted;
 
     if (rc < 0)
         return rc;
@@ -49,19 +64,14 @@ int sdb_process_set_follow(struct sdb_process *process, uint32_t follow)
         return -EINVAL; /* no thread may go unseen */
     if (follow != SDB_FOLLOW_ALL && process->policies.must_be_held)
         return -EPERM;
-    if (sdb__process_some_run(process))
-        return -EBUSY;
     if (process->launched && !(follow & SDB_FOLLOW_EXEC) && !process->child) {
         process->child = sdb__child_allocate();
         if (!process->child)
             return -ENOMEM;
     }
-    before = process->policies.follow;
-    process->policies.follow = follow;
-    rc = sdb__process_apply_options(process);
-    if (rc < 0)
-        process->policies.follow = before;
-    return rc;
+    wanted = process->policies;
+    wanted.follow = follow;
+    return change_policies(process, &wanted);
 }
 
 static bool release_is_known(enum sdb_release release)
@@ -72,7 +82,7 @@ static bool release_is_known(enum sdb_release release)
 int sdb_process_set_release(struct sdb_process *process, enum sdb_release release)
 {
     int rc = sdb__process_check_caller(process);
-    enum sdb_release before;
+    struct sdb__policies wanted;
 
     if (rc < 0)
         return rc;
@@ -80,14 +90,9 @@ int sdb_process_set_release(struct sdb_process *process, enum sdb_release releas
         return -EINVAL;
     if (release != SDB_RELEASE_KILL && process->policies.must_be_held)
         return -EPERM;
-    if (sdb__process_some_run(process))
-        return -EBUSY;
-    before = process->policies.release;
-    process->policies.release = release;
-    rc = sdb__process_apply_options(process);
-    if (rc < 0)
-        process->policies.release = before;
-    return rc;
+    wanted = process->policies;
+    wanted.release = release;
+    return change_policies(process, &wanted);
 }
 
 int sdb_process_set_stop_mode(struct sdb_process *process, enum sdb_stop_mode mode)
