@@ -32,7 +32,7 @@ static int have_births_reported(struct sdb_process *process)
     process->births_reported = true;
     /* Its memory is opened while it stands still: after an exec it would be another's. */
     (void)sdb__space_read(process->space, process->pid, 0, &nothing, 0);
-    (void)sdb__process_apply_options(process); /* but to those that cannot stop now */
+    (void)sdb__process_apply_options(process); /* ESRCH: of one that was killed just now */
     rc = sdb__trap_signal_note_once(process);
     sdb__session_unpause(process);
     return rc;

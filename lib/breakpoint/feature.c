@@ -56,7 +56,6 @@ static void forget_program(struct sdb_thread *thread)
 }
 
 const struct sdb__feature sdb__breakpoint_feature = {
-    .name = "breakpoints",
     .slot = SDB__BREAKPOINT_SLOT,
     .session_size = sizeof(struct sdb__stop_points),
     .process_size = sizeof(struct sdb__breakpoint_process),

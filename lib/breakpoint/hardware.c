@@ -8,7 +8,6 @@
 #include "breakpoint/hardware.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 

@@ -6,7 +6,6 @@
  * shown instead, and put into its registers: no signal handler, and nobody who is let go there, sees a
  * scratch page.  And where it has trapped on a planted byte, it is a hit, or nothing at all.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 

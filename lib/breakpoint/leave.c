@@ -5,7 +5,6 @@
  * Usually the displaced instruction runs in its slot, while the planted byte stays and all other
  * threads run.  Where that cannot be, it is executed in its own place (in_place.c).
  */
-#include <errno.h>
 #include <signal.h>
 
 #include "breakpoint/breakpoint.h"

@@ -23,19 +23,23 @@ static bool has_dead_first_thread(const struct sdb_process *process)
            status.state == 'Z' && status.thread_count > 1;
 }
 
+/* When only such a first thread is left, there is nothing to let go any more. */
+static bool only_dead_first_is_left(const struct sdb_process *process)
+{
+    return process->thread_count == 1 && has_dead_first_thread(process);
+}
+
 /*
- * When only such a first thread is left, there is nothing to let go any more.  What is its parent's to wait
- * for comes when the kernel's first word of it, to us, has been taken; a child of ours is ours anyway.
+ * Its parent is told of its end when the kernel's first word of it, to us, has been taken.  A child of ours
+ * is ours anyway.
  */
-static void leave_dead_first_thread(struct sdb_process *process)
+static int have_end_taken(const struct sdb_process *process)
 {
     struct sdb__procfs_status status;
 
-    if (!process->session || process->thread_count > 1 || !has_dead_first_thread(process))
-        return;
-    if (sdb__procfs_status(process->pid, &status) < 0 || status.parent == getpid() ||
-        sdb__reap_later(process->pid) == 0)
-        sdb__session_remove(process);
+    return sdb__procfs_status(process->pid, &status) < 0 || status.parent == getpid()
+               ? 0
+               : sdb__reap_later(process->pid);
 }
 
 /* Begin to let it go.  @return 0, or -ESRCH: it was killed just now, and is held until its end */
@@ -113,7 +117,8 @@ static int detach(struct sdb_process *process, bool stopped)
     }
     if (rc == 0)
         (void)reap_dying(process); /* it has gone for the caller, whatever comes of this */
-    leave_dead_first_thread(process);
+    if (process->session && only_dead_first_is_left(process) && have_end_taken(process) == 0)
+        sdb__session_remove(process);
     sdb__session_review(session);
     sdb_process_close(process);
     return rc;
@@ -261,7 +266,7 @@ static void kill_all(struct sdb_session *session)
 
 /*
  * Threads that cannot be let go yet are waited for: without a session they would never run again, once
- * they have stopped.  A first thread that has ended stops no more; it stays with the tracer thread.
+ * they have stopped.  A first thread that has ended stops no more; its end is taken when it comes.
  */
 static void wait_for_leaving(struct sdb_session *session)
 {
@@ -270,10 +275,12 @@ static void wait_for_leaving(struct sdb_session *session)
     int rc = 0;
 
     while (rc == 0 && (process = find(session, is_leaving))) {
-        if (process->thread_count == 1 && has_dead_first_thread(process))
+        if (only_dead_first_is_left(process)) {
+            (void)have_end_taken(process); /* without a thread for that it stays with ours */
             sdb__session_remove(process);
-        else
+        } else {
             rc = sdb__session_pump(session, &never, false);
+        }
     }
 }
 

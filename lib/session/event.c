@@ -2,8 +2,6 @@
 /*
  * Events: what is told of a stop or an end.
  */
-#include <errno.h>
-
 #include <sdb/process.h>
 
 #include "base/trace.h"

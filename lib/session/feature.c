@@ -10,8 +10,11 @@
 
 #define ALL ((1U << SDB__SLOT_COUNT) - 1)
 
-/* The features of a set, in turn: `left` is what is left of it. */
-#define FIRST_OF(session, left) ((session)->features->by_slot[__builtin_ctz(left)])
+/* @return the feature of a set, which is not empty, whose turn is first */
+static const struct sdb__feature *first_of(const struct sdb_session *session, unsigned set)
+{
+    return session->features->by_slot[__builtin_ctz(set)];
+}
 
 /* @return the next of a set, which is taken out of it; or NULL */
 static const struct sdb__feature *next_of(const struct sdb_session *session, unsigned *set)
@@ -19,7 +22,7 @@ static const struct sdb__feature *next_of(const struct sdb_session *session, uns
     const unsigned left = *set;
 
     *set &= left - 1;
-    return left == 0 ? NULL : session->features->by_slot[__builtin_ctz(left)];
+    return left == 0 ? NULL : first_of(session, left);
 }
 
 void sdb__feature_set_due(struct sdb_session *session, unsigned slot)
@@ -61,7 +64,7 @@ enum sdb__verdict sdb__features_look(struct sdb_thread *thread, struct sdb__stop
     enum sdb__verdict verdict = SDB__VERDICT_NONE;
 
     for (; left != 0 && sdb__thread_stands(thread); left &= left - 1) {
-        const struct sdb__feature *feature = FIRST_OF(session, left);
+        const struct sdb__feature *feature = first_of(session, left);
         const enum sdb__verdict said = feature->look(thread, stop);
 
         if (said == SDB__VERDICT_TRAP)
@@ -81,7 +84,7 @@ enum sdb__verdict sdb__features_judge(struct sdb_thread *thread, struct sdb__sto
     unsigned left = thread->process->features & session->moments.judge;
 
     for (; left != 0 && sdb__thread_stands(thread); left &= left - 1)
-        verdict = FIRST_OF(session, left)->judge(thread, stop, seen, verdict);
+        verdict = first_of(session, left)->judge(thread, stop, seen, verdict);
     return verdict;
 }
 
@@ -92,7 +95,7 @@ enum sdb__going sdb__features_resume(struct sdb_thread *thread, struct sdb__resu
     enum sdb__going going = SDB__GOING_READY;
 
     for (; left != 0 && going == SDB__GOING_READY; left &= left - 1)
-        going = FIRST_OF(session, left)->resume(thread, resume);
+        going = first_of(session, left)->resume(thread, resume);
     return going;
 }
 
@@ -102,7 +105,7 @@ void sdb__features_resumed(struct sdb_thread *thread)
     unsigned left = thread->process->features & session->moments.resumed;
 
     for (; left != 0; left &= left - 1)
-        FIRST_OF(session, left)->resumed(thread);
+        first_of(session, left)->resumed(thread);
 }
 
 /* ---- births ---- */

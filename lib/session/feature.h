@@ -52,7 +52,6 @@ struct sdb__resume {
 
 /* A moment that a feature has nothing to do with is NULL. */
 struct sdb__feature {
-    const char *name;
     unsigned slot; /* its own, and its turn */
     enum sdb_resume
         used_by;         /* a thread that is resumed so uses it; SDB_RESUME_CONTINUE: none does */

@@ -8,7 +8,6 @@
  * end.
  */
 #include <errno.h>
-#include <signal.h>
 #include <sys/wait.h>
 
 #include "base/descriptor.h"

@@ -7,7 +7,6 @@
  * stop comes first.  One that cannot stop yet stays in the session until it can, although for the
  * caller the process has gone.
  */
-#include <errno.h>
 #include <signal.h>
 
 #include "launch/child.h"

@@ -8,7 +8,6 @@
  * status of a thread that is not known is kept until its parent's event claims it; and when the parent
  * can tell no more, the newborn is taken in without it.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>

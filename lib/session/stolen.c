@@ -7,7 +7,6 @@
  * threads that should run are asked something that only one which stands still answers; and what it is
  * that they did can be had from the kernel afterwards, but for the usage of what was reaped.
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/trace.h"

@@ -5,7 +5,6 @@
  * A process's phase says what becomes of a stop: an event, or a step on the way into the session or
  * out of it.
  */
-#include <errno.h>
 #include <signal.h>
 
 #include "base/trace.h"

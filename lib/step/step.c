@@ -152,7 +152,6 @@ static enum sdb__going go_elsewhere(struct sdb_thread *thread, struct sdb__resum
 }
 
 const struct sdb__feature sdb__step_feature = {
-    .name = "steps to a place",
     .slot = SDB__STEP_SLOT,
     .thread_size = sizeof(struct target),
     .judge = arrive,

@@ -292,7 +292,6 @@ static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
 }
 
 const struct sdb__feature sdb__syscall_feature = {
-    .name = "caught system calls",
     .slot = SDB__SYSCALL_SLOT,
     .process_size = sizeof(struct sdb__catching),
     .thread_size = sizeof(struct sdb__calls),

@@ -383,7 +383,6 @@ static bool clear(struct sdb_thread *thread)
 }
 
 const struct sdb__feature sdb__debug_registers_feature = {
-    .name = "debug registers",
     .slot = SDB__DEBUG_REGISTERS_SLOT,
     .process_size = sizeof(struct sdb__debug_slots),
     .thread_size = sizeof(struct sdb__debug_state),

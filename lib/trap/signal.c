@@ -116,9 +116,10 @@ int sdb__trap_signal_note_once(struct sdb_process *process)
     return 0;
 }
 
-static bool set_mask(struct sdb_thread *thread, uint64_t mask)
+/* @param mask  what the thread blocks otherwise */
+static void block_again(struct sdb_thread *thread, uint64_t mask)
 {
-    return sdb__ptrace_set_signal_mask(thread->tid, mask | SDB__SIGNAL_BIT(SIGTRAP)) == 0;
+    (void)sdb__ptrace_set_signal_mask(thread->tid, mask | SDB__SIGNAL_BIT(SIGTRAP));
 }
 
 /* Look whether a hit has unblocked the signal, as far as the mask tells, and undo that. */
@@ -132,21 +133,24 @@ static bool restore_mask(struct sdb_thread *thread)
         return false;
     was_blocked = (mask | NEVER_BLOCKED | OWN_OF_LIBC | SDB__SIGNAL_BIT(SIGTRAP)) == ~UINT64_C(0);
     if (was_blocked)
-        (void)set_mask(thread, mask);
+        block_again(thread, mask);
     /* Who blocks it once often does so again. */
     unseen->hits = was_blocked ? MOST_UNSEEN - 1 : 0;
     return was_blocked;
 }
 
 /* The same as far as a handler tells that was there, and is not any more. */
-static bool has_lost_handler(struct sdb_thread *thread)
+static bool restore_mask_for_handler(struct sdb_thread *thread)
 {
     struct sdb__procfs_status status;
     uint64_t mask;
 
-    return sdb__procfs_status(thread->process->pid, &status) == 0 &&
-           !(status.caught_signals & SDB__SIGNAL_BIT(SIGTRAP)) &&
-           sdb__ptrace_signal_mask(thread->tid, &mask) == 0 && set_mask(thread, mask);
+    if (sdb__procfs_status(thread->process->pid, &status) < 0 ||
+        (status.caught_signals & SDB__SIGNAL_BIT(SIGTRAP)) ||
+        sdb__ptrace_signal_mask(thread->tid, &mask) < 0)
+        return false;
+    block_again(thread, mask);
+    return true;
 }
 
 void sdb__trap_signal_restore(struct sdb_thread *thread)
@@ -162,7 +166,7 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
     if (known->is_set && known->is_ignored) {
         known->restore_due = true;
         sdb__feature_set_due(thread->process->session, SDB__TRAP_SIGNAL_SLOT);
-    } else if (known->is_set && (was_blocked || has_lost_handler(thread))) {
+    } else if (known->is_set && (was_blocked || restore_mask_for_handler(thread))) {
         (void)exchange(thread, SIGTRAP, &known->action, true);
     }
 }
@@ -278,7 +282,6 @@ static void forget(struct sdb__space *space)
 }
 
 const struct sdb__feature sdb__trap_signal_feature = {
-    .name = "SIGTRAP",
     .slot = SDB__TRAP_SIGNAL_SLOT,
     .thread_size = sizeof(struct unseen),
     .resume = drop_ignored,

@@ -177,7 +177,6 @@ static enum sdb__going mind_trap_flag(struct sdb_thread *thread, struct sdb__res
 }
 
 const struct sdb__feature sdb__single_step_feature = {
-    .name = "single steps",
     .slot = SDB__SINGLE_STEP_SLOT,
     .used_by = SDB_RESUME_STEP,
     .thread_size = sizeof(struct flag),

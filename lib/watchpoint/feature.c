@@ -11,7 +11,6 @@ static void forget_program(struct sdb_thread *thread)
 }
 
 const struct sdb__feature sdb__watchpoint_feature = {
-    .name = "watchpoints",
     .slot = SDB__WATCHPOINT_SLOT,
     .session_size = sizeof(struct sdb__stop_points),
     .process_size = sizeof(struct sdb__watch_process),

@@ -5,7 +5,6 @@
  * The kernel makes a SIGTRAP of a hit (TRAP_HWBKPT), and one SIGTRAP of a hit by an instruction that
  * was stepped (TRAP_TRACE).  Only then the processor's note is looked at.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
