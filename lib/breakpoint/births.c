@@ -87,6 +87,8 @@ void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_proce
     int rc;
 
     newborn->births_reported = sites != NULL;
+    if (parent && newborn->thread)
+        sdb__breakpoint_inherit_returns(newborn->thread, parent);
     if (!sites || newborn->space == from->space)
         return;
     rc = sdb__sites_copy(newborn->space, sites);

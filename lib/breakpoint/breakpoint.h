@@ -4,8 +4,9 @@
  * it goes on.
  *
  * breakpoint.c has the handles, site.c the places, hit.c the stops of threads, leave.c how they go on
- * from a site, in_place.c how where the instruction cannot be displaced, repeats.c what comes again
- * without being a hit, rseq.c whether that is in a restartable sequence, births.c what becomes of
+ * from a site, make_call.c how by a call, in_place.c how where the instruction cannot be displaced, returns.c
+ * what comes again without being a hit, siginfo.c what signals say of a displaced instruction, rseq.c
+ * whether that is in a restartable sequence, births.c what becomes of
  * processes that are born with planted bytes and of those that are let go; scratch.c the pages where
  * displaced instructions run, hardware.c those in debug registers; feature.c names the moments.
  */
@@ -37,12 +38,24 @@ struct sdb_breakpoint {
 };
 
 /* How deep in handlers of handlers a site is known to have been hit already. */
-#define SDB__MOST_REPEATS 5
+#define SDB__MOST_RETURNS 8
 
-/* A thread will come to a site again, without a new hit, with this stack pointer. */
-struct sdb__repeat {
+/* A signal handler that will return to a site, without a new hit. */
+struct sdb__return {
+    uint64_t address; /* of the site */
+    uint64_t frame;   /* what the stack pointer was when the handler began */
+};
+
+struct sdb__returns {
+    struct sdb__return all[SDB__MOST_RETURNS]; /* oldest first */
+    unsigned count;
+    uint64_t to; /* it returns just now, there; or 0 */
+};
+
+/* A thread was resumed at a site with a signal, and stands there still unless a handler has begun. */
+struct sdb__stay {
     struct sdb__site *site; /* or NULL */
-    uint64_t stack_pointer;
+    uint64_t slot_pc;       /* as of the state */
 };
 
 /* What a thread has to do with breakpoints. */
@@ -50,7 +63,8 @@ struct sdb__breakpoint_state {
     struct sdb__site
         *at_site;     /* whose instruction is executed when it goes on, and which was hit */
     uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
-    struct sdb__repeat repeats[SDB__MOST_REPEATS]; /* oldest first */
+    struct sdb__stay stays;
+    struct sdb__returns returns;
     bool trap_first;       /* it was in a group-stop, and takes the trap of a planted byte first */
     bool displaced;        /* it may stand in a scratch page when it stops */
     unsigned changes_seen; /* of what is planted, when it was resumed */
@@ -113,22 +127,44 @@ enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__st
 /** Count a hit of a breakpoint by a thread, if it is one, and note that it is to be told. */
 void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread);
 
-/** @return whether the signal that a thread stands before comes from the very instruction */
-bool sdb__stands_at_fault(const struct sdb_thread *thread);
+/* ---- what comes again (returns.c) ---- */
 
-/* ---- what comes again (repeats.c) ---- */
+/** It is resumed at a site that it has hit, and may not get away from there. */
+void sdb__breakpoint_stay(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc);
 
-/** A signal handler will bring the thread back to a site that it has hit already. */
-void sdb__breakpoint_expect_again(struct sdb_thread *thread, struct sdb__site *site,
-                                  uint64_t stack_pointer);
+/** The same with a signal, which may have a handler: find that out. */
+void sdb__breakpoint_deliver(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc,
+                             struct sdb__resume *resume);
 
-/** It stands there, again or to go on.  @return whether that was expected; it is not any more */
-bool sdb__breakpoint_take_repetition(struct sdb_thread *thread, const struct sdb__site *site);
+/** At the stop after that.  @return whether the stop is only for finding out */
+bool sdb__breakpoint_look_whether_it_stays(struct sdb_thread *thread, const struct sdb__stop *stop);
 
-/* ---- going on (leave.c, in_place.c) ---- */
+/** @return whether there are handlers that will return to a site, or one does just now */
+static inline bool sdb__breakpoint_will_return(const struct sdb__breakpoint_state *state)
+{
+    return state->returns.count > 0 || state->returns.to != 0;
+}
+
+/** At a stop where that is so: see whether it has, or does. */
+void sdb__breakpoint_look_at_return(struct sdb_thread *thread, const struct sdb__stop *stop);
+
+/** And when it goes on: have its system calls stop it. */
+void sdb__breakpoint_watch_for_return(struct sdb_thread *thread, struct sdb__resume *resume);
+
+/** A newborn returns by the handlers of its parent, too. */
+void sdb__breakpoint_inherit_returns(struct sdb_thread *newborn, const struct sdb_thread *parent);
+
+/* ---- going on (leave.c, make_call.c, in_place.c) ---- */
 
 /** Have a thread that stands at a site which it has hit execute the instruction there. */
 enum sdb__going sdb__breakpoint_leave(struct sdb_thread *thread, struct sdb__resume *resume);
+
+/**
+ * Make the call at a site for a thread that stands there.
+ *
+ * @return false if it has to be executed in its own place: it would fault, or is watched there
+ */
+bool sdb__breakpoint_make_call(struct sdb_thread *thread, const struct sdb__site *site);
 
 /** @return whether a site's instruction cannot be executed in a slot by a thread */
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread);

@@ -2,8 +2,6 @@
 /*
  * Breakpoints as a feature: which moments they have to do with.
  */
-#include <string.h>
-
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/hardware.h"
 
@@ -47,7 +45,8 @@ static void forget_program(struct sdb_thread *thread)
 
     state->at_site = NULL;
     state->slot_pc = 0;
-    memset(state->repeats, 0, sizeof(state->repeats));
+    state->stays = (struct sdb__stay){0};
+    state->returns = (struct sdb__returns){0};
     state->displaced = false;
     state->trap_first = false;
     state->rseq = 0;

@@ -6,12 +6,14 @@
  * shown instead, and put into its registers: no signal handler, and nobody who is let go there, sees a
  * scratch page.  And where it has trapped on a planted byte, it is a hit, or nothing at all.
  */
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/hardware.h"
 #include "breakpoint/scratch.h"
+#include "breakpoint/siginfo.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
 #include "trap/debug_registers.h"
@@ -33,51 +35,6 @@ static const struct sdb__relocation_point *point_at(const struct sdb__scratch_sl
     return NULL;
 }
 
-/* It would come again. */
-bool sdb__stands_at_fault(const struct sdb_thread *thread)
-{
-    siginfo_t info;
-
-    if (sdb__ptrace_siginfo(thread->tid, &info) < 0)
-        return true; /* it is dying */
-    switch (info.si_signo) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGILL:
-    case SIGFPE:
-    case SIGTRAP:
-    case SIGSYS:
-        return info.si_code > 0;
-    default:
-        return false;
-    }
-}
-
-/*
- * A signal has come before the displaced instruction was executed.  If its handler ran now, it would
- * return to the breakpoint, which would be hit a second time.  So the instruction is executed first; the
- * stop of that step can deliver any signal, and gets this one.
- *
- * @return whether the instruction was executed
- */
-static bool execute_first(struct sdb_thread *thread, uint64_t place)
-{
-    siginfo_t info;
-    int status;
-    int rc;
-
-    if (sdb__stands_at_fault(thread) || sdb__ptrace_siginfo(thread->tid, &info) < 0)
-        return false;
-    sdb__registers_set_pc(thread, place);
-    rc = sdb__step_alone(thread);
-    if (rc < 0)
-        return false;
-    /* A fault comes again when the handler has returned. */
-    (void)sdb__wait_take_stop(thread->tid, &status);
-    (void)sdb__ptrace_set_siginfo(thread->tid, &info);
-    return rc == 0;
-}
-
 /* Where in a scratch page it stands.  @return the point, or NULL: it is in none */
 static const struct sdb__relocation_point *find_point(struct sdb_thread *thread,
                                                       const struct sdb__scratch_slot **slot,
@@ -94,9 +51,14 @@ static const struct sdb__relocation_point *find_point(struct sdb_thread *thread,
 /* Whether a system call goes on when the thread does, or is made again. */
 static bool is_in_call(const struct sdb__stop *stop, const struct user_regs_struct *registers)
 {
-    if (stop->kind == SDB_EVENT_STEP || stop->kind == SDB_EVENT_SYSCALL_EXIT)
+    switch (stop->kind) {
+    case SDB_EVENT_STEP:
+    case SDB_EVENT_SYSCALL_EXIT:
+    case SDB_EVENT_SIGNAL:
         return sdb__registers_will_restart(registers);
-    return (int64_t)registers->orig_rax >= 0;
+    default:
+        return (int64_t)registers->orig_rax >= 0;
+    }
 }
 
 /* Whether it goes on at once if it has nothing to tell; else it must not be left within an instruction. */
@@ -106,36 +68,26 @@ static bool goes_on(const struct sdb_thread *thread)
 }
 
 /*
- * Show the program's own place.  Whoever must not go on between two parts of an instruction stands before
- * it again.
+ * Show the program's own place: before the instruction, or where it has gone on.
  *
- * @return false if it was stepped between two parts, so that no step has ended
+ * @return false if the SIGTRAP is that of a step which was taken back: nothing was executed
  */
 static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 {
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     const struct sdb__relocation_point *point;
     const struct sdb__scratch_slot *slot;
-    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct user_regs_struct *registers;
-    bool is_between;
+    bool is_late;
     uint64_t start;
 
     state->displaced = false;
-    /*
-     * But for a call, which may wait for that very signal, and a string, which may be long; and what
-     * may hit a watchpoint, which could not be told together with the signal.
-     */
-    do {
-        point = find_point(thread, &slot, &start);
-        if (!point)
-            return true;
-    } while (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-             !slot->site->is_syscall && !slot->site->is_repeated && !sdb__debug_is_set(thread) &&
-             execute_first(thread, start + point->offset));
-    /* Before the first part it is by the late SIGTRAP of a step that was taken back. */
-    is_between = point->address == slot->site->address && stop->kind == SDB_EVENT_STEP &&
-                 (point->offset > 0 || !slot->site->is_repeated);
-    if (is_between && goes_on(thread)) {
+    point = find_point(thread, &slot, &start);
+    if (!point)
+        return true;
+    is_late = point->address == slot->site->address && stop->kind == SDB_EVENT_STEP &&
+              !slot->site->is_repeated;
+    if (is_late && goes_on(thread)) {
         state->displaced = true;
         return false;
     }
@@ -150,11 +102,10 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
     }
     (void)sdb__relocation_show(&slot->relocation, start, registers);
     sdb__registers_changed(thread);
-    /* With the stack as it was before the first part of the instruction. */
-    if (point->address == slot->site->address && stop->kind == SDB_EVENT_SIGNAL &&
-        !sdb__stands_at_fault(thread))
-        sdb__breakpoint_expect_again(thread, slot->site, registers->rsp);
-    return !is_between;
+    if (stop->kind == SDB_EVENT_SIGNAL)
+        sdb__siginfo_show_own_place(thread->tid, slot, start);
+    assert(registers->rip - start >= SDB__SLOT_SIZE); /* all that any stop shows is the program's */
+    return !is_late;
 }
 
 /* ---- hits ---- */
@@ -252,8 +203,7 @@ static enum sdb__verdict look_for_hardware(struct sdb_thread *thread, struct sdb
     if (!site || site->enabled == 0)
         return verdict;
     state->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD ||
-        sdb__breakpoint_take_repetition(thread, site))
+    if (thread->process->phase != SDB__PROCESS_HELD || state->stays.site == site)
         return verdict;
     ask_all(site, thread);
     return state->hit_count > 0 ? SDB__VERDICT_TELL : verdict;
@@ -286,8 +236,7 @@ static enum sdb__verdict look_for_hit(struct sdb_thread *thread, struct sdb__sto
     if (site->enabled == 0)
         return SDB__VERDICT_PASS;
     state->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD ||
-        sdb__breakpoint_take_repetition(thread, site))
+    if (thread->process->phase != SDB__PROCESS_HELD || state->stays.site == site)
         return SDB__VERDICT_PASS;
     state->hit_count = 0;
     ask_all(site, thread);
@@ -323,19 +272,18 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
     return true;
 }
 
-enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__stop *stop)
+/* Of a process that has sites. */
+static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     const bool is_sigtrap = stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP;
     enum sdb__verdict verdict;
 
-    if (!stop->listened) {
-        state->at_site = NULL;
-        state->slot_pc = 0;
-    }
-    if (!sdb__sites(thread->process->space))
-        return is_sigtrap ? look_for_hardware(thread, stop) : SDB__VERDICT_NONE;
+    if (sdb__breakpoint_will_return(state))
+        sdb__breakpoint_look_at_return(thread, stop);
     if (state->displaced && !show_own_place(thread, stop))
+        return SDB__VERDICT_PASS;
+    if (state->stays.site && sdb__breakpoint_look_whether_it_stays(thread, stop))
         return SDB__VERDICT_PASS;
     if (!is_sigtrap && has_trapped(thread, stop))
         return SDB__VERDICT_TRAP;
@@ -347,4 +295,23 @@ enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__st
         return SDB__VERDICT_NONE;
     verdict = look_for_hit(thread, stop);
     return verdict == SDB__VERDICT_NONE ? look_for_hardware(thread, stop) : verdict;
+}
+
+enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+    enum sdb__verdict verdict;
+
+    if (!stop->listened) {
+        state->at_site = NULL;
+        state->slot_pc = 0;
+    }
+    if (!sdb__sites(thread->process->space))
+        return stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP
+                   ? look_for_hardware(thread, stop)
+                   : SDB__VERDICT_NONE;
+    verdict = look(thread, stop);
+    if (verdict != SDB__VERDICT_TRAP) /* whose trap is still to say where it is */
+        state->stays.site = NULL;
+    return verdict;
 }

@@ -258,6 +258,8 @@ void sdb__site_decode(struct sdb__site *site, pid_t pid)
     site->next = relocation.next;
     site->has_no_section = false;
     site->section_asked = 0;
+    if (site->kind == SDB__RELOCATION_CALL)
+        (void)sdb__call_decode(bytes, (size_t)count, site->address, &site->call);
     site->decoded = true;
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "arch/x86_64/call.h"
 #include "arch/x86_64/relocate.h"
 #include "held/address_space.h"
 
@@ -53,7 +54,8 @@ struct sdb__site {
     bool has_no_section;    /* it is in no restartable sequence... */
     uint32_t signature;     /* ...that has this signature */
     unsigned section_asked; /* how often that was asked, as far as it counts */
-    uint64_t next;          /* SKIP, JUMP: where it goes on */
+    uint64_t next;          /* SKIP, JUMP: where it goes on; CALL: what it pushes */
+    struct sdb__call call;  /* CALL */
 };
 
 /* Where there is something to be executed: the first address and the one after the last. */

@@ -84,8 +84,6 @@ static int resumed(struct sdb_thread *thread, enum sdb__doing doing, enum sdb_re
     thread->hindrance = waits_for_vfork(thread) ? SDB__HINDERED_BY_VFORK : SDB__HINDERED_NOT;
     thread->came_from = thread->stop;
     thread->how = how;
-    if (how == SDB_RESUME_STEP)
-        thread->step_due = true;
     if (thread->in_group_stop)
         thread->against_stop = doing != SDB__LISTENS;
     thread->in_group_stop = false;
@@ -135,6 +133,8 @@ static int do_resume(struct sdb_thread *thread, const struct sdb__resume *resume
         (void)sdb__session_ask_to_stop(thread);
     rc = sdb__ptrace_resume(thread->tid, resume->request, resume->signal);
     thread->request = resume->request;
+    if (resume->request == SDB_RESUME_STEP)
+        thread->step_due = true;
     return resumed(thread, SDB__RUNS, resume->how, rc);
 }
 

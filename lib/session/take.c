@@ -110,6 +110,23 @@ static void tell_stop(struct sdb_session *session, struct sdb_thread *thread,
     sdb__session_enqueue(session, thread);
 }
 
+/*
+ * A step comes too late to be of use to anybody, or a feature has had the thread resumed so for itself:
+ * what is told of that is what a feature says.
+ */
+static bool is_asked_for(const struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    switch (stop->kind) {
+    case SDB_EVENT_STEP:
+        return thread->how == SDB_RESUME_STEP;
+    case SDB_EVENT_SYSCALL_ENTRY:
+    case SDB_EVENT_SYSCALL_EXIT:
+        return thread->how == SDB_RESUME_SYSCALL;
+    default:
+        return true;
+    }
+}
+
 static void take_held_stop(struct sdb_session *session, struct sdb_thread *thread,
                            const struct sdb__stop *stop, bool listened, enum sdb__verdict verdict)
 {
@@ -119,9 +136,8 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     if (!sdb__session_wants_birth(thread->process, stop->kind)) {
         claim_newborn(session, thread, stop);
         verdict = SDB__VERDICT_PASS;
-    } else if (stop->kind == SDB_EVENT_STEP && thread->how != SDB_RESUME_STEP &&
-               verdict == SDB__VERDICT_NONE) {
-        verdict = SDB__VERDICT_ON; /* it comes too late to be of use to anybody */
+    } else if (verdict == SDB__VERDICT_NONE && !is_asked_for(thread, stop)) {
+        verdict = SDB__VERDICT_ON;
     }
     if (verdict == SDB__VERDICT_PASS) {
         pass_stop(thread);

@@ -181,7 +181,11 @@ static enum sdb__verdict judge(struct sdb_thread *thread, struct sdb__stop *stop
                                const struct sdb__stop *seen, enum sdb__verdict verdict)
 {
     (void)seen;
-    return take_stop(thread, stop) ? SDB__VERDICT_ON : verdict;
+    if (take_stop(thread, stop))
+        return SDB__VERDICT_ON;
+    return stop->kind == SDB_EVENT_SYSCALL_ENTRY || stop->kind == SDB_EVENT_SYSCALL_EXIT
+               ? SDB__VERDICT_TELL
+               : verdict;
 }
 
 /* ---- resuming ---- */
@@ -213,7 +217,7 @@ static enum sdb__going choose_request(struct sdb_thread *thread, struct sdb__res
 {
     struct sdb__calls *calls = sdb__calls(thread);
 
-    if (resume->how == SDB_RESUME_CONTINUE && must_watch(thread))
+    if (resume->request == SDB_RESUME_CONTINUE && must_watch(thread))
         resume->request = SDB_RESUME_SYSCALL;
     note_changes(thread);
     calls->entry_known = calls->entry_known && resume->request == SDB_RESUME_SYSCALL;

@@ -145,6 +145,25 @@ bool sdb__debug_is_set(const struct sdb_thread *thread)
     return state_of(thread)->trap_due;
 }
 
+static bool would_fire(const struct sdb__debug_watch *watch, uint64_t address, size_t length,
+                       bool writes)
+{
+    return (watch->kind == SDB__DEBUG_ACCESS || (watch->kind == SDB__DEBUG_WRITE && writes)) &&
+           address < watch->address + watch->length && watch->address < address + length;
+}
+
+bool sdb__debug_touches(const struct sdb_thread *thread, uint64_t address, size_t length,
+                        bool writes)
+{
+    const struct sdb__debug_state *state = state_of(thread);
+
+    for (int at = 0; sdb__debug_is_set(thread) && at < SDB__DEBUG_SLOTS; at++) {
+        if (state->serials[at] != 0 && would_fire(&state->watches[at], address, length, writes))
+            return true;
+    }
+    return false;
+}
+
 int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots)
 {
     struct sdb__debug_state *state = state_of(thread);

@@ -95,6 +95,13 @@ int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots);
 /** @return whether the SIGTRAP that a thread stands before is said to be one of the debug registers' */
 bool sdb__debug_is_trap(const struct sdb_thread *thread);
 
+/**
+ * @param writes  else it reads
+ * @return whether a thread that does so would hit what its registers are set to
+ */
+bool sdb__debug_touches(const struct sdb_thread *thread, uint64_t address, size_t length,
+                        bool writes);
+
 /** @return whether a thread's registers are set to anything, or a SIGTRAP of them may come */
 bool sdb__debug_is_set(const struct sdb_thread *thread);
 

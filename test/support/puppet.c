@@ -346,6 +346,22 @@ void puppet_run(uint64_t end, struct outcome *outcome)
     exchange_byte(end, byte, NULL);
 }
 
+bool puppet_read(uint64_t address, void *buffer, size_t len)
+{
+    const struct iovec here = {buffer, len};
+    const struct iovec there = {(void *)(uintptr_t)address, len};
+
+    return process_vm_readv(puppet.pid, &here, 1, &there, 1, 0) == (ssize_t)len;
+}
+
+bool puppet_write(uint64_t address, const void *buffer, size_t len)
+{
+    const struct iovec here = {(void *)(uintptr_t)buffer, len};
+    const struct iovec there = {(void *)(uintptr_t)address, len};
+
+    return process_vm_writev(puppet.pid, &here, 1, &there, 1, 0) == (ssize_t)len;
+}
+
 void puppet_look(struct outcome *outcome)
 {
     get_xstate(outcome->xstate);
@@ -430,12 +446,4 @@ const char *outcome_differences(const struct outcome *one, const struct outcome 
         }
     }
     return text;
-}
-
-void outcome_forget(struct outcome *one, const struct outcome *other, uint64_t address, size_t len)
-{
-    const uint64_t offset = address - (uintptr_t)puppet.memory;
-
-    if (offset <= PUPPET_MEMORY - len)
-        memcpy(one->memory + offset, other->memory + offset, len);
 }

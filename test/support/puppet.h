@@ -57,6 +57,10 @@ void puppet_prepare(struct user_regs_struct registers, uint64_t named, struct ch
 /** Set that state, with another pc. */
 void puppet_restore(const struct outcome *before, uint64_t pc);
 
+/** Read and write its memory as it could do itself.  @return whether all of it could be */
+bool puppet_read(uint64_t address, void *buffer, size_t len);
+bool puppet_write(uint64_t address, const void *buffer, size_t len);
+
 /** Make a step, and fill in registers and signal. @return whether it did, or was stopped by a fault */
 bool puppet_step(struct outcome *outcome);
 
@@ -74,8 +78,5 @@ bool outcome_is_same(const struct outcome *one, const struct outcome *other);
 
 /** @return in words what differs, until the next call */
 const char *outcome_differences(const struct outcome *one, const struct outcome *other);
-
-/** Make the memory there the same, where it is the puppet's. */
-void outcome_forget(struct outcome *one, const struct outcome *other, uint64_t address, size_t len);
 
 #endif

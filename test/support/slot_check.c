@@ -117,7 +117,7 @@ static const char *in_words(const struct slot *slot)
     } while (0)
 
 /* The instruction at this place, which must be a point with this address. */
-static struct instruction at_point(struct slot *slot, size_t offset, uint64_t address, int adjust)
+static struct instruction at_point(struct slot *slot, size_t offset, uint64_t address)
 {
     const struct sdb__relocation *relocation = slot->relocation;
     struct instruction instruction;
@@ -128,7 +128,6 @@ static struct instruction at_point(struct slot *slot, size_t offset, uint64_t ad
         if (point->offset != offset)
             continue;
         slot_assert(slot, point->address == address);
-        slot_assert(slot, point->stack_adjust == adjust);
         slot_assert(slot, (slot->seen & 1u << i) == 0);
         slot->seen |= 1u << i;
         slot_assert(slot, read_instruction(relocation->code + offset, relocation->code_len - offset,
@@ -157,7 +156,7 @@ static uint64_t literal_of(const struct slot *slot, const struct instruction *in
 /* From this place the slot must be left for this address, by one jump. */
 static size_t expect_way_out(struct slot *slot, size_t offset, uint64_t address)
 {
-    const struct instruction jump = at_point(slot, offset, address, 0);
+    const struct instruction jump = at_point(slot, offset, address);
 
     slot_assert(slot, jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP);
     if (jump.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY) {
@@ -172,7 +171,7 @@ static size_t expect_way_out(struct slot *slot, size_t offset, uint64_t address)
 static void expect_condition(struct slot *slot, uint64_t from, uint64_t next)
 {
     const uint64_t target = name_operand(&slot->original, 0).immediate;
-    const struct instruction condition = at_point(slot, 0, from, 0);
+    const struct instruction condition = at_point(slot, 0, from);
     const uint64_t goes_to = name_operand(&condition, 0).immediate;
 
     slot_assert(slot, condition.decoded.mnemonic == slot->original.decoded.mnemonic);
@@ -182,35 +181,9 @@ static void expect_condition(struct slot *slot, uint64_t from, uint64_t next)
         expect_way_out(slot, goes_to - slot->to, target);
 }
 
-static void expect_direct_call(struct slot *slot, uint64_t from, uint64_t next)
-{
-    const struct instruction push = at_point(slot, 0, from, 0);
-
-    slot_assert(slot, push.decoded.mnemonic == ZYDIS_MNEMONIC_PUSH);
-    slot_assert(slot, push.operands[0].size == 64);
-    slot_assert(slot, literal_of(slot, &push) == next);
-    expect_way_out(slot, behind(slot, &push), name_operand(&slot->original, 0).immediate);
-}
-
-static void expect_indirect_call(struct slot *slot, uint64_t from, uint64_t next)
-{
-    const struct instruction push = at_point(slot, 0, from, 0);
-    const struct instruction jump = at_point(slot, behind(slot, &push), from, 8);
-    struct named wanted = name_operand(&slot->original, 0);
-    const struct named made = name_operand(&jump, 0);
-
-    slot_assert(slot, push.decoded.mnemonic == ZYDIS_MNEMONIC_PUSH);
-    slot_assert(slot, literal_of(slot, &push) == next);
-    slot_assert(slot, jump.decoded.mnemonic == ZYDIS_MNEMONIC_JMP);
-    slot_assert(slot, jump.decoded.address_width == slot->original.decoded.address_width);
-    if (wanted.memory.base == ZYDIS_REGISTER_RSP || wanted.memory.base == ZYDIS_REGISTER_ESP)
-        wanted.address += 8;
-    slot_assert(slot, memcmp(&wanted, &made, sizeof(made)) == 0);
-}
-
 static void expect_copy(struct slot *slot, uint64_t from, uint64_t next)
 {
-    const struct instruction copy = at_point(slot, 0, from, 0);
+    const struct instruction copy = at_point(slot, 0, from);
     const ZydisMnemonic mnemonic = copy.decoded.mnemonic;
     size_t offset = behind(slot, &copy);
 
@@ -218,7 +191,7 @@ static void expect_copy(struct slot *slot, uint64_t from, uint64_t next)
     if (mnemonic == ZYDIS_MNEMONIC_RET || mnemonic == ZYDIS_MNEMONIC_JMP)
         return;
     if (mnemonic == ZYDIS_MNEMONIC_SYSCALL) {
-        const struct instruction load = at_point(slot, offset, next, 0);
+        const struct instruction load = at_point(slot, offset, next);
         const struct named named = name_operand(&load, 1);
 
         slot_assert(slot, load.operands[0].reg.value == ZYDIS_REGISTER_RCX);
@@ -249,12 +222,6 @@ static bool stays_for_its_operands(const struct slot *slot)
         if (is_memory &&
             (operand->mem.base == ZYDIS_REGISTER_EIP ||
              (operand->mem.base == ZYDIS_REGISTER_RIP && is_out_of_reach(slot, operand))))
-            return true;
-        if (i == 0 && slot->relocation->is_call &&
-            (is_memory ? operand->mem.base == ZYDIS_REGISTER_RSP ||
-                             operand->mem.base == ZYDIS_REGISTER_ESP
-                       : operand->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-                             operand->reg.value == ZYDIS_REGISTER_RSP))
             return true;
         if (i == 0 && operand->type == ZYDIS_OPERAND_TYPE_REGISTER &&
             operand->reg.value == ZYDIS_REGISTER_SS &&
@@ -317,12 +284,7 @@ void slot_check(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to,
     }
     if (slot.original.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
         slot.original.operands[0].imm.is_relative) {
-        if (relocation->is_call)
-            expect_direct_call(&slot, from, next);
-        else
-            expect_condition(&slot, from, next);
-    } else if (relocation->is_call) {
-        expect_indirect_call(&slot, from, next);
+        expect_condition(&slot, from, next);
     } else {
         expect_copy(&slot, from, next);
     }

@@ -12,16 +12,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include <Zydis/Zydis.h>
+#include "arch/x86_64/decode.h"
 
-#define OPERAND_SIZE_PREFIX 0x66
-#define MODRM_REG_SHIFT     3
-#define MODRM_MOD_SHIFT     6
-#define GROUP5              0xff /* opcode of calls and jumps through registers and memory */
-#define GROUP5_JUMP         4
-#define REGISTER_RSP        4 /* and in modrm.rm: an SIB byte follows */
-#define REGISTER_SS         2
-#define REPEATED            (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)
+#define GROUP5      0xff /* opcode of calls and jumps through registers and memory */
+#define REGISTER_SS 2
+#define REPEATED    (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)
 
 /* The instruction as it stands in the program, and the slot that it goes to. */
 struct moving {
@@ -33,26 +28,7 @@ struct moving {
     struct sdb__relocation *out;
 };
 
-/* ---- decoding ---- */
-
-static int decode(const uint8_t *bytes, size_t len, ZydisDecodedInstruction *instruction)
-{
-    ZydisDecoder decoder;
-
-    /*
-     * Some nanoseconds each time, for no state shared between threads.  Without MPX, which Linux has
-     * dropped, its instructions are the nops that they also are to processors.
-     */
-    if (!ZYAN_SUCCESS(
-            ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
-        !ZYAN_SUCCESS(ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE)))
-        return -EILSEQ;
-    if (len > SDB__INSTRUCTION_SIZE)
-        len = SDB__INSTRUCTION_SIZE;
-    if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, bytes, len, instruction)))
-        return -EILSEQ;
-    return 0;
-}
+/* ---- what it is ---- */
 
 static bool has_relative_operand(const ZydisDecodedInstruction *instruction)
 {
@@ -65,21 +41,6 @@ static bool is_relative_branch(const ZydisDecodedInstruction *instruction)
 {
     return (instruction->attributes & ZYDIS_ATTRIB_IS_RELATIVE) &&
            instruction->raw.imm[0].is_relative;
-}
-
-static bool has_prefix(const ZydisDecodedInstruction *instruction, uint8_t prefix)
-{
-    for (uint8_t i = 0; i < instruction->raw.prefix_count; i++) {
-        if (instruction->raw.prefixes[i].value == prefix)
-            return true;
-    }
-    return false;
-}
-
-/* Intel ignores the prefix with near branches, AMD does not; REX.W overrules it with both. */
-static bool has_narrow_operand(const ZydisDecodedInstruction *instruction)
-{
-    return has_prefix(instruction, OPERAND_SIZE_PREFIX) && instruction->raw.rex.W == 0;
 }
 
 static bool is_syscall(const ZydisDecodedInstruction *instruction)
@@ -124,10 +85,9 @@ static void put_byte(struct sdb__relocation *out, unsigned byte)
     out->code[out->code_len++] = (uint8_t)byte;
 }
 
-static void put_point(struct sdb__relocation *out, uint64_t address, int8_t stack_adjust)
+static void put_point(struct sdb__relocation *out, uint64_t address)
 {
-    out->points[out->point_count++] =
-        (struct sdb__relocation_point){out->code_len, stack_adjust, address};
+    out->points[out->point_count++] = (struct sdb__relocation_point){out->code_len, address};
 }
 
 /* Whether an instruction that ends at @p end reaches the target by 32 bits, and by which. */
@@ -162,7 +122,7 @@ static void put_exit(const struct moving *moving, uint64_t target)
     struct sdb__relocation *out = moving->out;
     int32_t displacement;
 
-    put_point(out, target, 0);
+    put_point(out, target);
     if (reaches(moving->to + out->code_len + 5, target, &displacement)) {
         put_byte(out, 0xe9);
         put(out, &displacement, sizeof(displacement));
@@ -203,7 +163,7 @@ static void move_condition(const struct moving *moving, uint64_t target)
     int32_t displacement;
     uint8_t *skip;
 
-    put_point(out, moving->from, 0);
+    put_point(out, moving->from);
     if (reaches(moving->to + 6, target, &displacement)) {
         put_byte(out, 0x0f);
         put_byte(out, 0x80 | condition);
@@ -228,32 +188,12 @@ static void move_counted(const struct moving *moving, uint64_t target)
     struct sdb__relocation *out = moving->out;
     uint8_t *skip;
 
-    put_point(out, moving->from, 0);
+    put_point(out, moving->from);
     put(out, moving->bytes, moving->instruction->length);
     skip = &out->code[out->code_len - 1];
     put_exit(moving, moving->next);
     *skip = (uint8_t)(out->code + out->code_len - (skip + 1));
     put_exit(moving, target);
-}
-
-/* push qword [rip + what is still to be known].  @return where in the slot that goes */
-static size_t put_push_literal(struct sdb__relocation *out)
-{
-    static const uint8_t push_literal[] = {GROUP5, 0x35, 0, 0, 0, 0};
-
-    put(out, push_literal, sizeof(push_literal));
-    return out->code_len - sizeof(int32_t);
-}
-
-/* The push alone can fault, and then nothing has happened; behind it the call is done. */
-static void move_direct_call(const struct moving *moving, uint64_t target)
-{
-    size_t displacement_at;
-
-    put_point(moving->out, moving->from, 0);
-    displacement_at = put_push_literal(moving->out);
-    put_exit(moving, target);
-    put_literal(moving, displacement_at, moving->next);
 }
 
 static bool move_relative_branch(const struct moving *moving)
@@ -265,7 +205,7 @@ static bool move_relative_branch(const struct moving *moving)
     const bool is_long = instruction->opcode_map == ZYDIS_OPCODE_MAP_0F;
 
     if (instruction->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
-        has_narrow_operand(instruction))
+        sdb__has_narrow_operand(instruction))
         return false; /* Knights Corner had jumps with VEX */
     if (is_long ? opcode < 0x80 || opcode > 0x8f
                 : instruction->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
@@ -274,8 +214,6 @@ static bool move_relative_branch(const struct moving *moving)
         move_condition(moving, target);
     } else if (opcode >= 0xe0 && opcode <= 0xe3) {
         move_counted(moving, target);
-    } else if (opcode == 0xe8) {
-        move_direct_call(moving, target);
     } else if (opcode == 0xe9 || opcode == 0xeb) {
         out->kind = SDB__RELOCATION_JUMP;
         out->next = target;
@@ -283,70 +221,6 @@ static bool move_relative_branch(const struct moving *moving)
     } else {
         return false; /* xbegin: its way out of a transaction must not be in a slot */
     }
-    out->kind = SDB__RELOCATION_SLOT;
-    return true;
-}
-
-/* ---- calls through registers and memory ---- */
-
-/* A jump through the same memory, found from a stack pointer that is 8 less. */
-static bool put_jump_by_stack(const struct moving *moving)
-{
-    const ZydisDecodedInstruction *instruction = moving->instruction;
-    struct sdb__relocation *out = moving->out;
-    const size_t modrm_at = instruction->raw.modrm.offset;
-    const int64_t wanted = instruction->raw.disp.value + 8;
-    const bool is_short = wanted == (int8_t)wanted;
-    const int32_t displacement = (int32_t)wanted;
-
-    /* The push would overwrite what is to be read. */
-    if (instruction->raw.disp.value > -16 && instruction->raw.disp.value < 0)
-        return false;
-    if (wanted != displacement ||
-        modrm_at + 2 + (is_short ? sizeof(int8_t) : sizeof(int32_t)) > SDB__INSTRUCTION_SIZE)
-        return false;
-    put(out, moving->bytes, modrm_at);
-    put_byte(out, (is_short ? 1u : 2u) << MODRM_MOD_SHIFT | GROUP5_JUMP << MODRM_REG_SHIFT |
-                      REGISTER_RSP);
-    put_byte(out, moving->bytes[modrm_at + 1]);
-    put(out, &displacement, is_short ? sizeof(int8_t) : sizeof(int32_t));
-    return true;
-}
-
-static bool put_jump_for_call(const struct moving *moving)
-{
-    const ZydisDecodedInstruction *instruction = moving->instruction;
-    const bool extended = instruction->raw.rex.B != 0;
-    const uint8_t at = moving->out->code_len;
-    uint8_t *modrm;
-
-    if (instruction->raw.modrm.rm == REGISTER_RSP && !extended) {
-        if (instruction->raw.modrm.mod == 3)
-            return false; /* call rsp */
-        if (instruction->raw.sib.base == REGISTER_RSP)
-            return put_jump_by_stack(moving);
-    }
-    if (!put_moved(moving))
-        return false;
-    modrm = &moving->out->code[at + instruction->raw.modrm.offset];
-    *modrm = (uint8_t)((*modrm & ~(7u << MODRM_REG_SHIFT)) | GROUP5_JUMP << MODRM_REG_SHIFT);
-    return true;
-}
-
-/* Between push and jump the call has yet to be made: reading its operand may fault. */
-static bool move_indirect_call(const struct moving *moving)
-{
-    struct sdb__relocation *out = moving->out;
-    size_t displacement_at;
-
-    if (has_narrow_operand(moving->instruction))
-        return false;
-    put_point(out, moving->from, 0);
-    displacement_at = put_push_literal(out);
-    put_point(out, moving->from, 8);
-    if (!put_jump_for_call(moving))
-        return false;
-    put_literal(moving, displacement_at, moving->next);
     out->kind = SDB__RELOCATION_SLOT;
     return true;
 }
@@ -359,7 +233,7 @@ static void put_counter_of_syscall(const struct moving *moving)
     struct sdb__relocation *out = moving->out;
     int32_t displacement;
 
-    put_point(out, moving->next, 0);
+    put_point(out, moving->next);
     if (reaches(moving->to + out->code_len + 7, moving->next, &displacement)) {
         put(out, "\x48\x8d\x0d", 3); /* lea rcx, [rip + displacement] */
         put(out, &displacement, sizeof(displacement));
@@ -372,7 +246,7 @@ static void put_counter_of_syscall(const struct moving *moving)
 /* @param goes_on  whether it ever gets to what is behind it */
 static bool move_copied(const struct moving *moving, bool goes_on)
 {
-    put_point(moving->out, moving->from, 0);
+    put_point(moving->out, moving->from);
     if (!put_moved(moving))
         return false;
     if (moving->instruction->mnemonic == ZYDIS_MNEMONIC_SYSCALL)
@@ -412,12 +286,12 @@ static bool move(const struct moving *moving, bool shadow_stack)
         moving->out->kind = SDB__RELOCATION_SKIP;
         return true;
     }
-    if (moving->out->is_call && shadow_stack)
-        return false;
+    if (moving->out->is_call) {
+        moving->out->kind = SDB__RELOCATION_CALL;
+        return !shadow_stack && !sdb__has_narrow_operand(instruction);
+    }
     if (is_relative_branch(instruction))
         return move_relative_branch(moving);
-    if (moving->out->is_call)
-        return move_indirect_call(moving);
     return move_copied(moving,
                        !moving->out->is_return && instruction->mnemonic != ZYDIS_MNEMONIC_JMP);
 }
@@ -427,7 +301,7 @@ int sdb__relocate(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to, 
 {
     ZydisDecodedInstruction instruction;
     struct moving moving = {bytes, &instruction, from, to, from, out};
-    int rc = decode(bytes, len, &instruction);
+    int rc = sdb__decode(bytes, len, &instruction);
 
     if (rc < 0)
         return rc;
@@ -460,7 +334,6 @@ bool sdb__relocation_show(const struct sdb__relocation *relocation, uint64_t to,
         if (point->offset != offset)
             continue;
         registers->rip = point->address;
-        registers->rsp += (unsigned long long)point->stack_adjust;
         if (relocation->is_syscall && offset == behind && registers->rcx == to + behind &&
             memcmp(relocation->code + behind - 2, syscall_bytes, 2) == 0)
             registers->rcx = point->address;
@@ -472,7 +345,7 @@ bool sdb__relocation_show(const struct sdb__relocation *relocation, uint64_t to,
 int sdb__instruction_length(const uint8_t *bytes, size_t len)
 {
     ZydisDecodedInstruction instruction;
-    int rc = decode(bytes, len, &instruction);
+    int rc = sdb__decode(bytes, len, &instruction);
 
     return rc < 0 ? rc : instruction.length;
 }
@@ -480,7 +353,7 @@ int sdb__instruction_length(const uint8_t *bytes, size_t len)
 int sdb__instruction_class(const uint8_t *bytes, size_t len)
 {
     ZydisDecodedInstruction instruction;
-    int rc = decode(bytes, len, &instruction);
+    int rc = sdb__decode(bytes, len, &instruction);
 
     if (rc < 0)
         return rc;

@@ -22,13 +22,13 @@ enum sdb__relocation_kind {
     SDB__RELOCATION_SLOT,     /* run the slot's code */
     SDB__RELOCATION_SKIP,     /* does nothing (nop, endbr64): just set the pc to `next` */
     SDB__RELOCATION_JUMP,     /* unconditional direct jump: just set the pc to `next` */
+    SDB__RELOCATION_CALL,     /* near call: push `next`, and set the pc (call.h) */
 };
 
 /* An instruction boundary inside the slot. */
 struct sdb__relocation_point {
-    uint8_t offset;      /* in the slot */
-    int8_t stack_adjust; /* add to the stack pointer to have the program's own */
-    uint64_t address;    /* the program's own pc that this place stands for */
+    uint8_t offset;   /* in the slot */
+    uint64_t address; /* the program's own pc that this place stands for */
 };
 
 struct sdb__relocation {
@@ -60,12 +60,11 @@ enum sdb__instruction_class {
  * Make the code of a slot for one instruction.
  *
  * What cannot be moved: a far call or jump, iret, mov to ss, int3, int1, xbegin, enclu; a near branch
- * with an operand-size prefix (processors differ in what it does); a call through rsp or through what
- * it is about to overwrite; an operand relative to eip, or relative to rip and out of reach of @p to;
- * under a shadow stack, each call.
+ * with an operand-size prefix (processors differ in what it does); an operand relative to eip, or
+ * relative to rip and out of reach of @p to; under a shadow stack, each call.
  *
- * A call pushes the program's own return address by another instruction than the one that jumps: one
- * whose target is read from memory below the stack pointer by way of another register would see it.
+ * Whoever is in a slot stands before the instruction, or has executed it: no slot has an instruction in
+ * two parts, which is why a call has none.
  *
  * @param bytes         the program's own bytes at @p from
  * @param len           how many there are, at most SDB__INSTRUCTION_SIZE are looked at
@@ -79,7 +78,7 @@ int sdb__relocate(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to, 
 
 /**
  * Turn the registers of a thread that stands in a slot into those that it would have in the program:
- * pc and stack pointer, and the rcx that a system call has left.
+ * the pc, and the rcx that a system call has left.
  *
  * @param to  address of the slot
  * @return whether the pc is at a boundary in the slot; if not, nothing is changed

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes again: a thread that has hit a site is sent into a signal handler before it has executed the
+ * instruction there, and will stand there once more when that returns.
+ *
+ * Nothing of that is guessed.  The signal is delivered by a step, which ends where the handler begins,
+ * with the frame on the stack; or, if the signal has no handler, at the site.  From then on the thread's
+ * system calls are watched, until it returns by that very frame, or has left it by a jump.
+ */
+#include <sys/syscall.h>
+
+#include "breakpoint/breakpoint.h"
+#include "breakpoint/siginfo.h"
+#include "kernel/ptrace.h"
+#include "session/session.h"
+
+/* The numbers that sigreturn has in 32-bit programs. */
+#define SIGRETURN_32    119
+#define RT_SIGRETURN_32 173
+
+/* Stack pointers that are nearer to each other are of one stack, not of an alternate one. */
+#define SAME_STACK 131072
+
+/* Of its frame, a handler that returns has taken off a word, or two. */
+static bool is_return_by(const struct sdb__return *frame, uint64_t stack_pointer)
+{
+    const uint64_t taken = stack_pointer - frame->frame;
+
+    return taken > 0 && taken <= 2 * sizeof(uint64_t);
+}
+
+static void drop(struct sdb__returns *returns, unsigned at)
+{
+    returns->count--;
+    for (; at < returns->count; at++)
+        returns->all[at] = returns->all[at + 1];
+}
+
+/* A stack pointer above a frame on its stack: a handler has jumped out. */
+static void drop_left(struct sdb__returns *returns, uint64_t stack_pointer)
+{
+    for (unsigned at = returns->count; at-- > 0;) {
+        const struct sdb__return *frame = &returns->all[at];
+
+        if (stack_pointer > frame->frame && !is_return_by(frame, stack_pointer) &&
+            stack_pointer - frame->frame < SAME_STACK)
+            drop(returns, at);
+    }
+}
+
+/* ---- into a handler ---- */
+
+/* It would come again. */
+static bool stands_at_fault(const struct sdb_thread *thread)
+{
+    siginfo_t info;
+
+    return sdb__ptrace_siginfo(thread->tid, &info) < 0 /* it is dying */ ||
+           sdb__siginfo_is_fault(&info);
+}
+
+void sdb__breakpoint_stay(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc)
+{
+    sdb__breakpoint_state(thread)->stays = (struct sdb__stay){.site = site, .slot_pc = slot_pc};
+}
+
+void sdb__breakpoint_deliver(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc,
+                             struct sdb__resume *resume)
+{
+    /* An instruction that faults is hit again when it is tried again. */
+    if (stands_at_fault(thread))
+        return;
+    sdb__breakpoint_stay(thread, site, slot_pc);
+    resume->request = SDB_RESUME_STEP;
+}
+
+/* A frame was pushed that leads back to a site. */
+static void enter_handler(struct sdb_thread *thread, const struct sdb__site *site)
+{
+    struct sdb__returns *returns = &sdb__breakpoint_state(thread)->returns;
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) < 0)
+        return;
+    drop_left(returns, registers->rsp);
+    for (unsigned at = returns->count; at-- > 0;) {
+        if (returns->all[at].frame == registers->rsp)
+            drop(returns, at);
+    }
+    if (returns->count == SDB__MOST_RETURNS) /* the oldest is the likeliest not to come any more */
+        drop(returns, 0);
+    returns->all[returns->count++] =
+        (struct sdb__return){.address = site->address, .frame = registers->rsp};
+}
+
+/* @return whether it stands where it stood when it was resumed */
+static bool is_there_still(struct sdb_thread *thread, const struct sdb__stay *stay)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) < 0)
+        return false;
+    if (stay->slot_pc == 0)
+        return registers->rip == stay->site->address;
+    return registers->rip == stay->site->next && sdb__registers_will_restart(registers);
+}
+
+bool sdb__breakpoint_look_whether_it_stays(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+    const struct sdb__stay stay = state->stays;
+
+    if (stop->kind == SDB_EVENT_STEP) {
+        enter_handler(thread, stay.site);
+    } else if (is_there_still(thread, &stay)) {
+        state->at_site = stay.site;
+        state->slot_pc = stay.slot_pc;
+    } else {
+        return false; /* it may have trapped there, see sdb__breakpoint_look() */
+    }
+    state->stays.site = NULL;
+    return stop->kind == SDB_EVENT_STEP && thread->how != SDB_RESUME_STEP;
+}
+
+/* ---- and back ---- */
+
+static void begin_return(struct sdb_thread *thread, const struct user_regs_struct *registers)
+{
+    struct sdb__returns *returns = &sdb__breakpoint_state(thread)->returns;
+
+    for (unsigned at = returns->count; at-- > 0;) {
+        if (is_return_by(&returns->all[at], registers->rsp)) {
+            returns->to = returns->all[at].address;
+            drop(returns, at);
+        }
+    }
+}
+
+static bool is_return(int64_t number)
+{
+    return number == SYS_rt_sigreturn || number == SIGRETURN_32 || number == RT_SIGRETURN_32;
+}
+
+/* At the beginning of a system call. */
+static void look_at_call(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) < 0)
+        return;
+    if (is_return((int64_t)registers->orig_rax))
+        begin_return(thread, registers);
+    drop_left(&sdb__breakpoint_state(thread)->returns, registers->rsp);
+}
+
+/* @return whether the instruction that it stands at makes a system call */
+static bool is_at_call(const struct sdb_thread *thread, uint64_t pc)
+{
+    uint64_t word;
+
+    if (sdb__ptrace_peek_memory(thread->tid, pc, &word) < 0)
+        return false;
+    return (word & 0xffff) == 0x050f /* syscall */ || (word & 0xffff) == 0x80cd /* int 0x80 */;
+}
+
+/* A step over a system call shows nothing of it: what it will be is known before. */
+static void look_before_step(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    if (sdb__registers_general(thread, &registers) == 0 && is_return((int64_t)registers->rax) &&
+        is_at_call(thread, registers->rip))
+        begin_return(thread, registers);
+}
+
+void sdb__breakpoint_look_at_return(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    struct sdb__returns *returns = &sdb__breakpoint_state(thread)->returns;
+    uint64_t pc;
+
+    if (returns->to != 0 && sdb__registers_get_pc(thread, &pc) == 0 && pc == returns->to)
+        sdb__breakpoint_set_out_from(thread, pc);
+    returns->to = 0;
+    if (stop->kind == SDB_EVENT_SYSCALL_ENTRY)
+        look_at_call(thread);
+}
+
+void sdb__breakpoint_watch_for_return(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    if (resume->request == SDB_RESUME_CONTINUE)
+        resume->request = SDB_RESUME_SYSCALL;
+    else if (resume->request == SDB_RESUME_STEP && resume->signal == 0)
+        look_before_step(thread);
+}
+
+void sdb__breakpoint_inherit_returns(struct sdb_thread *newborn, const struct sdb_thread *parent)
+{
+    sdb__breakpoint_state(newborn)->returns = sdb__breakpoint_state(parent)->returns;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program whose signal handlers return in many ways, or do not.  It writes to standard output the
+ * addresses of two system calls, one of the program's and one of its handlers'; waits for a byte on standard
+ * input, does what its argument says ROUNDS times, and exits with how often it came to the first of them.
+ *
+ *     return   a handler with SA_RESTART returns to the call that waits, which is made again
+ *     ignore   signals without a handler come, and the call is made again
+ *     jump     the handler jumps out by siglongjmp()
+ *     bare     the same without a system call: the mask is not kept
+ *     stack    a handler on a stack of its own returns
+ *     leap     and one that jumps out
+ *     nest     a second signal comes while a handler waits in the second call
+ *     fork     the handler forks, and the child goes back through it, too; its exit code must be 0
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROUNDS 20
+
+/* read(fd, buffer, len) */
+long place(long fd, void *buffer, long len);
+extern char place_call[];
+__asm__(".text\n.globl place\n.type place, @function\nplace:\n\txor %eax, %eax\n"
+        ".globl place_call\nplace_call:\n\tsyscall\n\tret\n");
+
+/* The same, for a handler. */
+long inner(long fd, void *buffer, long len);
+extern char inner_call[];
+__asm__(".text\n.globl inner\n.type inner, @function\ninner:\n\txor %eax, %eax\n"
+        ".globl inner_call\ninner_call:\n\tsyscall\n\tret\n");
+
+static const char *way;
+static int fds[2];
+static int inner_fds[2];
+static sigjmp_buf before;
+static volatile int came;
+static volatile int children; /* -1: this is one */
+static volatile int depth;    /* of handlers in handlers */
+
+static int is(const char *name)
+{
+    return strcmp(way, name) == 0;
+}
+
+static void set_timer(long us)
+{
+    const struct itimerval value = {.it_value = {.tv_usec = us}};
+
+    setitimer(ITIMER_REAL, &value, NULL);
+}
+
+static void answer(int fd)
+{
+    if (write(fd, "x", 1) != 1)
+        _exit(1);
+}
+
+static void wait_for_another(void)
+{
+    char byte;
+
+    set_timer(2000);
+    if (inner(inner_fds[0], &byte, 1) != 1)
+        _exit(1);
+}
+
+static void handle(int signal)
+{
+    (void)signal;
+    if (is("jump") || is("bare") || is("leap"))
+        siglongjmp(before, 1);
+    if (is("nest") && depth++ == 0)
+        wait_for_another();
+    else if (is("nest")) {
+        answer(inner_fds[1]);
+        return;
+    }
+    if (is("fork")) {
+        if (fork() == 0)
+            children = -1;
+        else
+            children++;
+    }
+    answer(fds[1]);
+}
+
+static void set_handler(void)
+{
+    const int on_stack = is("stack") || is("leap") ? SA_ONSTACK : 0;
+    struct sigaction action = {.sa_handler = handle,
+                               .sa_flags = SA_RESTART | SA_NODEFER | on_stack};
+    stack_t stack = {.ss_size = 65536};
+
+    stack.ss_sp = malloc(stack.ss_size);
+    if (!stack.ss_sp || (on_stack && sigaltstack(&stack, NULL) < 0))
+        _exit(1);
+    if (!is("ignore"))
+        sigaction(SIGALRM, &action, NULL);
+}
+
+/* Somebody sends signals that nobody handles, and then the answer. */
+static void be_sent_signals(void)
+{
+    const int parent = getpid();
+
+    if (fork() == 0) {
+        for (int i = 0; i < 5; i++) {
+            usleep(1000);
+            kill(parent, SIGCHLD);
+            kill(parent, SIGURG);
+        }
+        answer(fds[1]);
+        _exit(0);
+    }
+}
+
+static void go_round(void)
+{
+    char byte;
+
+    depth = 0;
+    if (sigsetjmp(before, !is("bare")) != 0)
+        return;
+    if (is("ignore"))
+        be_sent_signals();
+    else
+        set_timer(3000);
+    came++;
+    if (place(fds[0], &byte, 1) != 1)
+        _exit(1);
+    if (children < 0)
+        _exit(0);
+}
+
+int main(int argc, char **argv)
+{
+    const uint64_t addresses[] = {(uintptr_t)place_call, (uintptr_t)inner_call};
+    int status;
+    char byte;
+
+    if (argc != 2 || pipe(fds) < 0 || pipe(inner_fds) < 0 ||
+        write(STDOUT_FILENO, addresses, sizeof(addresses)) != (ssize_t)sizeof(addresses) ||
+        read(STDIN_FILENO, &byte, 1) != 1)
+        return 1;
+    way = argv[1];
+    set_handler();
+    for (int i = 0; i < ROUNDS; i++)
+        go_round();
+    while (wait(&status) > 0) {
+        if (status != 0)
+            return 2;
+    }
+    return came;
+}
