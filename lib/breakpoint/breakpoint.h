@@ -5,7 +5,7 @@
  *
  * breakpoint.c has the handles, site.c the places, hit.c the stops of threads, leave.c how they go on
  * from a site, make_call.c how by a call, in_place.c how where the instruction cannot be displaced, returns.c
- * what comes again without being a hit, siginfo.c what signals say of a displaced instruction, rseq.c
+ * what comes again without being a hit, siginfo.c what signals say of a displaced instruction, core.c what core files do, rseq.c
  * whether that is in a restartable sequence, births.c what becomes of
  * processes that are born with planted bytes and of those that are let go; scratch.c the pages where
  * displaced instructions run, hardware.c those in debug registers; feature.c names the moments.
@@ -77,6 +77,7 @@ struct sdb__breakpoint_state {
 /* What a process has to do with them. */
 struct sdb__breakpoint_process {
     struct sdb__hardware_place *hardware_places;
+    bool dumps_core; /* one of its threads was sent a signal that does so, and all others pause */
 };
 
 static inline struct sdb__breakpoint_state *sdb__breakpoint_state(const struct sdb_thread *thread)
@@ -172,6 +173,14 @@ bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread
 /** Execute it in its own place, with all others that share the memory standing still. */
 enum sdb__going sdb__breakpoint_leave_in_place(struct sdb_thread *thread, struct sdb__site *site,
                                                enum sdb_resume how);
+
+/* ---- core files (core.c) ---- */
+
+/** Before a thread is resumed with a signal: have the others be seen in their own places. */
+enum sdb__going sdb__breakpoint_prepare_core(struct sdb_thread *thread, struct sdb__resume *resume);
+
+/** The process has survived. */
+void sdb__breakpoint_end_core(struct sdb_process *process);
 
 /* ---- restartable sequences (rseq.c) ---- */
 

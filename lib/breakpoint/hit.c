@@ -302,6 +302,8 @@ enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__st
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     enum sdb__verdict verdict;
 
+    if (sdb__breakpoint_process(thread->process)->dumps_core)
+        sdb__breakpoint_end_core(thread->process);
     if (!stop->listened) {
         state->at_site = NULL;
         state->slot_pc = 0;

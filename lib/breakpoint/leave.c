@@ -103,8 +103,10 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
 
 enum sdb__going sdb__breakpoint_leave(struct sdb_thread *thread, struct sdb__resume *resume)
 {
-    const enum sdb__going going = leave_site(thread, resume);
+    enum sdb__going going = leave_site(thread, resume);
 
+    if (going == SDB__GOING_READY && resume->signal > 0)
+        going = sdb__breakpoint_prepare_core(thread, resume);
     if (going == SDB__GOING_READY && sdb__breakpoint_will_return(sdb__breakpoint_state(thread)))
         sdb__breakpoint_watch_for_return(thread, resume);
     return going;

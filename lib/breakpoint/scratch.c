@@ -15,37 +15,20 @@
 
 #include <sdb/facts.h>
 
+#include "breakpoint/room.h"
 #include "held/process.h"
 #include "held/thread.h"
 #include "inject/inject.h"
-
-/* How far away pages may be: half of what a displacement reaches leaves room for what it refers to. */
-#define REACH (UINT64_C(1) << 30)
+#include "kernel/procfs.h"
 
 #define PAGE_BYTES UINT64_C(4096)
 #define AREA_SIZE  (16 * PAGE_BYTES)
-
-/* Below this the kernel maps nothing (vm.mmap_min_addr), and above that there is none for programs. */
-#define LOWEST_ADDRESS  UINT64_C(0x10000)
-#define HIGHEST_ADDRESS UINT64_C(0x7ffffffff000)
-
-static uint64_t distance(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : b - a;
-}
-
-/* ---- finding room ---- */
-
-static bool is_in_reach(const struct sdb__scratch *area, uint64_t address)
-{
-    return distance(area->start, address) < REACH;
-}
 
 static struct sdb__scratch *find_area(const struct sdb__breakpoint_sites *sites, uint64_t address)
 {
     struct sdb__scratch *area = sites->scratch;
 
-    while (area && (area->used == area->slot_count || !is_in_reach(area, address)))
+    while (area && (area->used == area->slot_count || !sdb__room_is_in_reach(area->start, address)))
         area = area->next;
     return area;
 }
@@ -70,33 +53,12 @@ static struct sdb__scratch *add_area(struct sdb__breakpoint_sites *sites, uint64
     return area;
 }
 
-/* The nearest gap of the right size between two maps.  @return where, or 0: there is none in reach */
-static uint64_t find_gap(const struct sdb_facts_maps *maps, uint64_t address)
-{
-    uint64_t best = 0;
-    uint64_t end_before = LOWEST_ADDRESS;
-
-    for (size_t at = 0; at <= maps->count; at++) {
-        const uint64_t next = at < maps->count ? maps->list[at]->start : HIGHEST_ADDRESS;
-        const uint64_t low = end_before + PAGE_BYTES; /* nothing grows into it at once */
-        const uint64_t high = next > AREA_SIZE + PAGE_BYTES ? next - AREA_SIZE - PAGE_BYTES : 0;
-        uint64_t place = address < low ? low : high;
-
-        if (high >= low && (best == 0 || distance(place, address) < distance(best, address)))
-            best = place;
-        if (at < maps->count)
-            end_before = maps->list[at]->end;
-        if (end_before > HIGHEST_ADDRESS - AREA_SIZE)
-            break; /* what is above is the kernel's (vsyscall) */
-    }
-    return best != 0 && distance(best, address) < REACH ? best : 0;
-}
-
 static int map_area(struct sdb__site *site, struct sdb_thread *thread,
                     const struct sdb_facts_maps *maps)
 {
     const uint64_t arguments[6] = {
-        find_gap(maps, site->address),
+        sdb__room_find(maps, sdb__procfs_heap_start(thread->process->pid), site->address,
+                       AREA_SIZE),
         AREA_SIZE,
         PROT_READ | PROT_EXEC,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
@@ -127,7 +89,7 @@ static int find_padding(struct sdb__site *site, pid_t pid, const struct sdb_fact
         size_t zeroes = 0;
         size_t slot_count;
 
-        if (!(map->flags & SDB_FACTS_EXECUTE) || distance(map->end, site->address) >= REACH ||
+        if (!(map->flags & SDB_FACTS_EXECUTE) || !sdb__room_is_in_reach(map->end, site->address) ||
             sdb__space_read(site->sites->space, pid, map->end - PAGE_BYTES, page, sizeof(page)) !=
                 (ssize_t)sizeof(page))
             continue;

@@ -30,6 +30,7 @@
 /* Of stat: proc(5) counts from 1. */
 #define FLAGS_FIELD 9
 #define START_FIELD 22
+#define HEAP_FIELD  47
 
 /* Of a task: it is one of the kernel's, with the memory of a process. */
 #define FLAG_IO_WORKER   UINT64_C(0x10)
@@ -391,6 +392,17 @@ bool sdb__procfs_is_kernels(pid_t pid, pid_t tid)
     sdb__procfs_make_path(path, pid, tid, "stat");
     return sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text)) >= 0 &&
            (sdb__procfs_stat_field(text, FLAGS_FIELD) & (FLAG_IO_WORKER | FLAG_USER_WORKER)) != 0;
+}
+
+uint64_t sdb__procfs_heap_start(pid_t pid)
+{
+    char path[SDB__PROCFS_PATH_SIZE];
+    char text[SDB__PROCFS_STAT_SIZE];
+
+    sdb__procfs_make_path(path, pid, pid, "stat");
+    return sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0
+               ? 0
+               : sdb__procfs_stat_field(text, HEAP_FIELD);
 }
 
 /*

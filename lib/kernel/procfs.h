@@ -166,6 +166,9 @@ ssize_t sdb__procfs_map_path(pid_t pid, uint64_t start, uint64_t end, char *targ
 /** @return whether a path leads to this file, from here or from the process's own root directory */
 bool sdb__procfs_path_leads_to(pid_t pid, const char *path, const struct sdb__procfs_file *file);
 
+/** @return the address from which a process's heap grows (brk(2)), or 0: it is not told */
+uint64_t sdb__procfs_heap_start(pid_t pid);
+
 /* ---- shared by the two ---- */
 
 #define SDB__PROCFS_PATH_SIZE 128
