@@ -93,16 +93,24 @@ static void enter_handler(struct sdb_thread *thread, const struct sdb__site *sit
         (struct sdb__return){.address = site->address, .frame = registers->rsp};
 }
 
-/* @return whether it stands where it stood when it was resumed */
+/* @return whether it stands before the instruction still, or in the call, or before making that again */
 static bool is_there_still(struct sdb_thread *thread, const struct sdb__stay *stay)
 {
+    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct user_regs_struct *registers;
 
     if (sdb__registers_general(thread, &registers) < 0)
         return false;
-    if (stay->slot_pc == 0)
-        return registers->rip == stay->site->address;
-    return registers->rip == stay->site->next && sdb__registers_will_restart(registers);
+    if (registers->rip == stay->site->address) {
+        state->at_site = stay->site;
+        return true;
+    }
+    if (stay->slot_pc == 0 || registers->rip != stay->site->next ||
+        !sdb__registers_will_restart(registers))
+        return false;
+    state->at_site = stay->site;
+    state->slot_pc = stay->slot_pc;
+    return true;
 }
 
 bool sdb__breakpoint_look_whether_it_stays(struct sdb_thread *thread, const struct sdb__stop *stop)
@@ -112,10 +120,7 @@ bool sdb__breakpoint_look_whether_it_stays(struct sdb_thread *thread, const stru
 
     if (stop->kind == SDB_EVENT_STEP) {
         enter_handler(thread, stay.site);
-    } else if (is_there_still(thread, &stay)) {
-        state->at_site = stay.site;
-        state->slot_pc = stay.slot_pc;
-    } else {
+    } else if (!is_there_still(thread, &stay)) {
         return false; /* it may have trapped there, see sdb__breakpoint_look() */
     }
     state->stays.site = NULL;

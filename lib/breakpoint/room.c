@@ -19,6 +19,9 @@
 /* How much anything may grow without coming by. */
 #define TO_GROW (UINT64_C(1) << 26)
 
+/* And how much a heap. */
+#define HEAP_TO_GROW (UINT64_C(1) << 36)
+
 /* Below this the kernel maps nothing (vm.mmap_min_addr), and above that there is none for programs. */
 #define LOWEST_ADDRESS  UINT64_C(0x10000)
 #define HIGHEST_ADDRESS UINT64_C(0x7ffffffff000)
@@ -77,25 +80,34 @@ static uint64_t place_in(const struct gap *gap, uint64_t address)
     return address < gap->low ? lesser(middle, gap->low + TO_GROW) : gap->high;
 }
 
+/* Whether the heap or the stack is to grow there. */
+static bool is_in_the_way(const struct gap *gap, uint64_t place)
+{
+    return gap->is_stacks || (gap->is_heaps && place - gap->low < HEAP_TO_GROW);
+}
+
 uint64_t sdb__room_find(const struct sdb_facts_maps *maps, uint64_t heap, uint64_t address,
                         uint64_t size)
 {
-    bool best_is_heaps = true;
+    bool best_is_in_the_way = true;
     uint64_t best = 0;
 
     for (size_t at = 0; at <= maps->count; at++) {
         struct gap gap;
         uint64_t place;
+        bool in_the_way;
 
         if (!find_gap(maps, at, heap, size, &gap))
             continue;
         place = place_in(&gap, address);
         if (place < gap.low || !sdb__room_is_in_reach(place, address))
             continue;
-        if (best == 0 || (best_is_heaps && !gap.is_heaps) ||
-            (best_is_heaps == gap.is_heaps && distance(place, address) < distance(best, address))) {
+        in_the_way = is_in_the_way(&gap, place);
+        if (best == 0 || (best_is_in_the_way && !in_the_way) ||
+            (best_is_in_the_way == in_the_way &&
+             distance(place, address) < distance(best, address))) {
             best = place;
-            best_is_heaps = gap.is_heaps;
+            best_is_in_the_way = in_the_way;
         }
     }
     return best;

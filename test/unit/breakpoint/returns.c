@@ -62,12 +62,14 @@ static int run(struct leaving *leaving, enum sdb_resume how)
     return event.status->code;
 }
 
-static void expect_hits(const struct leaving *leaving, int came, uint64_t in_handlers)
+static void expect_hits(const struct leaving *leaving, const char *way, int came,
+                        uint64_t in_handlers)
 {
-    ck_assert_int_eq(came, ROUNDS);
-    ck_assert_uint_eq(sdb_breakpoint_hit_count(leaving->breakpoints[PROGRAMS]), ROUNDS);
+    const uint64_t hits = sdb_breakpoint_hit_count(leaving->breakpoints[PROGRAMS]);
+
+    ck_assert_msg(came == ROUNDS && hits == ROUNDS && leaving->told == ROUNDS + in_handlers,
+                  "%s: came %d times, %d hits, %u told", way, came, (int)hits, leaving->told);
     ck_assert_uint_eq(sdb_breakpoint_hit_count(leaving->breakpoints[HANDLERS]), in_handlers);
-    ck_assert_uint_eq(leaving->told, ROUNDS + in_handlers);
 }
 
 static void leave(const char *way, bool silently, enum sdb_resume how)
@@ -80,7 +82,7 @@ static void leave(const char *way, bool silently, enum sdb_resume how)
         pass_silently(SIGCHLD);
         pass_silently(SIGURG);
     }
-    expect_hits(&leaving, run(&leaving, how), nests ? ROUNDS : 0);
+    expect_hits(&leaving, way, run(&leaving, how), nests ? ROUNDS : 0);
     close_target(&leaving.target);
 }
 
