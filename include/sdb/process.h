@@ -206,9 +206,8 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *         -EINVAL  @p process is NULL or @p how unknown
  *         -ESRCH   it is gone, or ended meanwhile; then its event is still told
  *         -EPERM   it has the filter of `caught_syscalls` (sdb_process_permit_release())
- *         -EBUSY   @p child is wanted, and its first thread has ended while others run: until all
- *                  have, the kernel gives the end of the process to its session only; or it shares
- *                  its memory with another held process that has breakpoints there
+ *         -EBUSY   @p child is wanted, and it shares its memory with another held process that has
+ *                  breakpoints there
  *         -ETIMEDOUT  with SDB_RELEASE_KILL: it hangs in the kernel; its end is still told
  *         -ENOMEM  no memory for the child; the process is held as before
  *         -EAGAIN  the means of waiting could not be had; the process is held as before

@@ -179,6 +179,9 @@ SDB_API int sdb_session_launch(struct sdb_session *session,
  *
  * A process that executes another program meanwhile is held too, with the new program.
  *
+ * The end of a child of the host is told by the session as long as it holds it, and the host's own wait for
+ * it finds nothing then.  Where the attach fails, or the child is let go again, its end is the host's.
+ *
  * @param session  the session that shall hold it
  * @param pid      its process id
  * @param process  gets the process; the session owns it, see <sdb/process.h>

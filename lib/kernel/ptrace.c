@@ -377,6 +377,18 @@ static int status_of(const siginfo_t *info)
     }
 }
 
+static pid_t peek(int options, int *status)
+{
+    siginfo_t info; /* all of it is the kernel's, unless there is nothing */
+
+    if (syscall(SYS_waitid, P_ALL, 0, &info, options | (int)(WNOWAIT | __WCLONE | __WNOTHREAD),
+                NULL) < 0)
+        return -errno;
+    if (info.si_pid > 0)
+        *status = status_of(&info);
+    return info.si_pid;
+}
+
 pid_t sdb__wait_peek(bool block, int *status)
 {
     /*
@@ -384,16 +396,12 @@ pid_t sdb__wait_peek(bool block, int *status)
      * the host's children whose exit signal is SIGCHLD.  A tracee's stops are reported without
      * WSTOPPED; with it, those of the host's clone children would be, too.
      */
-    siginfo_t info; /* all of it is the kernel's, unless there is nothing */
-    long rc =
-        syscall(SYS_waitid, P_ALL, 0, &info,
-                (int)(WEXITED | WNOWAIT | __WCLONE | __WNOTHREAD) | (block ? 0 : WNOHANG), NULL);
+    return peek(WEXITED | (block ? 0 : WNOHANG), status);
+}
 
-    if (rc < 0)
-        return -errno;
-    if (info.si_pid > 0)
-        *status = status_of(&info);
-    return info.si_pid;
+pid_t sdb__wait_peek_stop(int *status)
+{
+    return peek(WSTOPPED | WNOHANG, status);
 }
 
 int sdb__wait_peek_one(pid_t tid, int *status)

@@ -111,6 +111,12 @@ int sdb__ptrace_peek_memory(pid_t tid, uint64_t address, uint64_t *word);
 pid_t sdb__wait_peek(bool block, int *status);
 
 /**
+ * The same of stops alone: ends are passed over.  It does not wait; and the stops of clone children that
+ * are not tracees are reported too.
+ */
+pid_t sdb__wait_peek_stop(int *status);
+
+/**
  * Take the stop of a tracee of this thread.  That costs the same, however many tracees there are.
  *
  * @return whether there was one that had not been taken

@@ -10,12 +10,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "kernel/ptrace.h"
+#include "kernel/status.h"
 #include "kernel/waiter_ways.h"
 
 /* So many statuses without a pause: they will go on. */
 #define BUSY 32
+
+/* How long to sleep while an end is left to another. */
+#define NAP_MS 2
 
 enum sleeping { AWAKE, IN_RING, BESIDE_HELPER };
 
@@ -29,6 +34,8 @@ struct sdb__waiter {
     unsigned busy;              /* statuses since the last pause, up to BUSY */
     bool paused;                /* `look_at` is meant */
     struct sdb__deadline look_at;
+    pid_t left;    /* whose end is somebody else's to take, and there still; 0: nobody's */
+    bool told_off; /* the caller was sent to look for the ends that this one hides */
 };
 
 int sdb__waiter_open(bool without_uring, struct sdb__waiter **waiter)
@@ -148,12 +155,54 @@ int sdb__waiter_idle(struct sdb__waiter *waiter)
     return rc;
 }
 
+/* ---- ends that are left ---- */
+
+void sdb__waiter_leave(struct sdb__waiter *waiter, pid_t tid)
+{
+    waiter->left = tid;
+    waiter->told_off = false;
+}
+
+bool sdb__waiter_leaves(const struct sdb__waiter *waiter)
+{
+    return waiter->left != 0;
+}
+
+/* Whether an end is still left to another. */
+static bool leaves_an_end(struct sdb__waiter *waiter)
+{
+    int status;
+
+    if (waiter->left != 0 &&
+        (sdb__wait_peek_one(waiter->left, &status) < 0 || !sdb__status_is_end(status)))
+        waiter->left = 0;
+    return waiter->left != 0;
+}
+
+/* @return whether the caller shall look for ends by itself, every other time */
+static bool send_to_look(struct sdb__waiter *waiter)
+{
+    waiter->told_off = waiter->left != 0 && !waiter->told_off;
+    return waiter->told_off;
+}
+
+static void nap(const struct sdb__deadline *deadline)
+{
+    const struct sdb__deadline soon = sdb__deadline_earlier(*deadline, sdb__deadline_in(NAP_MS));
+
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &soon.at, NULL);
+}
+
 /* ---- waiting ---- */
 
 pid_t sdb__waiter_peek(struct sdb__waiter *waiter, int *status)
 {
     pid_t tid;
 
+    if (leaves_an_end(waiter)) {
+        tid = sdb__wait_peek_stop(status);
+        return tid == -ECHILD ? 0 : tid;
+    }
     do {
         tid = sdb__wait_peek(false, status);
     } while (tid > 0 && waiter->helper && sdb__helper_is(waiter->helper, tid));
@@ -263,7 +312,7 @@ static int have_nothing(struct sdb__waiter *waiter, const struct sdb__deadline *
 pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *deadline,
                        bool heeds_interrupt, int *status)
 {
-    bool looks = waiter->busy < BUSY || sdb__deadline_passed(deadline);
+    bool looks = waiter->busy < BUSY || waiter->left != 0 || sdb__deadline_passed(deadline);
     bool slept = false;
     pid_t tid = 0;
 
@@ -277,9 +326,16 @@ pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *d
             tid = sdb__waiter_peek(waiter, status);
             if (tid != 0)
                 break;
+            if (send_to_look(waiter))
+                return 0;
             rc = have_nothing(waiter, deadline, heeds_interrupt, slept);
             if (rc != 0)
                 return rc > 0 ? 0 : rc;
+        }
+        if (waiter->left != 0) {
+            nap(deadline);
+            slept = true;
+            continue;
         }
         if (looks && sdb__deadline_passed(deadline))
             continue; /* something has come after all */

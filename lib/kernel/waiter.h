@@ -35,6 +35,18 @@ pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *d
 /** Look at a status that is there already.  @return the tracee's tid, or 0 or less if there is none */
 pid_t sdb__waiter_peek(struct sdb__waiter *waiter, int *status);
 
+/**
+ * Leave the end that was looked at where it is: it is not this thread's to take.
+ *
+ * Until somebody has taken it, the kernel shows it before the ends that come after it in its list, and
+ * wakes whoever waits.  So meanwhile only stops are looked at, with naps, and sdb__waiter_next() returns
+ * 0 again and again: the caller looks for ends by their tids (sdb__wait_peek_one()).
+ */
+void sdb__waiter_leave(struct sdb__waiter *waiter, pid_t tid);
+
+/** @return whether there is such an end; it may have been taken just now */
+bool sdb__waiter_leaves(const struct sdb__waiter *waiter);
+
 /** @return whether the thread has tracees, or clone children of another kind, that have not ended */
 bool sdb__waiter_has_tracees(struct sdb__waiter *waiter);
 

@@ -30,8 +30,8 @@ static bool only_dead_first_is_left(const struct sdb_process *process)
 }
 
 /*
- * Its parent is told of its end when the kernel's first word of it, to us, has been taken.  A child of ours
- * is ours anyway.
+ * Its parent is told of its end when the kernel's first word of it, to us, has been taken.  That of a child
+ * of the host's is left to whoever waits for it, see sdb__session_is_hosts_end().
  */
 static int have_end_taken(const struct sdb_process *process)
 {
@@ -185,7 +185,7 @@ int sdb__session_detach(struct sdb_process *process, enum sdb_release how, struc
         return rc;
     }
     if (child && process->launched) {
-        if (has_dead_first_thread(process) || sdb__features_must_stay(process))
+        if (sdb__features_must_stay(process))
             return -EBUSY;
         released = sdb__child_allocate();
         if (!released)

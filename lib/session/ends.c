@@ -2,7 +2,29 @@
 /*
  * Taking threads, processes and their memory out of the session.
  */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/procfs.h"
 #include "session/inside.h"
+
+/*
+ * The kernel gives the end of a child that is traced by a thread of its own parent once, to whoever asks
+ * first.  So what the session holds for the caller is the session's to tell, and the rest the host's:
+ * whom an attach has failed to hold, and whom it has let go, but the kernel has not yet.
+ */
+bool sdb__session_is_hosts_end(const struct sdb_session *session, pid_t tid)
+{
+    const struct sdb_thread *thread = sdb__thread_table_find(&session->held.threads, tid);
+    const struct sdb_process *process = thread ? thread->process : NULL;
+    struct sdb__procfs_status status;
+
+    if (process && (thread != process->thread || process->phase == SDB__PROCESS_HELD ||
+                    process->phase == SDB__PROCESS_LAUNCHING))
+        return false;
+    return sdb__procfs_status(tid, &status) == 0 && status.tgid == tid &&
+           status.parent == getpid() && status.tracer == (pid_t)syscall(SYS_gettid);
+}
 
 void sdb__session_note_end(struct sdb_thread *thread, const struct sdb_exit_status *end)
 {

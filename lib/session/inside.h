@@ -86,6 +86,9 @@ void sdb__session_take_end(struct sdb_thread *thread, const struct sdb_exit_stat
 int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
                       bool heeds_interrupt);
 
+/** Take what one thread has, if that is there.  @return whether it was */
+bool sdb__session_take_of(struct sdb_thread *thread);
+
 /** Take all statuses that are there by now.  @return whether there were any */
 bool sdb__session_drain(struct sdb_session *session);
 
@@ -173,6 +176,12 @@ void sdb__session_lose(struct sdb_thread *thread);
 
 /** Note that a thread has ended.  @param end  how, or NULL: nobody knows */
 void sdb__session_note_end(struct sdb_thread *thread, const struct sdb_exit_status *end);
+
+/**
+ * Whether an end that the kernel gives to the session is the host's to take: that of a child of the
+ * host's which the session still traces, but does not hold for the caller.
+ */
+bool sdb__session_is_hosts_end(const struct sdb_session *session, pid_t tid);
 
 /** Take a thread out of its process: it has ended and was told, or is let go; its handle may die here. */
 void sdb__session_drop(struct sdb_thread *thread);

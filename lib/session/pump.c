@@ -7,6 +7,19 @@
 #include "session/inside.h"
 
 /*
+ * An end of a child of the host's, traced by us, that is not held for the caller: the session knows of it
+ * now, and the host's own wait for that child finds it.
+ */
+static void leave_end(struct sdb_session *session, pid_t tid, int status)
+{
+    static const struct rusage none;
+
+    sdb__waiter_leave(session->waiter, tid);
+    if (sdb__thread_table_find(&session->held.threads, tid))
+        sdb__session_take(session, tid, status, &none);
+}
+
+/*
  * Deal with a status that was looked at.  An end is taken, with the usage that goes with it.  A stop is
  * left where it is: usually the thread is resumed before the next look, which does away with it.  But
  * for that of an exec: after one by another thread than the first, the kernel refuses every request
@@ -18,6 +31,10 @@ static void take_peeked(struct sdb_session *session, pid_t tid, int status)
     struct rusage usage;
 
     if (sdb__status_is_end(status)) {
+        if (sdb__session_is_hosts_end(session, tid)) {
+            leave_end(session, tid, status);
+            return;
+        }
         /* Unless somebody else has taken it meanwhile. */
         if (sdb__wait_tracee(tid, &status, &usage) == tid)
             sdb__session_take(session, tid, status, &usage);
@@ -30,6 +47,31 @@ static void take_peeked(struct sdb_session *session, pid_t tid, int status)
     sdb__session_take(session, tid, status, &none);
 }
 
+bool sdb__session_take_of(struct sdb_thread *thread)
+{
+    int status;
+
+    if (sdb__wait_peek_one(thread->tid, &status) < 0)
+        return false;
+    sdb__session_take_last_stop(thread->process->session);
+    take_peeked(thread->process->session, thread->tid, status);
+    return true;
+}
+
+/*
+ * One that was left hides the ends of those that come after it.  To take one may do away with others, so
+ * each look begins anew.
+ */
+static void take_hidden_ends(struct sdb_session *session)
+{
+    for (struct sdb_process *process = session->held.processes; process; process = process->next) {
+        for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+            if (sdb__thread_runs(thread) && sdb__session_take_of(thread))
+                return;
+        }
+    }
+}
+
 int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *deadline,
                       bool heeds_interrupt)
 {
@@ -40,6 +82,10 @@ int sdb__session_pump(struct sdb_session *session, const struct sdb__deadline *d
     tid = sdb__waiter_next(session->waiter, deadline, heeds_interrupt, &status);
     if (tid > 0) {
         take_peeked(session, tid, status);
+        return 0;
+    }
+    if (tid == 0 && sdb__waiter_leaves(session->waiter)) {
+        take_hidden_ends(session);
         return 0;
     }
     /* Nothing for a while, or for ever: has the host taken it? */

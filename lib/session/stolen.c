@@ -16,18 +16,15 @@
 /* Whether a thread stands still, but its stop was not told. */
 static bool take_stolen_stop(struct sdb_session *session, struct sdb_thread *thread)
 {
-    struct rusage usage;
-    int status;
+    static const struct rusage none;
     int stolen;
 
     if (sdb__status_restore(thread->tid, &stolen) < 0)
         return false;
-    if (sdb__wait_tracee(thread->tid, &status, &usage) == thread->tid) {
-        sdb__session_take(session, thread->tid, status, &usage); /* it has just happened */
-        return false;
-    }
+    if (sdb__session_take_of(thread))
+        return false; /* it has just happened */
     sdb__trace("stolen: the stop of thread %d", (int)thread->tid);
-    sdb__session_take(session, thread->tid, stolen, &usage);
+    sdb__session_take(session, thread->tid, stolen, &none);
     return true;
 }
 

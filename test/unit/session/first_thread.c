@@ -254,22 +254,23 @@ TEST(one_that_was_let_go_without_its_first_thread_is_attached_to_again)
     finish();
 }
 
-SESSION_TEST(a_launched_process_without_its_first_thread_is_no_child_yet)
+SESSION_TEST(a_launched_process_without_its_first_thread_becomes_a_child)
 {
+    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
     struct target target;
-    struct sdb_child *child = (void *)&target;
+    struct sdb_child *child;
 
     target = zombie_leader(2);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_RUN, &child), -EBUSY);
-    ck_assert_ptr_eq((void *)child, (void *)&target);
-
-    /* It is held as before. */
-    order(&target, 2, 't');
-    expect_turns(target.board, 2, 1);
-    stop_thread(crew_thread(&target, 2));
-    resume_process(target.process);
-    ck_assert_int_eq(sdb_process_detach(target.process, SDB_RELEASE_KILL, &child), 0);
-    ck_assert_ptr_null(child);
+    child = detach_child(target.process);
+    ck_assert_int_eq(sdb_child_wait(child, 0, &status), -ETIMEDOUT);
+    order(&target, 2, 'e');
+    await_tasks(target.pid, 2);
+    ck_assert_int_eq(sdb_child_wait(child, 0, &status), -ETIMEDOUT);
+    order(&target, 1, 'e');
+    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+    ck_assert_uint_eq(status.how, SDB_EXITED);
+    ck_assert_int_eq(status.code, 1);
+    sdb_child_close(child);
     finish_with(&target);
 }
 
