@@ -4,11 +4,11 @@
  *
  * A wait status comes from the kernel by pump.c, becomes a stop or an end in take.c, which asks the
  * features (feature.c), and is queued (queue.c) to be told (event.c) by a wait (wait.c).  A thread goes
- * on by resume.c.  newborn.c has the births and what exec does, ends.c the ends; attach.c and launch.c are
- * the ways in, leave.c and detach.c those out, watched.c is about who is held on although nobody asks for
- * it; gather.c stops all threads of a process, stolen.c notices what the host has taken away, check.c
- * checks it all.  session.c has the session's beginning and end, own_thread.c its own thread; process.c
- * and thread.c have what callers ask for.
+ * on by resume.c.  newborn.c has the births and what exec does, orphans.c those whom nobody has told of
+ * yet, ends.c the ends; attach.c and launch.c are the ways in, leave.c and detach.c those out, watched.c
+ * is about who is held on although nobody asks for it; gather.c stops all threads of a process, stolen.c
+ * notices what the host has taken away, check.c checks it all.  session.c has the session's beginning and
+ * end, own_thread.c its own thread; process.c and thread.c have what callers ask for.
  */
 #ifndef SDB_LIB_SESSION_INSIDE_H
 #define SDB_LIB_SESSION_INSIDE_H
@@ -133,10 +133,6 @@ struct sdb_process *sdb__session_add(struct sdb_session *session, pid_t pid, int
 /** @return whether a process's newborns of this kind of event are held for the caller */
 bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind);
 
-/** Keep the status of a thread that is not known. */
-void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status,
-                              const struct rusage *usage);
-
 /** Take in the newborns whose parent can tell of them no more, as the process has ended or executed. */
 void sdb__session_adopt(struct sdb_process *process);
 
@@ -156,8 +152,6 @@ void sdb__session_forget_departed(struct sdb_session *session);
  * @return the thread that executed it
  */
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop);
-
-void sdb__session_free_orphans(struct sdb_session *session);
 
 /* ---- what the host has taken away (stolen.c) ---- */
 

@@ -8,7 +8,6 @@
  * status of a thread that is not known is kept until its parent's event claims it; and when the parent
  * can tell no more, the newborn is taken in without it.
  */
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,89 +16,18 @@
 #include "kernel/procfs.h"
 #include "session/inside.h"
 
-/*
- * Statuses of threads that never become known are a host's own affair (what it traces by hand, its
- * clone children); they are forgotten when there are more than these.
- */
-#define MOST_ORPHANS 256
-
 #define FOLLOW_NEWBORNS (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK | SDB_FOLLOW_CLONE)
-
-struct sdb__orphan {
-    struct sdb__orphan *next;
-    bool looked_at; /* whether its parent still lives */
-    pid_t tid;
-    int status;
-    struct rusage usage;
-};
-
-/* ---- what is not known ---- */
-
-static struct sdb__orphan **find_orphan(struct sdb_session *session, pid_t tid)
-{
-    struct sdb__orphan **at = &session->orphans;
-
-    while (*at && (*at)->tid != tid)
-        at = &(*at)->next;
-    return at;
-}
-
-static void forget_orphan(struct sdb__orphan **at)
-{
-    struct sdb__orphan *orphan = *at;
-
-    *at = orphan->next;
-    free(orphan);
-}
-
-static void forget_oldest(struct sdb_session *session)
-{
-    size_t count = 0;
-
-    for (struct sdb__orphan **at = &session->orphans; *at; at = &(*at)->next) {
-        if (++count > MOST_ORPHANS) {
-            forget_orphan(at);
-            return;
-        }
-    }
-}
-
-void sdb__session_keep_orphan(struct sdb_session *session, pid_t tid, int status,
-                              const struct rusage *usage)
-{
-    struct sdb__orphan **at = find_orphan(session, tid);
-    struct sdb__orphan *orphan = *at;
-
-    if (!orphan) {
-        orphan = calloc(1, sizeof(*orphan));
-        if (!orphan)
-            return;
-        orphan->tid = tid;
-        orphan->next = session->orphans;
-        session->orphans = orphan;
-        forget_oldest(session);
-    }
-    orphan->status = status;
-    orphan->usage = *usage;
-    orphan->looked_at = false;
-}
-
-void sdb__session_free_orphans(struct sdb_session *session)
-{
-    while (session->orphans)
-        forget_orphan(&session->orphans);
-}
 
 /* Deal with what a newborn has done before it was known. */
 static void replay(struct sdb_session *session, pid_t tid)
 {
-    struct sdb__orphan **at = find_orphan(session, tid);
+    struct sdb__orphan *found = sdb__orphans_find(&session->orphans, tid);
     struct sdb__orphan orphan;
 
-    if (!*at)
+    if (!found)
         return;
-    orphan = **at;
-    forget_orphan(at);
+    orphan = *found;
+    sdb__orphans_forget(&session->orphans, found);
     /* An end that was kept for long may be that of another task, whose id the newborn has got. */
     if (sdb__status_is_end(orphan.status) && sdb__task_exists(tid))
         return;
@@ -156,7 +84,7 @@ static struct sdb_process *create_with(struct sdb_session *session, pid_t pid,
 /* @return whether a newborn of a clone is a thread of its parent's process */
 static bool is_thread(struct sdb_session *session, const struct sdb_thread *parent, pid_t tid)
 {
-    struct sdb__orphan *orphan = *find_orphan(session, tid);
+    const struct sdb__orphan *orphan = sdb__orphans_find(&session->orphans, tid);
 
     /* One that has ended already cannot be asked; nearly always it was one. */
     return sdb__task_is_in(parent->process->pid, tid) ||
@@ -213,17 +141,23 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
  * Whether an orphan is a process that nobody will tell of: of a process that has executed a program
  * (@p executed), or of one that has ended, which is whoever's parent is not held.
  */
-static bool is_left(const struct sdb_session *session, const struct sdb__orphan *orphan,
+static bool is_left(const struct sdb_session *session, struct sdb__orphan *orphan,
                     const struct sdb_process *executed)
 {
+    const struct sdb__thread_table *threads = &session->held.threads;
     struct sdb__procfs_status status;
 
-    if (sdb__status_is_end(orphan->status) || sdb__procfs_status(orphan->tid, &status) < 0 ||
-        status.tgid != orphan->tid || status.tracer != (pid_t)syscall(SYS_gettid))
+    if (sdb__status_is_end(orphan->status))
         return false;
-    if (executed)
-        return status.parent == executed->pid;
-    return !sdb__thread_table_find(&session->held.threads, status.parent);
+    /* It has another parent only when that has ended. */
+    if (orphan->parent == 0 || !sdb__thread_table_find(threads, orphan->parent)) {
+        if (sdb__procfs_status(orphan->tid, &status) < 0 || status.tgid != orphan->tid ||
+            status.tracer != (pid_t)syscall(SYS_gettid))
+            return false;
+        orphan->parent = status.parent;
+    }
+    return executed ? orphan->parent == executed->pid
+                    : !sdb__thread_table_find(threads, orphan->parent);
 }
 
 /* What the parent called it, nobody knows: it is wanted, but where births are seen for features alone. */
@@ -232,31 +166,38 @@ static bool is_wanted(const struct sdb_process *from)
     return (from->policies.follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) || !from->births_reported;
 }
 
+/* Take in a newborn whose parent cannot tell of it.  @return whether there was memory for it */
+static bool adopt_one(struct sdb_session *session, pid_t tid, const struct sdb_process *from)
+{
+    struct sdb_process *process = create_with(session, tid, &from->policies);
+
+    if (!process)
+        return false;
+    if (!is_wanted(from))
+        process->phase = SDB__PROCESS_WATCHED;
+    process->thread->awaits_start = true;
+    sdb__features_process_born(process, from, NULL);
+    sdb__features_thread_born(process->thread);
+    replay(session, tid);
+    return true;
+}
+
 /* @param from  the process whose newborns are meant, or one that is like it */
 static bool adopt(struct sdb_session *session, const struct sdb_process *from)
 {
     const struct sdb_process *executed = from->ended ? NULL : from;
-    struct sdb_process *process;
+    struct sdb__orphans *orphans = &session->orphans;
     bool adopted = false;
 
-    for (struct sdb__orphan *orphan = session->orphans; orphan;) {
-        const pid_t tid = orphan->tid;
-
-        orphan->looked_at = true;
-        if (!is_left(session, orphan, executed)) {
-            orphan = orphan->next;
-        } else if ((process = create_with(session, tid, &from->policies))) {
-            if (!is_wanted(from))
-                process->phase = SDB__PROCESS_WATCHED;
-            process->thread->awaits_start = true;
-            sdb__features_process_born(process, from, NULL);
-            sdb__features_thread_born(process->thread);
-            replay(session, tid);
-            adopted = true;
-            orphan = session->orphans; /* the list is another now */
-        } else {
+    for (struct sdb__orphan *orphan = sdb__orphans_first(orphans); orphan;
+         orphan = sdb__orphans_next(orphans)) {
+        if (!executed)
+            sdb__orphans_looked_at(orphans, orphan);
+        if (!is_left(session, orphan, executed))
+            continue;
+        if (!adopt_one(session, orphan->tid, from))
             break;
-        }
+        adopted = true;
     }
     return adopted;
 }
@@ -307,11 +248,7 @@ void sdb__session_adopt(struct sdb_process *process)
 
 bool sdb__session_has_orphans(const struct sdb_session *session)
 {
-    for (const struct sdb__orphan *orphan = session->orphans; orphan; orphan = orphan->next) {
-        if (session->departed && !orphan->looked_at && !sdb__status_is_end(orphan->status))
-            return true;
-    }
-    return false;
+    return session->departed && session->orphans.new_stops > 0;
 }
 
 bool sdb__session_adopt_orphans(struct sdb_session *session)

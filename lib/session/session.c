@@ -27,7 +27,7 @@ static void free_session(struct sdb_session *session, bool in_fork)
     sdb_process_close(session->spare);
     sdb__features_session_ends(session);
     sdb__thread_table_free(&session->held.threads);
-    sdb__session_free_orphans(session);
+    sdb__orphans_free(&session->orphans);
     sdb__waiter_close(session->waiter, in_fork);
     if (session->mark)
         munmap(session->mark, session->mark_size);

@@ -15,8 +15,8 @@
 
 #include "held/held.h"
 #include "session/feature.h"
+#include "session/orphans.h"
 
-struct sdb__orphan;
 struct sdb__session_thread;
 struct sdb__waiter;
 
@@ -33,8 +33,8 @@ struct sdb_session {
     struct sdb_thread *told_end;   /* whose end was told last: it goes at the next wait */
     uint8_t signal_policies[NSIG]; /* enum sdb_signal_policy */
 
-    /* Newborns whose parent has not told of them, see newborn.c. */
-    struct sdb__orphan *orphans;  /* statuses of threads that are not known, or not yet */
+    /* Newborns whose parent has not told of them, see newborn.c and orphans.c. */
+    struct sdb__orphans orphans;  /* statuses of threads that are not known, or not yet */
     struct sdb_process *departed; /* the last process that has ended and had its newborns held, as
                                      far as they have something from it; or NULL */
     struct sdb_process *spare;    /* room for the next of these, or NULL */

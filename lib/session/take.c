@@ -354,7 +354,7 @@ void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
     if (sdb__tracing())
         sdb__status_trace(tid, status);
     if (!thread) {
-        sdb__session_keep_orphan(session, tid, status, usage);
+        sdb__orphans_keep(session, tid, status, usage);
     } else if (sdb__status_is_end(status)) {
         sdb__exit_status(tid, status, usage, &end);
         sdb__session_take_end(thread, &end);

@@ -87,7 +87,7 @@ static int pump(struct sdb_session *session, const struct sdb__deadline *deadlin
     struct sdb__deadline soon;
     int rc;
 
-    if (!session->orphans || !sdb__session_has_orphans(session))
+    if (!sdb__session_has_orphans(session))
         return sdb__session_pump(session, deadline, true);
     soon = sdb__deadline_earlier(*deadline, sdb__deadline_in(ORPHAN_MS));
     rc = sdb__session_pump(session, &soon, true);
