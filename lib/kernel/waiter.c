@@ -218,6 +218,11 @@ bool sdb__waiter_has_tracees(struct sdb__waiter *waiter)
     return sdb__wait_peek(false, &status) >= 0;
 }
 
+void sdb__waiter_heard(struct sdb__waiter *waiter)
+{
+    waiter->paused = false;
+}
+
 /* @return whether it has been quiet for a while; once for each while */
 static bool is_quiet(struct sdb__waiter *waiter)
 {
@@ -347,7 +352,6 @@ pid_t sdb__waiter_next(struct sdb__waiter *waiter, const struct sdb__deadline *d
         slept = true;
     }
     if (tid > 0) {
-        waiter->paused = false;
         if (waiter->watch)
             sdb__watch_found(waiter->watch);
         if (waiter->busy < BUSY)

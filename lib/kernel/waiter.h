@@ -47,6 +47,9 @@ void sdb__waiter_leave(struct sdb__waiter *waiter, pid_t tid);
 /** @return whether there is such an end; it may have been taken just now */
 bool sdb__waiter_leaves(const struct sdb__waiter *waiter);
 
+/** A status has come, maybe otherwise than from here: it is not quiet. */
+void sdb__waiter_heard(struct sdb__waiter *waiter);
+
 /** @return whether the thread has tracees, or clone children of another kind, that have not ended */
 bool sdb__waiter_has_tracees(struct sdb__waiter *waiter);
 

@@ -6,10 +6,14 @@
  * reports each once, to whoever asks first.  Nothing tells us.  So when all has been quiet for a while,
  * threads that should run are asked something that only one which stands still answers; and what it is
  * that they did can be had from the kernel afterwards, but for the usage of what was reaped.
+ *
+ * That a thread is not there proves nothing: one that executes a program has its process's id before the
+ * kernel tells of the exec, however long the program takes to be loaded.
  */
 #include <stdlib.h>
 
 #include "base/trace.h"
+#include "kernel/procfs.h"
 #include "kernel/ptrace.h"
 #include "session/inside.h"
 
@@ -34,6 +38,37 @@ void sdb__session_lose(struct sdb_thread *thread)
     sdb__session_take_end(thread, NULL);
 }
 
+/* Whether a first thread stands where it is believed to, and not in the stop of an exec. */
+static bool stands_as_known(const struct sdb_thread *first)
+{
+    unsigned long unused;
+    int status;
+
+    return sdb__ptrace_message(first->tid, &unused) == 0 &&
+           !(sdb__wait_peek_one(first->tid, &status) == 0 && sdb__status_is_exec(status));
+}
+
+/*
+ * Whether a thread that is not there has not got its process's id by an exec.  If the one that has that
+ * id is dead, or stands as before, it is still the first thread.  One that runs is asked to stop: if the
+ * other has executed a program the exec comes before that.
+ */
+static bool has_executed_nothing(struct sdb_thread *thread)
+{
+    struct sdb_thread *first = thread->process->thread;
+    struct sdb__procfs_status status;
+
+    if (sdb__procfs_status(first->tid, &status) < 0 || status.state == 'Z' || status.state == 'X')
+        return true;
+    if (!sdb__thread_runs(first))
+        return sdb__thread_is_gone(first) || stands_as_known(first);
+    if (thread->asked_after && !first->stop_is_coming)
+        return true;
+    thread->asked_after = true;
+    (void)sdb__session_ask_to_stop(first);
+    return false;
+}
+
 /* Whether a thread has gone, but its end was not told. */
 static bool take_stolen_end(struct sdb_thread *thread, bool is_lost)
 {
@@ -42,14 +77,11 @@ static bool take_stolen_end(struct sdb_thread *thread, bool is_lost)
     const bool is_first = thread == process->thread;
 
     if (!is_lost && sdb__task_is_in(process->pid, thread->tid)) {
-        thread->missing = false;
+        thread->asked_after = false;
         return false;
     }
-    /* The id of a thread that executes a program vanishes before the kernel tells. */
-    if (!is_lost && !is_first && !thread->missing) {
-        thread->missing = true;
+    if (!is_lost && !is_first && !has_executed_nothing(thread))
         return false;
-    }
     sdb__session_lose(thread);
     if (is_first && sdb__wait_child(process->pid, process->pidfd, SDB__WAIT_TAKE, &status) == 0)
         thread->status = status;

@@ -353,6 +353,7 @@ void sdb__session_take(struct sdb_session *session, pid_t tid, int status,
 
     if (sdb__tracing())
         sdb__status_trace(tid, status);
+    sdb__waiter_heard(session->waiter);
     if (!thread) {
         sdb__orphans_keep(session, tid, status, usage);
     } else if (sdb__status_is_end(status)) {

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "host.h"
 #include "racing.h"
 #include "witness.h"
@@ -293,6 +294,31 @@ SESSION_TEST(a_stolen_end_is_told_as_such_and_then_as_an_end)
         ck_assert_int_eq(event.status->code, -1);
     }
     ck_assert_int_eq(sdb_session_wait(session, 0, &event), -ECHILD);
+    finish_with(&target);
+}
+
+static void *steal_from(void *tid)
+{
+    int status;
+
+    ck_assert_int_eq(waitpid(*(const int *)tid, &status, 0), *(const int *)tid);
+    ck_assert(WIFEXITED(status));
+    return NULL;
+}
+
+/* That the thread is not there does not prove it: it might be executing a program. */
+SESSION_TEST(the_stolen_end_of_another_thread_is_told)
+{
+    struct target target = launch_crew(2);
+    int tid = tid_at(target.board, 2);
+    const struct sdb_thread *const thread = crew_thread(&target, 2);
+    pthread_t thief;
+
+    ck_assert_int_eq(pthread_create(&thief, NULL, steal_from, &tid), 0);
+    order(&target, 2, 'e');
+    pthread_join(thief, NULL);
+    expect_stolen();
+    ck_assert_ptr_eq(expect_thread_exit(SDB_EXITED, -1).thread, thread);
     finish_with(&target);
 }
 
