@@ -38,8 +38,8 @@ enum sdb_event_kind {
 
     /* The process was stopped, by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU: `signal` says which
      * (group-stop).  Resuming lets it stay stopped, as it should be, until it gets a SIGCONT.  Each
-     * of its threads tells this, but for one whose START comes when the others have stopped already:
-     * that stays stopped when it is resumed. */
+     * of its threads tells this once, until a SIGCONT has come; but for one whose START comes when the
+     * others have stopped already: that stays stopped when it is resumed. */
     SDB_EVENT_GROUP_STOP = 2,
 
     /* A SIGCONT has ended the group-stop.  The SIGCONT itself follows as a SIGNAL event of one of

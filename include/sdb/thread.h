@@ -72,7 +72,8 @@ SDB_API enum sdb_thread_state sdb_thread_state(const struct sdb_thread *thread);
  *
  * A thread in a group-stop that is resumed with SDB_RESUME_CONTINUE and SDB_SIGNAL_PASS stays
  * stopped until the process gets a SIGCONT; with any other way or signal it runs, against the
- * group-stop.
+ * group-stop, until its next event.  From there, too, SDB_RESUME_CONTINUE with SDB_SIGNAL_PASS has it
+ * stopped again, as long as no SIGCONT has come.
  *
  * A thread that somebody kills at this very moment is resumed too: its end is the next event.
  *
@@ -96,7 +97,7 @@ SDB_API int sdb_thread_resume(struct sdb_thread *thread, enum sdb_resume how, in
  * event that came first; then no SDB_EVENT_INTERRUPT follows.  Asking again before that changes
  * nothing.  A thread that waits inside the kernel goes on waiting when it is resumed; one that waits
  * in vfork(2) stops when its child has executed a program or ended, and a first thread that has ended
- * while others run never does.
+ * while others run never does.  One in a group-stop is still in it when it is resumed.
  *
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread

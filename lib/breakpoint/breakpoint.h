@@ -65,7 +65,6 @@ struct sdb__breakpoint_state {
     uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
     struct sdb__stay stays;
     struct sdb__returns returns;
-    bool trap_first;       /* it was in a group-stop, and takes the trap of a planted byte first */
     bool displaced;        /* it may stand in a scratch page when it stops */
     unsigned changes_seen; /* of what is planted, when it was resumed */
     uint64_t rseq;         /* its struct rseq, 0: not known */

@@ -48,7 +48,6 @@ static void forget_program(struct sdb_thread *thread)
     state->stays = (struct sdb__stay){0};
     state->returns = (struct sdb__returns){0};
     state->displaced = false;
-    state->trap_first = false;
     state->rseq = 0;
     state->hit_count = 0;
     sdb__hardware_forget(thread->process);

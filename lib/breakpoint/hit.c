@@ -263,13 +263,9 @@ static bool has_trapped(struct sdb_thread *thread, const struct sdb__stop *stop)
     if (stop->kind != SDB_EVENT_INTERRUPT && stop->kind != SDB_EVENT_GROUP_STOP &&
         stop->kind != SDB_EVENT_GROUP_CONTINUE)
         return false;
-    if (sdb__registers_get_pc(thread, &pc) < 0 ||
-        !sdb__site_find(sdb__sites(thread->process->space), pc - 1) ||
-        sdb__ptrace_pending_code(thread->tid, SIGTRAP) != SI_KERNEL)
-        return false;
-    if (stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE)
-        sdb__breakpoint_state(thread)->trap_first = true;
-    return true;
+    return sdb__registers_get_pc(thread, &pc) == 0 &&
+           sdb__site_find(sdb__sites(thread->process->space), pc - 1) &&
+           sdb__ptrace_pending_code(thread->tid, SIGTRAP) == SI_KERNEL;
 }
 
 /* Of a process that has sites. */
@@ -287,10 +283,6 @@ static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
         return SDB__VERDICT_PASS;
     if (!is_sigtrap && has_trapped(thread, stop))
         return SDB__VERDICT_TRAP;
-    /* Its trap has it leave a group-stop.  An interrupt asked for before would have come before it. */
-    if (state->trap_first)
-        (void)sdb__ptrace_interrupt(thread->tid);
-    state->trap_first = false;
     if (!is_sigtrap)
         return SDB__VERDICT_NONE;
     verdict = look_for_hit(thread, stop);

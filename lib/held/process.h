@@ -57,6 +57,8 @@ struct sdb_process {
     int running_count; /* of those that the session believes to run */
     bool gathered;     /* all that can stand still do, and nothing was resumed since */
     unsigned pauses;   /* its threads stand still for a moment: how often that was asked for */
+    unsigned
+        group_stop; /* the number of its last group-stop, which is odd; or one more: it is over */
 
     bool killed;             /* by the end of its session */
     bool ended;              /* its first thread's status says how */

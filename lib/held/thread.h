@@ -64,11 +64,12 @@ struct sdb_thread {
     bool step_due;       /* a SIGTRAP of its stepping has not come yet */
     bool awaits_start;   /* a newborn, whose first stop is still to come */
 
-    /* Group-stops. */
-    bool in_group_stop; /* it stands, and its process is in one */
-    bool
-        group_stop_over; /* it stands in one that has ended, which the kernel will not tell again */
-    bool against_stop;   /* it was resumed although its process is in one */
+    /* Group-stops, by the process's number of each (session/group_stop.c); at first 0, which is none. */
+    unsigned resumed_at;   /* the process's number when the kernel was last told to resume it */
+    unsigned joined_stop;  /* the last one that it has stopped in */
+    unsigned told_stop;    /* the last one that it has told */
+    unsigned against_stop; /* the last one that the caller has had it run against */
+    bool in_group_stop;    /* it stands in one, in which PTRACE_LISTEN can leave it */
 
     /* Why it shall stand. */
     uint8_t reasons; /* enum sdb__reason */

@@ -70,12 +70,8 @@ static int back_inside(struct sdb__injection *injection)
 static int back_to_interrupt(struct sdb__injection *injection)
 {
     int signal = 0;
-    int rc = sdb__injection_run_to_with(injection, SDB__INTERRUPTED, SDB__STATUS_STOP, &signal);
 
-    if (rc == 0 && signal != SIGTRAP)
-        injection->saw_group_stop = true;
-    injection->is_over = rc == 0 && injection->thread->in_group_stop && signal == SIGTRAP;
-    return rc;
+    return sdb__injection_run_to_with(injection, SDB__INTERRUPTED, SDB__STATUS_STOP, &signal);
 }
 
 int sdb__injection_go_back(struct sdb__injection *injection)
@@ -103,7 +99,7 @@ static bool needs_interrupt(const struct sdb__injection *injection)
 {
     const struct sdb_thread *thread = injection->thread;
 
-    return (injection->saw_group_stop && !thread->in_group_stop) || thread->stop_is_coming ||
+    return thread->stop_is_coming ||
            (injection->place == SDB__AT_EXIT && sdb__registers_will_restart(&injection->saved));
 }
 
@@ -119,7 +115,6 @@ int sdb__injection_restore(struct sdb__injection *injection)
     if (rc < 0)
         return rc;
     (void)sdb__wait_take_stop(injection->tid, &taken);
-    thread->group_stop_over = thread->group_stop_over || injection->is_over;
     if (injection->saw_sigstop)
         sdb__session_stop_again(thread);
     if (needs_interrupt(injection)) {

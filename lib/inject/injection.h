@@ -45,9 +45,7 @@ struct sdb__injection {
     int64_t result;
 
     bool stands_at_signal; /* the stop it is in now is of a signal */
-    bool saw_group_stop;   /* which the session must still learn of */
     bool saw_sigstop;      /* which cannot be blocked */
-    bool is_over;          /* the group-stop that it was in */
 };
 
 /* How the thread is resumed. */

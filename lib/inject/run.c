@@ -91,11 +91,6 @@ static int deal_with(struct sdb__injection *injection, enum sdb__status_kind kin
 
     *signal = 0;
     switch (kind) {
-    case SDB__STATUS_STOP:
-        /* An interrupt is one that nobody waits for any more. */
-        if (stop_signal != SIGTRAP)
-            injection->saw_group_stop = true;
-        return 0;
     case SDB__STATUS_SIGNAL:
         *signal = stop_signal;
         return deal_with_signal(injection, signal);
@@ -105,7 +100,7 @@ static int deal_with(struct sdb__injection *injection, enum sdb__status_kind kin
     case SDB__STATUS_END:
     case SDB__STATUS_EXEC: /* of another thread, which has its id now */
         return -ESRCH;
-    default:
+    default: /* an interrupt is one that nobody waits for any more */
         return 0;
     }
 }
@@ -118,6 +113,7 @@ static int resume(const struct sdb__injection *injection, enum sdb__injection_wa
         rc = sdb__ptrace_interrupt(injection->tid);
     if (rc < 0)
         return rc;
+    sdb__session_note_resumed(injection->thread);
     if (way == SDB__TO_SKIPPED_CALL)
         return sdb__ptrace_resume_to_skip(injection->tid);
     return sdb__ptrace_resume(
@@ -140,6 +136,8 @@ int sdb__injection_run_to_with(struct sdb__injection *injection, enum sdb__injec
             sdb__status_trace(injection->tid, status);
         kind = sdb__status_kind(status, signal);
         injection->stands_at_signal = kind == SDB__STATUS_SIGNAL;
+        if (kind == SDB__STATUS_STOP)
+            sdb__session_note_group_stop(injection->thread, *signal != SIGTRAP);
         if (kind == wanted && (kind != SDB__STATUS_SIGNAL || *signal != SIGSTOP))
             return 0;
         rc = deal_with(injection, kind, status, signal);

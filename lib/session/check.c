@@ -31,6 +31,20 @@ static void check_queue(const struct sdb_session *session)
     assert(queued == 0);
 }
 
+static void check_group_stop(const struct sdb_thread *thread)
+{
+    const unsigned number = thread->process->group_stop;
+
+    assert(thread->told_stop <= thread->joined_stop && thread->joined_stop <= number);
+    assert(thread->against_stop <= thread->told_stop && thread->resumed_at <= number);
+    assert(!thread->in_group_stop || (!sdb__thread_runs(thread) && thread->joined_stop > 0));
+    /* Nobody runs in a group-stop but against it, nor listens in one that was not told. */
+    if (thread->doing == SDB__RUNS && sdb__session_must_join_stop(thread))
+        assert(thread->stop_is_coming);
+    if (thread->doing == SDB__LISTENS && thread->process->phase == SDB__PROCESS_HELD)
+        assert(thread->stop_is_coming || thread->told_stop == thread->joined_stop);
+}
+
 static void check_thread(const struct sdb_thread *thread)
 {
     const struct sdb_process *process = thread->process;
@@ -40,7 +54,7 @@ static void check_thread(const struct sdb_thread *thread)
     assert((thread->stop != SDB_EVENT_NONE) == sdb__thread_stands(thread) ||
            sdb__thread_is_gone(thread));
     assert(!thread->queued || !sdb__thread_runs(thread));
-    assert(!thread->in_group_stop || !sdb__thread_runs(thread));
+    check_group_stop(thread);
     if (process->phase != SDB__PROCESS_HELD || process->ended)
         return;
     /* Nobody stands without a reason, and whoever runs with one stops as soon as it can. */

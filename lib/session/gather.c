@@ -273,7 +273,7 @@ void sdb__session_abandon(struct sdb_process *process)
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
         sdb__thread_unwant(thread, SDB__REASON_HOLD);
         sdb__thread_unwant(thread, SDB__REASON_INTERRUPT);
-        thread->against_stop = false;
+        thread->against_stop = 0;
         thread->how = SDB_RESUME_CONTINUE;
     }
     sdb__session_unpause(process);

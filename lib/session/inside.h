@@ -3,12 +3,13 @@
  * What the session's own files share.
  *
  * A wait status comes from the kernel by pump.c, becomes a stop or an end in take.c, which asks the
- * features (feature.c), and is queued (queue.c) to be told (event.c) by a wait (wait.c).  A thread goes
- * on by resume.c.  newborn.c has the births and what exec does, orphans.c those whom nobody has told of
- * yet, ends.c the ends; attach.c and launch.c are the ways in, leave.c and detach.c those out, watched.c
- * is about who is held on although nobody asks for it; gather.c stops all threads of a process, stolen.c
- * notices what the host has taken away, check.c checks it all.  session.c has the session's beginning and
- * end, own_thread.c its own thread; process.c and thread.c have what callers ask for.
+ * features (feature.c), and is queued (queue.c) to be told (event.c) by a wait (wait.c).  A thread goes on
+ * by resume.c.  newborn.c has the births and what exec does, orphans.c those whom nobody has told of yet,
+ * ends.c the ends; attach.c and launch.c are the ways in, leave.c and detach.c those out, watched.c is
+ * about who is held on although nobody asks for it; gather.c stops all threads of a process, group_stop.c
+ * numbers its group-stops, stolen.c notices what the host has taken away, check.c checks it all. 
+ * session.c has the session's beginning and end, own_thread.c its own thread; process.c and thread.c have
+ * what callers ask for.
  */
 #ifndef SDB_LIB_SESSION_INSIDE_H
 #define SDB_LIB_SESSION_INSIDE_H
@@ -68,6 +69,26 @@ void sdb__session_take_last_stop(struct sdb_session *session);
 
 /** Ask a running thread to stop, unless it does so anyway.  @return 0 or a negative errno */
 int sdb__session_ask_to_stop(struct sdb_thread *thread);
+
+/* ---- group-stops (group_stop.c) ---- */
+
+/** Note what a stop says of its process's group-stops. */
+void sdb__session_note_stop(struct sdb_thread *thread, const struct sdb__stop *stop);
+
+/** @return whether a thread's process is in a group-stop in which the thread has stopped */
+static inline bool sdb__session_has_joined_stop(const struct sdb_thread *thread)
+{
+    const unsigned number = thread->process->group_stop;
+
+    return number % 2 == 1 && thread->joined_stop == number;
+}
+
+/** @return whether that is so, and the caller has not had it run against it: there it has to go back */
+static inline bool sdb__session_must_join_stop(const struct sdb_thread *thread)
+{
+    return sdb__session_has_joined_stop(thread) && thread->against_stop != thread->joined_stop &&
+           thread->process->phase == SDB__PROCESS_HELD;
+}
 
 /* ---- statuses (take.c, pump.c) ---- */
 

@@ -52,6 +52,7 @@ int sdb__session_let_go(struct sdb_thread *thread)
     if (rc < 0) {
         thread->dying = true;
         sdb__thread_stands_no_more(thread);
+        sdb__thread_stop_is_coming(thread, true); /* its end */
         return rc;
     }
     note_gone(thread);

@@ -26,7 +26,6 @@ void sdb__session_stopped(struct sdb_thread *thread, uint32_t kind, int signal)
     sdb__thread_set_stop(thread, kind, signal);
     sdb__thread_stop_is_coming(thread, false);
     thread->hindrance = SDB__HINDERED_NOT;
-    thread->group_stop_over = false;
     thread->teller = NULL;
     if (sdb__registers_are_known(&thread->registers))
         sdb__registers_forget(thread);
@@ -84,8 +83,6 @@ static int resumed(struct sdb_thread *thread, enum sdb__doing doing, enum sdb_re
     thread->hindrance = waits_for_vfork(thread) ? SDB__HINDERED_BY_VFORK : SDB__HINDERED_NOT;
     thread->came_from = thread->stop;
     thread->how = how;
-    if (thread->in_group_stop)
-        thread->against_stop = doing != SDB__LISTENS;
     thread->in_group_stop = false;
     if (thread->newborn)
         sdb_thread_close(thread->newborn);
@@ -129,12 +126,13 @@ static int do_resume(struct sdb_thread *thread, const struct sdb__resume *resume
 
     if (sdb__registers_are_known(&thread->registers))
         (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
-    if (thread->reasons)
+    if (thread->reasons || sdb__session_must_join_stop(thread))
         (void)sdb__session_ask_to_stop(thread);
     rc = sdb__ptrace_resume(thread->tid, resume->request, resume->signal);
     thread->request = resume->request;
     if (resume->request == SDB_RESUME_STEP)
         thread->step_due = true;
+    sdb__session_note_resumed(thread);
     return resumed(thread, SDB__RUNS, resume->how, rc);
 }
 
@@ -198,8 +196,11 @@ static int listen(struct sdb_thread *thread)
     (void)sdb__registers_flush(thread);
     (void)sdb__wait_take_stop(thread->tid, &taken);
     rc = resumed(thread, SDB__LISTENS, SDB_RESUME_CONTINUE, sdb__ptrace_listen(thread->tid));
-    /* What an interrupt brings is told as the end of the group-stop that it listens for. */
-    if (rc == 0 && (thread->group_stop_over || thread->reasons))
+    sdb__session_note_resumed(thread);
+    /* An injection has seen its end, or the next, which the kernel does not tell again unasked. */
+    if (rc == 0 &&
+        (thread->reasons || !sdb__session_has_joined_stop(thread) ||
+         (thread->process->phase == SDB__PROCESS_HELD && thread->told_stop != thread->joined_stop)))
         rc = sdb__session_ask_to_stop(thread);
     return rc;
 }
@@ -213,9 +214,12 @@ int sdb__session_go_on(struct sdb_thread *thread, enum sdb_resume how)
 
 int sdb__session_resume(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
+    const bool as_it_was = how == SDB_RESUME_CONTINUE && signal == SDB_SIGNAL_PASS;
     int rc;
 
     sdb__thread_unwant(thread, SDB__REASON_HOLD);
+    /* Whoever was not told of a group-stop does not run against it. */
+    thread->against_stop = as_it_was ? 0 : thread->told_stop;
     rc = signal == SDB_SIGNAL_PASS ? sdb__session_go_on(thread, how)
                                    : sdb__session_go(thread, how, signal);
     if (rc < 0)
@@ -227,10 +231,10 @@ void sdb__session_settle(struct sdb_thread *thread)
 {
     if (thread->reasons)
         return;
-    if (thread->against_stop)
-        (void)sdb__session_go(thread, thread->how, 0);
+    if (thread->in_group_stop && thread->against_stop != thread->joined_stop)
+        (void)listen(thread);
     else
-        (void)sdb__session_go_on(thread, thread->how);
+        (void)sdb__session_go(thread, thread->how, sdb__thread_pending_signal(thread));
 }
 
 void sdb__session_untell(struct sdb_thread *thread)

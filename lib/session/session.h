@@ -119,6 +119,21 @@ void sdb__session_untell(struct sdb_thread *thread);
 /** Note that it runs, in the way in which it was last resumed; its next stop may be there already. */
 void sdb__session_runs_unseen(struct sdb_thread *thread);
 
+/* ---- group-stops (group_stop.c) ---- */
+
+/** Note that the kernel resumes a thread: what comes next has come after what is known now. */
+static inline void sdb__session_note_resumed(struct sdb_thread *thread)
+{
+    thread->resumed_at = thread->process->group_stop;
+}
+
+/**
+ * Note what a stop that PTRACE_SEIZE has brought (PTRACE_EVENT_STOP) says of the process.
+ *
+ * @param is_stopped  whether it is in a group-stop
+ */
+void sdb__session_note_group_stop(struct sdb_thread *thread, bool is_stopped);
+
 /* ---- stopping a process for a moment (gather.c) ---- */
 
 /**

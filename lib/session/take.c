@@ -84,24 +84,25 @@ static void pass_stop(struct sdb_thread *thread)
         (void)sdb__session_go(thread, thread->how, 0);
 }
 
-/* A stop that the session has asked for, or that comes with the group-stop told before. */
-static bool is_silent(const struct sdb_thread *thread, const struct sdb__stop *stop, bool listened)
+/* A stop that was asked for, and in the group-stop that was told before, if in one. */
+static bool is_interrupt(const struct sdb_thread *thread, const struct sdb__stop *stop)
 {
-    if (sdb__thread_wants(thread, SDB__REASON_INTERRUPT))
-        return false;
-    if (stop->kind != SDB_EVENT_GROUP_STOP)
-        return stop->kind == SDB_EVENT_INTERRUPT;
-    return (listened && sdb__thread_wants(thread, SDB__REASON_HOLD)) ||
-           ((listened || thread->against_stop) && sdb__thread_wants(thread, SDB__REASON_PAUSE));
+    return stop->kind == SDB_EVENT_INTERRUPT ||
+           (stop->kind == SDB_EVENT_GROUP_STOP && thread->told_stop == thread->joined_stop);
 }
 
 static void tell_stop(struct sdb_session *session, struct sdb_thread *thread,
-                      const struct sdb__stop *stop, bool listened)
+                      const struct sdb__stop *stop)
 {
-    if (is_silent(thread, stop, listened)) {
-        /* A request that nobody waits for any more is kept by the kernel, and fires late. */
-        sdb__session_settle(thread);
-        return;
+    if (is_interrupt(thread, stop)) {
+        if (!sdb__thread_wants(thread, SDB__REASON_INTERRUPT)) {
+            /* A request that nobody waits for any more is kept by the kernel, and fires late. */
+            sdb__session_settle(thread);
+            return;
+        }
+        sdb__thread_set_stop(thread, SDB_EVENT_INTERRUPT, 0);
+    } else if (stop->in_group_stop) {
+        thread->told_stop = thread->joined_stop; /* also by a START */
     }
     sdb__thread_unwant(thread, SDB__REASON_INTERRUPT);
     if (stop->kind == SDB_EVENT_EXEC && !(thread->process->policies.follow & SDB_FOLLOW_EXEC) &&
@@ -128,7 +129,7 @@ static bool is_asked_for(const struct sdb_thread *thread, const struct sdb__stop
 }
 
 static void take_held_stop(struct sdb_session *session, struct sdb_thread *thread,
-                           const struct sdb__stop *stop, bool listened, enum sdb__verdict verdict)
+                           const struct sdb__stop *stop, enum sdb__verdict verdict)
 {
     const uint8_t policy = stop->kind == SDB_EVENT_SIGNAL ? session->signal_policies[stop->signal]
                                                           : (uint8_t)SDB_POLICY_REPORT;
@@ -146,7 +147,7 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
     } else if (policy != SDB_POLICY_REPORT) {
         (void)sdb__session_go(thread, thread->how, policy == SDB_POLICY_PASS ? stop->signal : 0);
     } else {
-        tell_stop(session, thread, stop, listened);
+        tell_stop(session, thread, stop);
         claim_newborn(session, thread, stop); /* what it does is told after its birth */
     }
 }
@@ -154,10 +155,14 @@ static void take_held_stop(struct sdb_session *session, struct sdb_thread *threa
 /* On the way into a session: each thread goes on to the stop that was asked for. */
 static void take_attaching_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
-    if (stop->kind == SDB_EVENT_SIGNAL)
+    if (stop->kind == SDB_EVENT_SIGNAL) {
         (void)sdb__session_go(thread, thread->how, stop->signal);
-    else
-        sdb__thread_want(thread, SDB__REASON_HOLD); /* newborns, too */
+        return;
+    }
+    sdb__thread_want(thread, SDB__REASON_HOLD); /* newborns, too */
+    /* Whoever attaches to a stopped process finds it so. */
+    if (stop->in_group_stop)
+        thread->told_stop = thread->joined_stop;
 }
 
 /* On the way out: it is let go where it stands. */
@@ -171,11 +176,11 @@ static void take_last_stop(struct sdb_thread *thread)
 
 /* By phase: an event, a step on the way into the session or out of it, or nothing. */
 static void place_stop(struct sdb_session *session, struct sdb_thread *thread,
-                       const struct sdb__stop *stop, bool listened, enum sdb__verdict verdict)
+                       const struct sdb__stop *stop, enum sdb__verdict verdict)
 {
     switch (thread->process->phase) {
     case SDB__PROCESS_HELD:
-        take_held_stop(session, thread, stop, listened, verdict);
+        take_held_stop(session, thread, stop, verdict);
         break;
     case SDB__PROCESS_LAUNCHING:
         pass_before_exec(thread, stop);
@@ -229,7 +234,6 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
 {
     enum sdb__verdict verdict;
     struct sdb__stop stop;
-    bool listened;
     bool is_step;
 
     if (sdb__session_decode(thread, status, &stop) < 0)
@@ -237,12 +241,12 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     if (stop.kind == SDB_EVENT_EXEC)
         thread = sdb__session_take_exec(thread, &stop);
     note_step(thread, &stop);
+    sdb__session_note_stop(thread, &stop);
     sdb__session_stopped(thread, stop.kind, stop.signal);
     thread->awaits_start = false;
     if (thread == thread->process->thread)
         thread->process->first_not_held = false; /* another has its id, and is */
-    listened = stop.listened;
-    is_step = stop.kind == SDB_EVENT_STEP; /* and no arrival */
+    is_step = stop.kind == SDB_EVENT_STEP;       /* and no arrival */
     if (!examine(thread, &stop, &verdict))
         return;
     if (verdict == SDB__VERDICT_TRAP) {
@@ -255,7 +259,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
         (void)sdb__session_go(thread, SDB_RESUME_STEP, 0);
         return;
     }
-    place_stop(session, thread, &stop, listened, verdict);
+    place_stop(session, thread, &stop, verdict);
 }
 
 /* ---- ends ---- */

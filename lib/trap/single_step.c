@@ -56,12 +56,14 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
         rc = sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, 0);
     if (rc < 0)
         return -ESRCH;
+    sdb__session_note_resumed(thread);
     if (sdb__session_await(thread, thread->tid, &status) < 0)
         return -ESRCH;
     if (sdb__tracing())
         sdb__status_trace(thread->tid, status);
     switch (sdb__status_kind(status, &signal)) {
     case SDB__STATUS_STOP:
+        sdb__session_note_group_stop(thread, signal != SIGTRAP);
         used_up->interrupt = true;
         return 2;
     case SDB__STATUS_SIGNAL:
