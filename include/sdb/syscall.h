@@ -39,6 +39,13 @@
  * restart_syscall(2) is caught if it is in the list, and also if the call that it takes up again was
  * caught with both of its ends.
  *
+ * What the library itself interrupts (in all-stop, by sdb_process_stop() and sdb_thread_interrupt(), or
+ * for a moment of its own) is made again too, and nothing is told of that: a call whose beginning was
+ * told has one end, when it really ends.  If a signal comes while its thread stands still, that ends it:
+ * the end is told when the thread is resumed, with such a result, and the signal after that.  The few
+ * calls that no kernel makes again (epoll_wait(2), semop(2): signal(7) has the list) do end by an
+ * interrupt, with -EINTR.
+ *
  * A seccomp filter of the program's own comes into play after the entry was told (with
  * `caught_syscalls` before that: what the program's own filter does not let through is not told).  It
  * sees the call as it was changed.
@@ -201,7 +208,7 @@ SDB_API int sdb_thread_refuse_syscall(struct sdb_thread *thread, int error);
  *
  * Its threads may run or stand still.  Those that run are stopped for a moment, and no event tells of
  * that; a call that one of them waits in is taken up again, and is told then as one that begins, if it
- * is caught.  A thread that cannot stop yet (it waits in vfork(2)) begins with it at its next stop.
+ * is caught and was not told to begin before.  A thread that cannot stop yet (it waits in vfork(2)) begins with it at its next stop.
  *
  * A call is caught by its number on x86-64, and when it is made as a call of i386 or x32 that has the
  * same name there.  i386 has calls that stand for several (socketcall, ipc, mmap2 beside mmap); only

@@ -95,10 +95,13 @@ void sdb__thread_stands_no_more(struct sdb_thread *thread)
     sdb__thread_set_doing(thread, SDB__RUNS);
     sdb__thread_set_stop(thread, SDB_EVENT_NONE, 0);
     thread->in_group_stop = false;
+    thread->signal_behind = 0;
 }
 
 int sdb__thread_pending_signal(const struct sdb_thread *thread)
 {
+    if (thread->signal_behind != 0)
+        return thread->signal_behind;
     return thread->stop == SDB_EVENT_GROUP_STOP ? 0 : thread->signal;
 }
 

@@ -77,8 +77,9 @@ struct sdb_thread {
     /* What is to be told of it. */
     bool queued; /* that has not been told yet */
     struct sdb_thread *next_queued;
-    uint32_t stop; /* enum sdb_event_kind of where it stands; NONE while it runs */
-    int signal;    /* that goes with it */
+    uint32_t stop;     /* enum sdb_event_kind of where it stands; NONE while it runs */
+    int signal;        /* that goes with it */
+    int signal_behind; /* it stands before this signal, which is told after what is told now; or 0 */
     pid_t former_tid;
     struct sdb_thread *newborn;        /* that it has made, retained */
     const struct sdb__feature *teller; /* whose event it is; or NULL: the session's own */

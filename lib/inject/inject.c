@@ -94,11 +94,12 @@ static int find_place(struct sdb__injection *injection)
     int signal;
     int rc;
 
-    switch (injection->thread->stop) {
-    case SDB_EVENT_SIGNAL:
+    if (sdb__thread_pending_signal(injection->thread) != 0) {
         injection->place = SDB__AT_SIGNAL;
         injection->stands_at_signal = true;
         return sdb__ptrace_siginfo(injection->tid, &injection->siginfo);
+    }
+    switch (injection->thread->stop) {
     case SDB_EVENT_VFORK:
         return -EBUSY;
     case SDB_EVENT_FORK:
@@ -136,7 +137,7 @@ static int find_place(struct sdb__injection *injection)
  */
 static bool has_mask_of_its_own(const struct sdb__injection *injection)
 {
-    const int signal = injection->thread->signal;
+    const int signal = sdb__thread_pending_signal(injection->thread);
 
     return injection->place == SDB__AT_SIGNAL && signal != SIGTRAP &&
            (injection->mask & SDB__SIGNAL_BIT(signal)) != 0;

@@ -21,6 +21,7 @@ struct sdb__stop {
     bool in_group_stop; /* the process is in its group-stop */
     bool listened;      /* the thread has not left that since it stopped before */
     bool by_filter;     /* SYSCALL_ENTRY: a seccomp filter has asked for it */
+    bool asked;         /* the session has asked the thread to stop before it did */
 };
 
 /* What a wait status is, as far as the kernel itself says it. */

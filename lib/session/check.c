@@ -54,6 +54,7 @@ static void check_thread(const struct sdb_thread *thread)
     assert((thread->stop != SDB_EVENT_NONE) == sdb__thread_stands(thread) ||
            sdb__thread_is_gone(thread));
     assert(!thread->queued || !sdb__thread_runs(thread));
+    assert(thread->signal_behind == 0 || !sdb__thread_runs(thread));
     check_group_stop(thread);
     if (process->phase != SDB__PROCESS_HELD || process->ended)
         return;

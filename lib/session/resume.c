@@ -136,12 +136,18 @@ static int do_resume(struct sdb_thread *thread, const struct sdb__resume *resume
     return resumed(thread, SDB__RUNS, resume->how, rc);
 }
 
+/* What is done with a signal that a thread stands before. */
+static uint8_t policy_of(const struct sdb_thread *thread, int signal)
+{
+    return thread->process->phase == SDB__PROCESS_HELD
+               ? thread->process->session->signal_policies[signal]
+               : (uint8_t)SDB_POLICY_PASS;
+}
+
 /* It stands before a signal of its program, which is dealt with as any other is. */
 static int take_signal(struct sdb_thread *thread, enum sdb_resume how)
 {
-    const uint8_t policy = thread->process->phase == SDB__PROCESS_HELD
-                               ? thread->process->session->signal_policies[thread->signal]
-                               : (uint8_t)SDB_POLICY_PASS;
+    const uint8_t policy = policy_of(thread, thread->signal);
     const struct sdb__resume resume = {
         .how = how, .request = how, .signal = policy == SDB_POLICY_PASS ? thread->signal : 0};
 
@@ -165,12 +171,27 @@ static enum sdb__going get_ready(struct sdb_thread *thread, struct sdb__resume *
     return going;
 }
 
+/* What it stands before is told behind what was told of it. */
+static int go_to_signal(struct sdb_thread *thread, enum sdb_resume how)
+{
+    const uint8_t policy = policy_of(thread, thread->signal_behind);
+
+    sdb__thread_set_stop(thread, SDB_EVENT_SIGNAL, thread->signal_behind);
+    thread->signal_behind = 0;
+    if (policy != SDB_POLICY_REPORT)
+        return sdb__session_go(thread, how, policy == SDB_POLICY_PASS ? thread->signal : 0);
+    sdb__session_enqueue(thread->process->session, thread);
+    return 0;
+}
+
 int sdb__session_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
 {
     struct sdb_process *process = thread->process;
     const struct sdb__moments *moments = &process->session->moments;
     struct sdb__resume resume = {.how = how, .request = how, .signal = signal};
 
+    if (thread->signal_behind != 0)
+        return go_to_signal(thread, how);
     process->features |= moments->used_by[how];
     switch (process->features & moments->resume ? get_ready(thread, &resume) : SDB__GOING_READY) {
     case SDB__GOING_DONE:

@@ -238,6 +238,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
 
     if (sdb__session_decode(thread, status, &stop) < 0)
         return; /* its end is what comes next */
+    stop.asked = thread->stop_is_coming;
     if (stop.kind == SDB_EVENT_EXEC)
         thread = sdb__session_take_exec(thread, &stop);
     note_step(thread, &stop);

@@ -40,6 +40,8 @@ struct sdb__calls {
     bool restarts;      /* it was caught, and has ended to be taken up by restart_syscall(2) */
     bool entry_known;   /* `entry` is what it was made with */
     bool stop_known;    /* `stop` is what the kernel says of where the thread stands */
+    bool interrupted;   /* the library has interrupted it, without a word; it is made again next */
+    bool again;         /* the thread stands where that begins, of which nothing is told either */
     int refused;        /* the errno that it shall return, or 0 */
     struct {
         uint32_t architecture;
@@ -47,6 +49,7 @@ struct sdb__calls {
         uint64_t arguments[6];
     } entry;
     struct sdb__ptrace_call stop;
+    struct sdb__ptrace_call interrupted_end; /* what would have been told, and its number */
 };
 
 static inline struct sdb__calls *sdb__calls(const struct sdb_thread *thread)

@@ -10,6 +10,10 @@
  * Where both are in use, a call that the filter picks has two stops at its beginning: the system call
  * stop, then the filter's.  It is told with the first.  A thread that leaves a system call stop at a
  * beginning is always watched on, so that what comes next says whether the filter has picked that call.
+ *
+ * A call that waits is interrupted when the library stops the thread, and the kernel makes it again.  Of
+ * that nothing is told: neither the end, nor the new beginning.  Should a signal come in between, the end
+ * is told after all, and the signal behind it.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -49,7 +53,7 @@ int sdb__calls_look(struct sdb_thread *thread)
         return rc == -ESRCH ? rc : -ENOSYS;
     calls->stop_known = true;
     show_own_place(thread, &calls->stop.instruction_pointer);
-    if (thread->stop == SDB_EVENT_SYSCALL_ENTRY) {
+    if (thread->stop == SDB_EVENT_SYSCALL_ENTRY && !calls->entry_known && !calls->interrupted) {
         calls->entry_known = true;
         calls->entry.architecture = calls->stop.architecture;
         calls->entry.number = calls->stop.number;
@@ -68,6 +72,83 @@ static void put_refusal(struct sdb_thread *thread)
         return; /* it was killed just now */
     sdb__registers_set_result(registers, -sdb__calls(thread)->refused);
     sdb__registers_changed(thread);
+}
+
+/* ---- calls that the library has interrupted ---- */
+
+static bool is_made_again(int64_t result)
+{
+    return result == -SDB__ERESTARTSYS || result == -SDB__ERESTARTNOINTR ||
+           result == -SDB__ERESTARTNOHAND || result == -SDB__ERESTART_RESTARTBLOCK;
+}
+
+/* The number of the call that a thread stands behind. */
+static bool read_number(struct sdb_thread *thread, uint32_t architecture, int64_t *number)
+{
+    struct user_regs_struct *registers;
+    uint64_t arguments[6];
+
+    if (sdb__registers_general(thread, &registers) < 0)
+        return false;
+    sdb__registers_call(registers, architecture, number, arguments);
+    return true;
+}
+
+/* @return whether the call at whose end a thread stands has ended only because it was asked to stop */
+static bool note_interrupted(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    struct sdb__calls *calls = sdb__calls(thread);
+
+    if (!stop->asked || calls->refused != 0 || sdb__calls_look(thread) < 0 ||
+        !is_made_again(calls->stop.result))
+        return false;
+    calls->interrupted_end = calls->stop;
+    calls->interrupted =
+        read_number(thread, calls->stop.architecture, &calls->interrupted_end.number);
+    return calls->interrupted;
+}
+
+/* The same of one whose end does not stop the thread. */
+static bool note_interrupted_inside(struct sdb_thread *thread, const struct sdb__stop *stop)
+{
+    struct sdb__calls *calls = sdb__calls(thread);
+    struct user_regs_struct *registers;
+    int64_t number = -1;
+
+    if (!stop->asked || !calls->caught || thread->came_from != SDB_EVENT_SYSCALL_ENTRY ||
+        sdb__registers_general(thread, &registers) < 0 || !sdb__registers_will_restart(registers) ||
+        !read_number(thread, calls->entry.architecture, &number) ||
+        (number != calls->entry.number && !sdb__call_is_restart(calls->entry.architecture, number)))
+        return false;
+    calls->interrupted_end = (struct sdb__ptrace_call){.number = number};
+    calls->interrupted = true;
+    return true;
+}
+
+/* @return whether what a thread stands at the beginning of is the call that was interrupted */
+static bool is_taken_up_again(struct sdb_thread *thread)
+{
+    struct sdb__calls *calls = sdb__calls(thread);
+    const bool is_same = calls->interrupted && sdb__calls_look(thread) == 0 &&
+                         (calls->stop.number == calls->interrupted_end.number ||
+                          sdb__call_is_restart(calls->stop.architecture, calls->stop.number));
+
+    if (calls->interrupted && !is_same)
+        calls->stop_known = false; /* it was not noted as what it is */
+    calls->interrupted = false;
+    calls->again = is_same;
+    return is_same;
+}
+
+/* A signal has come before it was made again: that tells its end after all. */
+static void tell_end_before_signal(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    struct sdb__calls *calls = sdb__calls(thread);
+
+    thread->signal_behind = stop->signal;
+    *stop = (struct sdb__stop){.kind = SDB_EVENT_SYSCALL_EXIT};
+    calls->stop = calls->interrupted_end;
+    calls->stop_known = true;
 }
 
 /* ---- stops ---- */
@@ -125,7 +206,7 @@ static bool pass_beginning(struct sdb_thread *thread, bool by_filter)
         fail_as_untraced(thread);
         return true;
     }
-    if (was_seen)
+    if (was_seen || is_taken_up_again(thread))
         return true;
     calls->refused = 0;
     if (!calls->stop_known)
@@ -135,11 +216,21 @@ static bool pass_beginning(struct sdb_thread *thread, bool by_filter)
     return !calls->caught && thread->how != SDB_RESUME_SYSCALL;
 }
 
-static bool pass_end(struct sdb_thread *thread)
+/* Whether the end of the call that a thread is in is told. */
+static bool tells_end(const struct sdb_thread *thread)
+{
+    return thread->how == SDB_RESUME_SYSCALL || wants_end(thread);
+}
+
+static bool pass_end(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
     struct sdb__calls *calls = sdb__calls(thread);
-    const bool is_told = thread->how == SDB_RESUME_SYSCALL || wants_end(thread);
+    const bool is_told = tells_end(thread);
 
+    if ((is_told || calls->caught) && note_interrupted(thread, stop)) {
+        calls->before_filter = false;
+        return true;
+    }
     if (calls->refused != 0)
         put_refusal(thread);
     if (wants_end(thread) && !catching_of(thread->process)->all)
@@ -151,8 +242,19 @@ static bool pass_end(struct sdb_thread *thread)
     return !is_told;
 }
 
+/* Something else than a call has stopped it. */
+static void leave_call(struct sdb_thread *thread)
+{
+    struct sdb__calls *calls = sdb__calls(thread);
+
+    calls->caught = false;
+    calls->before_filter = false;
+    calls->interrupted = false;
+    calls->refused = 0;
+}
+
 /* @return whether nothing is to be told of it */
-static bool take_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
+static bool take_stop(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     struct sdb__calls *calls = sdb__calls(thread);
 
@@ -160,18 +262,27 @@ static bool take_stop(struct sdb_thread *thread, const struct sdb__stop *stop)
     case SDB_EVENT_SYSCALL_ENTRY:
         return pass_beginning(thread, stop->by_filter);
     case SDB_EVENT_SYSCALL_EXIT:
-        return pass_end(thread);
+        return pass_end(thread, stop);
     case SDB_EVENT_FORK: /* within the call */
     case SDB_EVENT_VFORK:
     case SDB_EVENT_CLONE:
     case SDB_EVENT_VFORK_DONE:
     case SDB_EVENT_EXEC:
         break;
-    default:
-        calls->caught = false;
-        calls->before_filter = false;
+    case SDB_EVENT_INTERRUPT: /* it may still be in the call */
+    case SDB_EVENT_GROUP_STOP:
+    case SDB_EVENT_GROUP_CONTINUE:
+        if (calls->interrupted || note_interrupted_inside(thread, stop))
+            break;
+        leave_call(thread);
         calls->entry_known = false;
-        calls->refused = 0;
+        break;
+    default:
+        if (stop->kind == SDB_EVENT_SIGNAL && calls->interrupted && tells_end(thread))
+            tell_end_before_signal(thread, stop);
+        else
+            calls->entry_known = false;
+        leave_call(thread);
         break;
     }
     return false;
@@ -199,7 +310,7 @@ static bool must_watch(const struct sdb_thread *thread)
     if (thread->process->phase != SDB__PROCESS_HELD)
         return false;
     return (catching->some && !catching->filter_suffices) || calls->before_filter ||
-           calls->refused != 0 || wants_end(thread);
+           calls->refused != 0 || calls->interrupted || wants_end(thread);
 }
 
 /* What the call is made with, if the registers were looked at: they may have been changed. */
@@ -207,8 +318,8 @@ static void note_changes(struct sdb_thread *thread)
 {
     struct sdb__calls *calls = sdb__calls(thread);
 
-    if (thread->stop == SDB_EVENT_SYSCALL_ENTRY && calls->entry_known && calls->refused == 0 &&
-        thread->registers.is_whole)
+    if (thread->stop == SDB_EVENT_SYSCALL_ENTRY && !calls->again && calls->entry_known &&
+        calls->refused == 0 && thread->registers.is_whole)
         sdb__registers_call(&thread->registers.general, calls->entry.architecture,
                             &calls->entry.number, calls->entry.arguments);
 }
@@ -220,6 +331,8 @@ static enum sdb__going choose_request(struct sdb_thread *thread, struct sdb__res
     if (resume->request == SDB_RESUME_CONTINUE && must_watch(thread))
         resume->request = SDB_RESUME_SYSCALL;
     note_changes(thread);
+    if (resume->request == SDB_RESUME_STEP)
+        calls->interrupted = false; /* a step does not stop where it begins again */
     calls->entry_known = calls->entry_known && resume->request == SDB_RESUME_SYSCALL;
     return SDB__GOING_READY;
 }
@@ -227,6 +340,7 @@ static enum sdb__going choose_request(struct sdb_thread *thread, struct sdb__res
 static void forget_stop(struct sdb_thread *thread)
 {
     sdb__calls(thread)->stop_known = false;
+    sdb__calls(thread)->again = false;
 }
 
 /* ---- what is caught ---- */
