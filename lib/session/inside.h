@@ -7,7 +7,7 @@
  * by resume.c.  newborn.c has the births and what exec does, orphans.c those whom nobody has told of yet,
  * ends.c the ends; attach.c and launch.c are the ways in, leave.c and detach.c those out, watched.c is
  * about who is held on although nobody asks for it; gather.c stops all threads of a process, group_stop.c
- * numbers its group-stops, stolen.c notices what the host has taken away, check.c checks it all. 
+ * numbers its group-stops, stolen.c notices what the host has taken away, check.c checks it all.
  * session.c has the session's beginning and end, own_thread.c its own thread; process.c and thread.c have
  * what callers ask for.
  */
