@@ -41,6 +41,17 @@
  * under a seccomp filter no handler is put back, and the scratch pages stay mapped after it was let go: the
  * system calls for that might have it killed.
  *
+ * The program's memory is the program's: a byte that it has written over, or unmapped, is neither hidden nor
+ * put back, and an int3 that is there later is its own.  The breakpoint is lost then, which
+ * sdb_breakpoint_state() tells, until it is enabled again; or it is created with SDB_BREAKPOINT_PENDING, and
+ * planted when something is mapped there.  Only an int3 that the program has written over a planted one cannot
+ * be told from it.  Text that the program moves (mremap) takes the byte along, where it is seen until a thread
+ * comes by or the process is let go; nothing is told of it, and the thread goes on.
+ *
+ * In text that is mapped shared the byte stands for all who have mapped it, and in the file.  Of processes that
+ * are held no harm comes: one that is born stays held, without a word, while another wants the byte.  Others
+ * die of it; and it stays in the file if the last process that has a breakpoint there ends before it is removed.
+ *
  * An address in the middle of an instruction that has no breakpoint itself changes that instruction for
  * those who execute it.
  *
@@ -69,6 +80,26 @@ struct sdb_thread;
 
 /** It is created disabled.  Since 0.1. */
 #define SDB_BREAKPOINT_DISABLED UINT64_C(0x4)
+
+/**
+ * Its places may come and go: at each, the byte is planted whenever something that can be executed is mapped
+ * there, and the breakpoint can be created although nothing is.  For that all system calls of its processes
+ * are looked at while it is enabled, which costs them some microseconds each; no event tells of it.  With
+ * HARDWARE it changes nothing: those look at no memory.  Since 0.1.
+ */
+#define SDB_BREAKPOINT_PENDING UINT64_C(0x8)
+
+/** What has become of a breakpoint.  Since 0.1. */
+enum sdb_breakpoint_state {
+    SDB_BREAKPOINT_STATE_DISABLED = 0,
+    SDB_BREAKPOINT_STATE_PLANTED = 1, /* at all of its places */
+    SDB_BREAKPOINT_STATE_PENDING =
+        2, /* with PENDING: nothing that can be executed is mapped at a place */
+    SDB_BREAKPOINT_STATE_LOST =
+        3, /* the program has written over it, or unmapped or replaced what it was
+                                      planted in; or no place is left, as its process has ended or has
+                                      executed another program */
+};
 
 /**
  * Whether a thread that has come to a breakpoint shall stop there.  Called in the tracer thread, within
@@ -118,8 +149,8 @@ struct sdb_breakpoint_options {
  *                   (SDB_FOLLOW_CLONE is not in its follow policy)
  *         -E2BIG    members of @p options that this version does not know are set
  *         -ESRCH    the process, or the thread, is gone
- *         -EFAULT   nothing is mapped at an address
- *         -EACCES   what is mapped there cannot be executed
+ *         -EFAULT   nothing is mapped at an address, without PENDING
+ *         -EACCES   what is mapped there cannot be executed, without PENDING
  *         -EIO      it is mapped, and cannot be written to: shared, and only to be read
  *         -ENOTSUP  the process runs 32-bit code
  *         -ENOSPC   with HARDWARE: the debug registers do not suffice.  What is mapped at the address
@@ -149,13 +180,13 @@ SDB_API int sdb_breakpoint_remove(struct sdb_breakpoint *breakpoint);
 
 /**
  * Enable or disable a breakpoint.  A disabled one is lifted, keeps its counts, and costs nothing.
- * Doing it again changes nothing.
+ * Doing it again changes nothing, but that what the program has done away with is planted anew.
  *
  * @return 0, or
  *         -SDB_EWRONGTHREAD  not the tracer thread
  *         -EINVAL   @p breakpoint is NULL
  *         -EFAULT, -EACCES, -EIO, -ENOSPC, -ENOMEM, -ESRCH, -EAGAIN  as from sdb_breakpoint_create():
- *                   it stays disabled
+ *                   it stays as it was
  *
  * Tracer thread only.  Since 0.1.
  */
@@ -163,7 +194,20 @@ SDB_API int sdb_breakpoint_enable(struct sdb_breakpoint *breakpoint);
 SDB_API int sdb_breakpoint_disable(struct sdb_breakpoint *breakpoint);
 
 /**
- * @return 1 if it is enabled, 0 if not, or -EINVAL if @p breakpoint is NULL
+ * Look what has become of a breakpoint in its processes: whether each hit will be told.  The memory is looked
+ * at now.
+ *
+ * @return the worst of its places, one of enum sdb_breakpoint_state, or
+ *         -SDB_EWRONGTHREAD  not the tracer thread
+ *         -EINVAL   @p breakpoint is NULL
+ *
+ * Tracer thread only.  Since 0.1.
+ */
+SDB_API int sdb_breakpoint_state(const struct sdb_breakpoint *breakpoint);
+
+/**
+ * @return 1 if it is enabled, 0 if not, or -EINVAL if @p breakpoint is NULL.  An enabled one may have lost its
+ *         byte, see sdb_breakpoint_state()
  *
  * Tracer thread only (not checked).  Since 0.1.
  */

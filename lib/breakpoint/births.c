@@ -15,6 +15,9 @@
 #include "session/session.h"
 #include "trap/signal.h"
 
+/* How often what cannot be lifted is tried again before a process is let go with it. */
+#define MOST_TRIES 10
+
 /* ---- before the first breakpoint ---- */
 
 static int have_births_reported(struct sdb_process *process)
@@ -71,10 +74,8 @@ static int share_locations(struct sdb__space *space, const struct sdb__breakpoin
 
             if (rc < 0)
                 return rc;
-            if (location->enabled) {
-                location->breakpoint->locations->enabled = true;
-                copied->enabled++;
-            }
+            if (location->enabled)
+                sdb__location_set_enabled(location->breakpoint->locations, true);
         }
     }
     return 0;
@@ -89,6 +90,7 @@ void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_proce
     newborn->births_reported = sites != NULL;
     if (parent && newborn->thread)
         sdb__breakpoint_inherit_returns(newborn->thread, parent);
+    sdb__breakpoint_process(newborn)->calls_seen = sdb__breakpoint_process(from)->calls_seen;
     if (!sites || newborn->space == from->space)
         return;
     rc = sdb__sites_copy(newborn->space, sites);
@@ -97,7 +99,7 @@ void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_proce
     /* What was planted or lifted since it was born, or may have been. */
     if (rc == 0 && newborn->thread &&
         !(parent && sdb__breakpoint_state(parent)->changes_seen == sites->changes))
-        sdb__sites_settle(sdb__sites(newborn->space), newborn->pid);
+        sdb__sites_settle(newborn, from);
     if (rc < 0 && newborn->thread)
         sdb__breakpoint_lift_all(newborn); /* no memory: then it has none */
 }
@@ -109,15 +111,20 @@ static bool is_wanted(const struct sdb_process *process)
     return process->phase == SDB__PROCESS_HELD && !sdb__process_is_gone(process);
 }
 
-bool sdb__breakpoint_is_shared(const struct sdb_process *process)
+static bool is_shared(const struct sdb_process *process)
 {
     const struct sdb_process *other = process->session->held.processes;
 
-    if (!sdb__sites(process->space))
-        return false;
     while (other && (other == process || other->space != process->space || !is_wanted(other)))
         other = other->next;
     return other != NULL;
+}
+
+bool sdb__breakpoint_must_stay(const struct sdb_process *process)
+{
+    const struct sdb__breakpoint_sites *sites = sdb__sites(process->space);
+
+    return sites && (is_shared(process) || sdb__sites_are_wanted_by_others(process));
 }
 
 void sdb__breakpoint_lift_all(struct sdb_process *process)
@@ -130,12 +137,14 @@ void sdb__breakpoint_lift_all(struct sdb_process *process)
     if (!sites)
         return;
     while ((site = sdb__site_next(sites, &at, site))) {
-        sdb__site_lift(site, process->pid);
-        site->enabled = 0;
         for (struct sdb__location *location = site->locations; location;
              location = location->next_at_site)
-            location->enabled = false;
+            sdb__location_set_enabled(location, false);
+        sdb__site_lift(site, process);
     }
+    sdb__strays_lift(process);
+    for (int tries = 0; sites->undone && tries < MOST_TRIES; tries++)
+        sdb__sites_try_again(sites, process);
     /* Those that stand still are in the program's own text; one that runs may be in a slot. */
     while (standing && sdb__breakpoint_state(standing)->displaced)
         standing = sdb__process_next_standing(process, standing);

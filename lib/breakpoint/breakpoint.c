@@ -14,7 +14,9 @@
 #include "session/session.h"
 
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_breakpoint_options)
-#define KNOWN_FLAGS                 (SDB_BREAKPOINT_HARDWARE | SDB_BREAKPOINT_ONE_SHOT | SDB_BREAKPOINT_DISABLED)
+#define KNOWN_FLAGS                                                                                \
+    (SDB_BREAKPOINT_HARDWARE | SDB_BREAKPOINT_ONE_SHOT | SDB_BREAKPOINT_DISABLED |                 \
+     SDB_BREAKPOINT_PENDING)
 
 /* ---- locations ---- */
 
@@ -65,36 +67,64 @@ static struct sdb_process *holder_of(const struct sdb_session *session,
     return process;
 }
 
+static bool is_followed(const struct sdb__location *location)
+{
+    return location->breakpoint->point.flags & SDB_BREAKPOINT_PENDING;
+}
+
+void sdb__location_set_enabled(struct sdb__location *location, bool enabled)
+{
+    struct sdb__site *site = location->site;
+
+    if (location->enabled == enabled)
+        return;
+    location->enabled = enabled;
+    site->enabled += enabled ? 1U : -1U;
+    if (!is_followed(location))
+        return;
+    site->followed += enabled ? 1U : -1U;
+    site->sites->followed += enabled ? 1U : -1U;
+}
+
+/* One that is enabled already is planted anew, if the program has done away with it. */
 static int enable_location(struct sdb__location *location, bool enable)
 {
     struct sdb__site *site = location->site;
-    const struct sdb_process *holder =
-        holder_of(location->breakpoint->point.session, site->sites->space);
+    struct sdb_process *holder = holder_of(location->breakpoint->point.session, site->sites->space);
+    const bool was_enabled = location->enabled;
     int rc = 0;
 
-    if (location->enabled == enable)
-        return 0;
-    if (enable)
-        site->enabled++;
-    else
-        site->enabled--;
-    if (holder)
-        rc = sdb__site_update(site, holder->pid);
-    if (rc < 0 && enable)
-        site->enabled--;
-    else
-        location->enabled = enable;
+    sdb__location_set_enabled(location, enable);
+    if (holder && (enable || was_enabled))
+        rc = sdb__site_update(site, holder);
+    if (enable && is_followed(location) && (rc == -EFAULT || rc == -EACCES))
+        return 0; /* it comes when something is mapped there */
+    if (rc < 0)
+        sdb__location_set_enabled(location, was_enabled);
     return rc;
 }
 
-static int enable_all(struct sdb_breakpoint *breakpoint, bool enable)
+static void disable_all(struct sdb_breakpoint *breakpoint)
 {
+    for (struct sdb__location *location = breakpoint->locations; location;
+         location = location->next_of_breakpoint)
+        (void)enable_location(location, false);
+}
+
+static int enable_all(struct sdb_breakpoint *breakpoint)
+{
+    const struct sdb_session *session = breakpoint->point.session;
     int rc = 0;
 
     for (struct sdb__location *location = breakpoint->locations; location && rc == 0;
-         location = location->next_of_breakpoint)
-        rc = enable_location(location, enable);
-    return enable ? rc : 0;
+         location = location->next_of_breakpoint) {
+        const struct sdb_process *holder = holder_of(session, location->site->sites->space);
+
+        if (holder)
+            sdb__sites_look_anew(location->site->sites, holder);
+        rc = enable_location(location, true);
+    }
+    return rc;
 }
 
 static void drop_locations(struct sdb_breakpoint *breakpoint)
@@ -210,14 +240,17 @@ static int locate_all(struct sdb_process *process, struct sdb_breakpoint *breakp
                       const uint64_t *addresses, size_t count)
 {
     struct sdb__breakpoint_sites *sites = sdb__sites_of(process->space);
+    const bool is_pending = breakpoint->point.flags & SDB_BREAKPOINT_PENDING;
 
     if (!sites)
         return -ENOMEM;
+    sdb__sites_look_anew(sites, process);
     for (size_t i = 0; i < count; i++) {
+        const struct sdb__executable_range *range;
         struct sdb__site *site;
-        int rc = sdb__sites_check(sites, process->pid, addresses[i]);
+        int rc = sdb__sites_check(sites, process, addresses[i], &range);
 
-        if (rc < 0)
+        if (rc < 0 && !(is_pending && (rc == -EFAULT || rc == -EACCES)))
             return rc;
         site = sdb__site_get(sites, addresses[i]);
         if (!site || sdb__breakpoint_add_location(breakpoint, site) < 0)
@@ -303,18 +336,40 @@ int sdb_breakpoint_remove(struct sdb_breakpoint *breakpoint)
 
 /* ---- state ---- */
 
+static void disable(struct sdb_breakpoint *breakpoint)
+{
+    breakpoint->point.enabled =
+        false; /* first: threads that are stopped for it tell no hit any more */
+    disable_all(breakpoint);
+    sdb__hardware_disable(breakpoint);
+}
+
+static int enable_software(struct sdb_breakpoint *breakpoint)
+{
+    int rc = enable_all(breakpoint);
+
+    if (rc < 0 || !(breakpoint->point.flags & SDB_BREAKPOINT_PENDING))
+        return rc;
+    breakpoint->point.enabled = true; /* first: a thread that is stopped may have hit it */
+    return sdb__mappings_follow(breakpoint->point.session);
+}
+
 int sdb_breakpoint_enable(struct sdb_breakpoint *breakpoint)
 {
     int rc = sdb__stop_point_check_caller(point_of(breakpoint));
+    bool was_enabled;
 
-    if (rc < 0 || breakpoint->point.enabled)
-        return rc;
-    rc = breakpoint->point.flags & SDB_BREAKPOINT_HARDWARE ? sdb__hardware_enable(breakpoint)
-                                                           : enable_all(breakpoint, true);
     if (rc < 0)
-        (void)enable_all(breakpoint, false);
-    else
+        return rc;
+    was_enabled = breakpoint->point.enabled;
+    if (!(breakpoint->point.flags & SDB_BREAKPOINT_HARDWARE))
+        rc = enable_software(breakpoint);
+    else if (!was_enabled)
+        rc = sdb__hardware_enable(breakpoint);
+    if (rc == 0)
         breakpoint->point.enabled = true;
+    else if (!was_enabled)
+        disable(breakpoint);
     return rc;
 }
 
@@ -322,13 +377,50 @@ int sdb_breakpoint_disable(struct sdb_breakpoint *breakpoint)
 {
     int rc = sdb__stop_point_check_caller(point_of(breakpoint));
 
+    if (rc == 0)
+        disable(breakpoint);
+    return rc;
+}
+
+/* What has become of one place of it. */
+static enum sdb_breakpoint_state state_of(const struct sdb__location *location)
+{
+    struct sdb__breakpoint_sites *sites = location->site->sites;
+    const uint64_t address = location->site->address;
+    const struct sdb__executable_range *range;
+    struct sdb_process *holder = holder_of(location->breakpoint->point.session, sites->space);
+    int rc = holder ? sdb__space_look(sites->space, holder->pid, address) : -ESRCH;
+
+    if (rc == 1)
+        return SDB_BREAKPOINT_STATE_PLANTED;
+    if (rc < 0 || !is_followed(location))
+        return SDB_BREAKPOINT_STATE_LOST;
+    sdb__sites_look_anew(sites, holder);
+    rc = sdb__sites_check(sites, holder, address, &range);
+    return rc == -EFAULT || rc == -EACCES ? SDB_BREAKPOINT_STATE_PENDING
+                                          : SDB_BREAKPOINT_STATE_LOST;
+}
+
+int sdb_breakpoint_state(const struct sdb_breakpoint *breakpoint)
+{
+    int rc = sdb__stop_point_check_caller(breakpoint ? &breakpoint->point : NULL);
+    enum sdb_breakpoint_state state = SDB_BREAKPOINT_STATE_DISABLED;
+
     if (rc < 0)
         return rc;
-    breakpoint->point.enabled =
-        false; /* first: threads that are stopped for it tell no hit any more */
-    (void)enable_all(breakpoint, false);
-    sdb__hardware_disable(breakpoint);
-    return 0;
+    if (!breakpoint->point.enabled)
+        return SDB_BREAKPOINT_STATE_DISABLED;
+    if (breakpoint->places)
+        return SDB_BREAKPOINT_STATE_PLANTED;
+    for (const struct sdb__location *location = breakpoint->locations; location;
+         location = location->next_of_breakpoint) {
+        const enum sdb_breakpoint_state here =
+            location->enabled ? state_of(location) : SDB_BREAKPOINT_STATE_DISABLED;
+
+        state = here > state ? here : state;
+    }
+    /* It has no place left: its process is gone, or has executed another program. */
+    return (int)(state == SDB_BREAKPOINT_STATE_DISABLED ? SDB_BREAKPOINT_STATE_LOST : state);
 }
 
 int sdb_breakpoint_is_enabled(const struct sdb_breakpoint *breakpoint)

@@ -77,6 +77,7 @@ struct sdb__breakpoint_state {
 struct sdb__breakpoint_process {
     struct sdb__hardware_place *hardware_places;
     bool dumps_core; /* one of its threads was sent a signal that does so, and all others pause */
+    bool calls_seen; /* its threads run so that their system calls stop them */
 };
 
 static inline struct sdb__breakpoint_state *sdb__breakpoint_state(const struct sdb_thread *thread)
@@ -100,6 +101,9 @@ static inline struct sdb__breakpoint_sites *sdb__sites(const struct sdb__space *
 
 /** Add a breakpoint to a site.  @return 0 or -ENOMEM */
 int sdb__breakpoint_add_location(struct sdb_breakpoint *breakpoint, struct sdb__site *site);
+
+/** Note whether a location's breakpoint wants its place. */
+void sdb__location_set_enabled(struct sdb__location *location, bool enabled);
 
 /** Take all locations out that are in an address space which nobody is held with any more. */
 void sdb__breakpoint_forget_space(struct sdb__space *space);
@@ -126,6 +130,35 @@ enum sdb__verdict sdb__breakpoint_look(struct sdb_thread *thread, struct sdb__st
 
 /** Count a hit of a breakpoint by a thread, if it is one, and note that it is to be told. */
 void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread);
+
+/** @return whether the SIGTRAP that a thread stands before is that of an int3, or it was killed */
+bool sdb__is_trap(const struct sdb_thread *thread);
+
+/* ---- what the program does to its memory (strays.c, mappings.c) ---- */
+
+/**
+ * A thread stands behind an int3 at which there is no site: find out whether that is a byte of ours which the
+ * program has taken along with its memory (mremap).  Then it is lifted, and the place is a site.
+ *
+ * @return that, or NULL
+ */
+struct sdb__site *sdb__stray_find(struct sdb_thread *thread, uint64_t address);
+
+/** Lift all of those that can be found in a process's text. */
+void sdb__strays_lift(struct sdb_process *process);
+
+/** Have the calls that map memory be seen where a breakpoint follows them.  @return 0 or as
+ *  sdb__session_pause() */
+int sdb__mappings_follow(struct sdb_session *session);
+
+/** A thread has stopped: if it has mapped memory, plant there. */
+void sdb__mappings_look(struct sdb_thread *thread, const struct sdb__stop *stop);
+
+/** It is to go on. */
+void sdb__mappings_resume(struct sdb_thread *thread, struct sdb__resume *resume);
+
+/** Check what must always hold; in a debug build. */
+void sdb__breakpoint_check(const struct sdb_process *process);
 
 /* ---- what comes again (returns.c) ---- */
 
@@ -198,7 +231,10 @@ void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_proce
 /** Lift all that is planted in a process's memory, and give its scratch pages back. */
 void sdb__breakpoint_lift_all(struct sdb_process *process);
 
-/** @return whether its memory has breakpoints, and another process that is held for the caller shares it */
-bool sdb__breakpoint_is_shared(const struct sdb_process *process);
+/**
+ * @return whether its memory has breakpoints that another process wants which is held for the caller and has
+ *         that memory too
+ */
+bool sdb__breakpoint_must_stay(const struct sdb_process *process);
 
 #endif

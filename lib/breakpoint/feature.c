@@ -4,6 +4,7 @@
  */
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/hardware.h"
+#include "session/session.h"
 
 static void tell(struct sdb_thread *thread, struct sdb_event *event)
 {
@@ -15,12 +16,25 @@ static void tell(struct sdb_thread *thread, struct sdb_event *event)
 
 static void forget_stop(struct sdb_thread *thread)
 {
-    const struct sdb__breakpoint_sites *sites = sdb__sites(thread->process->space);
+    struct sdb__breakpoint_sites *sites = sdb__sites(thread->process->space);
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
 
     state->hit_count = 0;
-    if (sites)
-        state->changes_seen = sites->changes;
+    if (!sites)
+        return;
+    state->changes_seen = sites->changes;
+    sites->ranges_known = false;
+}
+
+/* Lift and plant what could not be, and have it asked for again if it cannot be now. */
+static void try_again(struct sdb_session *session)
+{
+    for (struct sdb_process *process = session->held.processes; process; process = process->next) {
+        struct sdb__breakpoint_sites *sites = sdb__sites(process->space);
+
+        if (sites && sites->undone && !process->ended && !process->released)
+            sdb__sites_try_again(sites, process);
+    }
 }
 
 static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
@@ -50,6 +64,7 @@ static void forget_program(struct sdb_thread *thread)
     state->displaced = false;
     state->rseq = 0;
     state->hit_count = 0;
+    sdb__breakpoint_process(thread->process)->calls_seen = false;
     sdb__hardware_forget(thread->process);
 }
 
@@ -67,9 +82,11 @@ const struct sdb__feature sdb__breakpoint_feature = {
     .executed = forget_program,
     .thread_ended = sdb__breakpoint_forget_hits,
     .withdraw = sdb__hardware_forget,
-    .must_stay = sdb__breakpoint_is_shared,
+    .must_stay = sdb__breakpoint_must_stay,
     .give_back = sdb__breakpoint_lift_all,
     .process_gone = sdb__hardware_forget,
     .space_gone = sdb__breakpoint_forget_space,
+    .due = try_again,
+    .check = sdb__breakpoint_check,
     .session_ends = sdb__breakpoint_free_all,
 };

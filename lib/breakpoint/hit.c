@@ -169,22 +169,36 @@ static void ask_all(const struct sdb__site *site, struct sdb_thread *thread)
         free(all);
 }
 
-/* @return whether the signal is that of an int3; so is that of one that was killed */
-static bool is_trap(const struct sdb_thread *thread)
+bool sdb__is_trap(const struct sdb_thread *thread)
 {
     siginfo_t info;
 
     return sdb__ptrace_siginfo(thread->tid, &info) < 0 || info.si_code == SI_KERNEL;
 }
 
-/* @return whether its byte was lifted after the thread had trapped on it; it may not even be mapped */
-static bool was_lifted(const struct sdb__site *site, const struct sdb_thread *thread)
+/* @return whether something else is there now than an int3; it may not even be mapped */
+static bool was_replaced(const struct sdb__site *site, const struct sdb_thread *thread)
 {
     uint8_t byte;
 
     return sdb__space_read(site->sites->space, thread->process->pid, site->address, &byte, 1) !=
                1 ||
            byte != SDB__TRAP_BYTE;
+}
+
+/*
+ * Whether a thread that stands behind a site has trapped on its byte.  That may have been lifted since, or
+ * the program may have done away with it; but an int3 that is there now is the program's then.
+ */
+static bool has_hit(struct sdb__site *site, const struct sdb_thread *thread)
+{
+    const bool stands = sdb__site_stands(site);
+
+    if ((!stands || site->is_ambiguous ||
+         sdb__breakpoint_process(thread->process)->hardware_places) &&
+        !sdb__is_trap(thread))
+        return false;
+    return stands || was_replaced(site, thread);
 }
 
 /*
@@ -200,7 +214,7 @@ static enum sdb__verdict look_for_hardware(struct sdb_thread *thread, struct sdb
 
     if (verdict != SDB__VERDICT_NONE && sdb__registers_get_pc(thread, &pc) == 0)
         site = sdb__site_find(sdb__sites(thread->process->space), pc);
-    if (!site || site->enabled == 0)
+    if (!site || site->enabled == 0 || !sdb__site_stands(site))
         return verdict;
     state->at_site = site;
     if (thread->process->phase != SDB__PROCESS_HELD || state->stays.site == site)
@@ -222,21 +236,22 @@ static enum sdb__verdict look_for_hit(struct sdb_thread *thread, struct sdb__sto
     }
     site = sdb__site_find(sdb__sites(thread->process->space), pc - 1);
     if (!site)
+        site = sdb__stray_find(thread, pc - 1);
+    if (!site)
         return SDB__VERDICT_NONE;
     sdb__site_decode(site, thread->process->pid);
-    if (((site->is_ambiguous || sdb__breakpoint_process(thread->process)->hardware_places) &&
-         !is_trap(thread)) ||
-        (site->enabled == 0 && !was_lifted(site, thread)))
+    if (!has_hit(site, thread))
         return SDB__VERDICT_NONE;
 
     sdb__registers_set_pc(thread, site->address);
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
     sdb__thread_set_stop(thread, stop->kind, 0); /* its signal is none of the program's */
     sdb__trap_signal_restore(thread);
-    if (site->enabled == 0)
-        return SDB__VERDICT_PASS;
+    if (!sdb__site_stands(site))
+        return SDB__VERDICT_PASS; /* what is there now is what it executes */
     state->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD || state->stays.site == site)
+    if (thread->process->phase != SDB__PROCESS_HELD || site->enabled == 0 ||
+        state->stays.site == site)
         return SDB__VERDICT_PASS;
     state->hit_count = 0;
     ask_all(site, thread);
@@ -283,8 +298,10 @@ static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
         return SDB__VERDICT_PASS;
     if (!is_sigtrap && has_trapped(thread, stop))
         return SDB__VERDICT_TRAP;
-    if (!is_sigtrap)
+    if (!is_sigtrap) {
+        sdb__mappings_look(thread, stop);
         return SDB__VERDICT_NONE;
+    }
     verdict = look_for_hit(thread, stop);
     return verdict == SDB__VERDICT_NONE ? look_for_hardware(thread, stop) : verdict;
 }

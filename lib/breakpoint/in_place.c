@@ -23,17 +23,27 @@ bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread
     return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
 }
 
-static void plant_around(struct sdb__site *site, pid_t pid, bool plant)
+/* @return whether nothing of ours stands where the instruction and the next begin */
+static bool lift_around(struct sdb__site *site, struct sdb_process *process)
+{
+    bool lifted = true;
+
+    for (uint64_t address = site->address; address <= site->address + site->length; address++) {
+        struct sdb__site *other = sdb__site_find(site->sites, address);
+
+        if (other && sdb__site_step_aside(other, process) < 0)
+            lifted = false;
+    }
+    return lifted;
+}
+
+static void plant_around(struct sdb__site *site, struct sdb_process *process)
 {
     for (uint64_t address = site->address; address <= site->address + site->length; address++) {
         struct sdb__site *other = sdb__site_find(site->sites, address);
 
-        if (!other)
-            continue;
-        if (!plant)
-            sdb__site_lift(other, pid);
-        else if (other->enabled > 0)
-            (void)sdb__site_update(other, pid);
+        if (other)
+            sdb__site_step_back(other, process);
     }
 }
 
@@ -49,15 +59,17 @@ static void pass_debug_registers(struct sdb_thread *thread)
     sdb__registers_changed(thread);
 }
 
-/* @return as sdb__step_alone() */
+/* @return as sdb__step_alone(), or -EAGAIN: it stands there still */
 static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
 {
-    int rc;
+    int rc = -EAGAIN;
 
     pass_debug_registers(thread);
-    plant_around(site, thread->process->pid, false);
-    rc = sdb__step_alone(thread);
-    plant_around(site, thread->process->pid, true);
+    if (lift_around(site, thread->process))
+        rc = sdb__step_alone(thread);
+    else
+        sdb__breakpoint_stay(thread, site, 0); /* it comes to the byte again, which is no new hit */
+    plant_around(site, thread->process);
     sdb__breakpoint_state(thread)->at_site = NULL;
     return rc;
 }

@@ -92,7 +92,10 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
         leave_call(thread, site, slot_pc, resume);
         return SDB__GOING_READY;
     }
-    if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address || site->enabled == 0)
+    if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address)
+        return SDB__GOING_READY;
+    sdb__site_decode(site, thread->process->pid);
+    if (!sdb__site_stands(site))
         return SDB__GOING_READY;
     if (resume->signal > 0) {
         sdb__breakpoint_deliver(thread, site, 0, resume);
@@ -103,8 +106,10 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
 
 enum sdb__going sdb__breakpoint_leave(struct sdb_thread *thread, struct sdb__resume *resume)
 {
-    enum sdb__going going = leave_site(thread, resume);
+    enum sdb__going going;
 
+    sdb__mappings_resume(thread, resume);
+    going = leave_site(thread, resume);
     if (going == SDB__GOING_READY && resume->signal > 0)
         going = sdb__breakpoint_prepare_core(thread, resume);
     if (going == SDB__GOING_READY && sdb__breakpoint_will_return(sdb__breakpoint_state(thread)))

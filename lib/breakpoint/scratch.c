@@ -131,7 +131,7 @@ static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pi
     struct sdb__scratch_slot *slot = &area->slots[area->used];
     struct sdb__relocation *relocation = &slot->relocation;
     ssize_t count;
-    int rc = sdb__relocate(site->bytes, site->byte_count, site->address, address,
+    int rc = sdb__relocate(site->text.bytes, site->text.count, site->address, address,
                            site->sites->shadow_stack, relocation);
 
     if (rc < 0)

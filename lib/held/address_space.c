@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Address spaces: reading, writing, and the bytes that stand in place of the program's own.
+ * Address spaces: reading and writing, past the bytes that stand in place of the program's own (planted.c).
  *
  * /proc/PID/mem serves for all of it: it is the fastest way, any thread may use it, and it writes to
  * text that the program itself may not write.  The descriptor belongs to the memory, not to the
@@ -20,9 +20,8 @@
 
 #include "arch/x86_64/raw_syscall.h"
 #include "base/descriptor.h"
+#include "held/planted.h"
 #include "kernel/procfs.h"
-
-#define FIRST_SIZE 16
 
 /* The kernel moves no more at once. */
 #define MOST_AT_ONCE ((size_t)0x7ffff000)
@@ -67,114 +66,9 @@ void sdb__space_close(struct sdb__space *space)
     free(space);
 }
 
-/* ---- the table of what is planted ---- */
-
-/* Where an address is, or would be; there is always room for one more. */
-static struct sdb__planted *place_of(const struct sdb__space *space, uint64_t address)
-{
-    size_t at = (size_t)((address * UINT64_C(0x9e3779b97f4a7c15)) >> 20);
-
-    while (space->planted[at & (space->planted_size - 1)].used &&
-           space->planted[at & (space->planted_size - 1)].address != address)
-        at++;
-    return &space->planted[at & (space->planted_size - 1)];
-}
-
-static struct sdb__planted *find(const struct sdb__space *space, uint64_t address)
-{
-    struct sdb__planted *planted = space->planted_size > 0 ? place_of(space, address) : NULL;
-
-    return planted && planted->used ? planted : NULL;
-}
-
-static int make_room(struct sdb__space *space, size_t count)
-{
-    struct sdb__planted *before = space->planted;
-    const size_t size_before = space->planted_size;
-    size_t size = size_before == 0 ? FIRST_SIZE : size_before;
-
-    while (count * 2 > size)
-        size *= 2;
-    if (size == size_before)
-        return 0;
-    space->planted = calloc(size, sizeof(*space->planted));
-    if (!space->planted) {
-        space->planted = before;
-        return -ENOMEM;
-    }
-    space->planted_size = size;
-    for (size_t at = 0; at < size_before; at++) {
-        if (before[at].used)
-            *place_of(space, before[at].address) = before[at];
-    }
-    free(before);
-    return 0;
-}
-
-static void add(struct sdb__space *space, const struct sdb__planted *planted)
-{
-    *place_of(space, planted->address) = *planted;
-    __atomic_add_fetch(&space->planted_count, 1, __ATOMIC_RELAXED);
-}
-
-static void take_out(struct sdb__space *space, struct sdb__planted *planted)
-{
-    size_t at = (size_t)(planted - space->planted);
-
-    planted->used = false;
-    __atomic_sub_fetch(&space->planted_count, 1, __ATOMIC_RELAXED);
-    /* Those behind it may have been put there because it was in the way. */
-    for (;;) {
-        struct sdb__planted *next;
-        struct sdb__planted moved;
-
-        at = (at + 1) & (space->planted_size - 1);
-        next = &space->planted[at];
-        if (!next->used)
-            return;
-        moved = *next;
-        next->used = false;
-        *place_of(space, moved.address) = moved;
-    }
-}
-
-/* Call a function for each planted byte in a range, whichever is shorter to go through. */
-static void for_each_in(struct sdb__space *space, uint64_t address, size_t len,
-                        void (*visit)(struct sdb__planted *planted, size_t offset, void *data),
-                        void *data)
-{
-    if (len < space->planted_size) {
-        for (size_t offset = 0; offset < len; offset++) {
-            struct sdb__planted *planted = find(space, address + offset);
-
-            if (planted)
-                visit(planted, offset, data);
-        }
-        return;
-    }
-    for (size_t at = 0; at < space->planted_size; at++) {
-        struct sdb__planted *planted = &space->planted[at];
-
-        if (planted->used && planted->address - address < len)
-            visit(planted, (size_t)(planted->address - address), data);
-    }
-}
-
-/* The lock is held.  No reading that overlaps with this counts, until the end of it. */
-static void begin_change(struct sdb__space *space)
-{
-    __atomic_store_n(&space->changes, space->changes + 1, __ATOMIC_SEQ_CST);
-}
-
-static void end_change(struct sdb__space *space)
-{
-    __atomic_store_n(&space->changes, space->changes + 1, __ATOMIC_SEQ_CST);
-}
-
 /* ---- the memory itself ---- */
 
-/* The lock is held. */
-static int open_memory(struct sdb__space *space, pid_t pid)
+int sdb__space_open(struct sdb__space *space, pid_t pid)
 {
     int fd;
 
@@ -194,7 +88,7 @@ static int memory_of(struct sdb__space *space, pid_t pid)
     if (fd >= 0)
         return fd;
     pthread_mutex_lock(&space->lock);
-    fd = open_memory(space, pid);
+    fd = sdb__space_open(space, pid);
     pthread_mutex_unlock(&space->lock);
     return fd;
 }
@@ -246,7 +140,15 @@ static inline ssize_t move(int fd, uint64_t address, void *to, const void *from,
 
 static void hide(struct sdb__planted *planted, size_t offset, void *data)
 {
-    ((uint8_t *)data)[offset] = planted->original;
+    uint8_t *byte = (uint8_t *)data + offset;
+
+    if (sdb__planted_stands(planted, *byte))
+        *byte = planted->original;
+}
+
+ssize_t sdb__space_move(int fd, uint64_t address, void *to, const void *from, size_t len)
+{
+    return move(fd, address, to, from, len);
 }
 
 /* @return whether what was read counts; planted bytes are hidden then.  The lock is not held. */
@@ -261,7 +163,7 @@ static inline bool is_consistent(struct sdb__space *space, unsigned before, uint
     pthread_mutex_lock(&space->lock);
     consistent = space->changes == before;
     if (consistent)
-        for_each_in(space, address, len, hide, buffer);
+        sdb__planted_for_each(space, address, len, hide, buffer);
     pthread_mutex_unlock(&space->lock);
     return consistent;
 }
@@ -290,7 +192,7 @@ static ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, vo
     pthread_mutex_lock(&space->lock);
     count = move(fd, address, buffer, NULL, len);
     if (count > 0)
-        for_each_in(space, address, (size_t)count, hide, buffer);
+        sdb__planted_for_each(space, address, (size_t)count, hide, buffer);
     pthread_mutex_unlock(&space->lock);
     return count;
 }
@@ -335,32 +237,57 @@ static void note_one(struct sdb__planted *planted, size_t offset, void *data)
     *(bool *)data = true;
 }
 
+/* What is written to a piece in which bytes are planted. */
+struct mix {
+    const uint8_t *own; /* what the program shall have */
+    uint8_t now[MIXED_PIECE];
+    size_t now_len; /* of what is there, as far as it can be read */
+    uint8_t written[MIXED_PIECE];
+};
+
+static bool stands(struct sdb__planted *planted, const struct mix *mix, size_t offset)
+{
+    return offset < mix->now_len && sdb__planted_stands(planted, mix->now[offset]);
+}
+
 static void put_planted(struct sdb__planted *planted, size_t offset, void *data)
 {
-    ((uint8_t *)data)[offset] = planted->byte;
+    struct mix *mix = data;
+
+    if (stands(planted, mix, offset))
+        mix->written[offset] = planted->byte;
 }
 
 static void keep(struct sdb__planted *planted, size_t offset, void *data)
 {
-    planted->original = ((const uint8_t *)data)[offset];
+    const struct mix *mix = data;
+
+    if (stands(planted, mix, offset))
+        planted->original = mix->own[offset];
 }
 
-/* Write a piece in which bytes are planted: they stay, and what is written there is kept for later. */
+/*
+ * Write a piece in which bytes are planted.  Those that stand there stay, and what is written in their place
+ * is kept for later.
+ */
 static ssize_t write_mixed(struct sdb__space *space, int fd, uint64_t address, const uint8_t *bytes,
                            size_t len)
 {
-    uint8_t mixed[MIXED_PIECE];
-    uint8_t own[MIXED_PIECE];
+    struct mix mix;
     ssize_t count;
 
-    memcpy(mixed, bytes, len);
-    memcpy(own, bytes, len);
-    for_each_in(space, address, len, put_planted, mixed);
-    begin_change(space);
-    count = move(fd, address, NULL, mixed, len);
+    mix.own = bytes;
+    count = move(fd, address, mix.now, NULL, len);
+    if (count < 0)
+        return count;
+    mix.now_len = (size_t)count;
+    memcpy(mix.written, bytes, len);
+    sdb__planted_for_each(space, address, len, put_planted, &mix);
+    sdb__space_begin_change(space);
+    count = move(fd, address, NULL, mix.written, len);
     if (count > 0)
-        for_each_in(space, address, (size_t)count, keep, own);
-    end_change(space);
+        sdb__planted_for_each(space, address, (size_t)count, keep, &mix);
+    sdb__space_end_change(space);
     return count;
 }
 
@@ -372,11 +299,12 @@ static ssize_t write_piece(struct sdb__space *space, int fd, uint64_t address, c
 
     pthread_mutex_lock(&space->lock);
     if (space->planted_count > 0)
-        for_each_in(space, address, *len, note_one, &some_planted);
+        sdb__planted_for_each(space, address, *len, note_one, &some_planted);
     if (some_planted && *len > MIXED_PIECE)
         *len = MIXED_PIECE;
     count = some_planted ? write_mixed(space, fd, address, bytes, *len)
                          : move(fd, address, NULL, bytes, *len);
+    __atomic_store_n(&space->writes, space->writes + 1, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&space->lock);
     return count;
 }
@@ -402,100 +330,4 @@ ssize_t sdb__space_write(struct sdb__space *space, pid_t pid, uint64_t address, 
             break;
     }
     return (ssize_t)done;
-}
-
-/* ---- planting ---- */
-
-/* The lock is held. */
-static int plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte)
-{
-    struct sdb__planted planted = {.address = address, .byte = byte, .used = true};
-    int fd = open_memory(space, pid);
-    ssize_t count;
-    int rc;
-
-    if (fd < 0)
-        return fd;
-    if (find(space, address))
-        return 0;
-    rc = make_room(space, space->planted_count + 1);
-    if (rc < 0)
-        return rc;
-    count = move(fd, address, &planted.original, NULL, 1);
-    if (count < 0)
-        return (int)count;
-    begin_change(space);
-    count = move(fd, address, NULL, &byte, 1);
-    if (count == 1)
-        add(space, &planted);
-    end_change(space);
-    if (count == -EFAULT)
-        return -EIO; /* it was there to be read */
-    return count < 0 ? (int)count : 0;
-}
-
-int sdb__space_plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte)
-{
-    int rc;
-
-    pthread_mutex_lock(&space->lock);
-    rc = plant(space, pid, address, byte);
-    pthread_mutex_unlock(&space->lock);
-    return rc;
-}
-
-int sdb__space_lift(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte)
-{
-    struct sdb__planted *planted;
-    ssize_t count = 0;
-    int fd;
-
-    pthread_mutex_lock(&space->lock);
-    fd = open_memory(space, pid);
-    planted = find(space, address);
-    if (planted) {
-        uint8_t original = planted->original;
-        uint8_t now = 0;
-
-        begin_change(space);
-        count = fd < 0 ? fd : move(fd, address, &now, NULL, 1);
-        if (count == 1 && now == byte)
-            count = move(fd, address, NULL, &original, 1);
-        take_out(space, planted);
-        end_change(space);
-    }
-    pthread_mutex_unlock(&space->lock);
-    return count < 0 ? (int)count : 0;
-}
-
-bool sdb__space_is_planted(struct sdb__space *space, uint64_t address, uint8_t *original)
-{
-    const struct sdb__planted *planted;
-
-    if (__atomic_load_n(&space->planted_count, __ATOMIC_RELAXED) == 0)
-        return false;
-    pthread_mutex_lock(&space->lock);
-    planted = find(space, address);
-    if (planted && original)
-        *original = planted->original;
-    pthread_mutex_unlock(&space->lock);
-    return planted != NULL;
-}
-
-int sdb__space_copy_planted(struct sdb__space *copy, struct sdb__space *from)
-{
-    int rc;
-
-    pthread_mutex_lock(&from->lock);
-    pthread_mutex_lock(&copy->lock);
-    begin_change(copy);
-    rc = make_room(copy, copy->planted_count + from->planted_count);
-    for (size_t at = 0; rc == 0 && at < from->planted_size; at++) {
-        if (from->planted[at].used && !find(copy, from->planted[at].address))
-            add(copy, &from->planted[at]);
-    }
-    end_change(copy);
-    pthread_mutex_unlock(&copy->lock);
-    pthread_mutex_unlock(&from->lock);
-    return rc;
 }

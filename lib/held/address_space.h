@@ -22,6 +22,8 @@ struct sdb__planted {
     uint8_t original;
     uint8_t byte; /* the other */
     bool used;    /* this place of the table */
+    bool lost; /* something else was seen there since: whatever stands there now is the program's */
+    bool shared; /* other processes have that memory too, and it may be lifted and planted there */
 };
 
 struct sdb__space {
@@ -32,9 +34,11 @@ struct sdb__space {
     size_t planted_size;          /* a power of two, or 0 */
     size_t planted_count;         /* atomic */
     unsigned changes;             /* atomic; odd while what is planted is being changed */
+    unsigned writes;              /* atomic; counts what is written */
 
     /* The tracer thread's. */
     uint64_t system_call; /* an instruction that makes one, or 0: none is known */
+    unsigned injected;    /* counts the system calls that stopped threads were had to make */
     void
         *slots[SDB__SLOT_COUNT]; /* what features know of the memory, each to be freed by its own */
 };
@@ -74,21 +78,42 @@ ssize_t sdb__space_write(struct sdb__space *space, pid_t pid, uint64_t address, 
                          size_t len);
 
 /**
- * Put a byte in place of the program's own, and remember that.  One that is planted stays.
+ * Put a byte in place of the program's own, and remember that.  One that stands there stays.
  *
  * @return 0, -EIO: it can be read and not written, or as sdb__space_write()
  */
 int sdb__space_plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte);
 
 /**
- * Put the program's own byte back, unless the program has written there since.
+ * Remember a byte that came there otherwise: with memory that others have too, or that has moved.
  *
- * @return 0 or as sdb__space_write(); it is not remembered any more in either case
+ * @return 0 or -ENOMEM
  */
-int sdb__space_lift(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte);
+int sdb__space_note_planted(struct sdb__space *space, const struct sdb__planted *planted);
 
-/** @return whether a byte is planted there; @p original, unless it is NULL, gets the program's own */
-bool sdb__space_is_planted(struct sdb__space *space, uint64_t address, uint8_t *original);
+/**
+ * Put the program's own byte back where ours stands.
+ *
+ * @return 1, 0: it stood there no more; or as sdb__space_write(): it is remembered still, but for -ESRCH
+ */
+int sdb__space_lift(struct sdb__space *space, pid_t pid, uint64_t address);
+
+/** Remember a byte no more: it was lifted from memory that others have too. */
+void sdb__space_forget_planted(struct sdb__space *space, uint64_t address);
+
+/**
+ * Look whether a byte that was planted stands there.
+ *
+ * @return 1, 0: there is none or it is lost, as of now; or as sdb__space_read(), but for -EFAULT
+ */
+int sdb__space_look(struct sdb__space *space, pid_t pid, uint64_t address);
+
+/**
+ * @param planted  unless it is NULL, gets what is known of it
+ * @return whether a byte was planted there, and nothing else was seen there since
+ */
+bool sdb__space_is_planted(struct sdb__space *space, uint64_t address,
+                           struct sdb__planted *planted);
 
 /** Note for a copy of the memory (fork) what is planted in it.  @return 0 or -ENOMEM */
 int sdb__space_copy_planted(struct sdb__space *copy, struct sdb__space *from);

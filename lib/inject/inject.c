@@ -290,6 +290,7 @@ int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments
     rc = run(&injection);
     if (rc == -ESRCH)
         return rc;
+    thread->process->space->injected++; /* it may have been one that maps memory */
     if (rc == -EIO) {
         sdb__registers_changed(thread); /* the kernel has taken a part of them */
         return rc;

@@ -82,6 +82,8 @@ static void check_process(const struct sdb_session *session, const struct sdb_pr
     }
     assert(count == process->thread_count);
     assert(running == process->running_count);
+    if (process->phase == SDB__PROCESS_HELD && !process->ended)
+        sdb__features_check(process);
 }
 
 void sdb__session_check(const struct sdb_session *session)

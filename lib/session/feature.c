@@ -259,3 +259,14 @@ void sdb__features_session_ends(struct sdb_session *session)
             feature->session_ends(session);
     }
 }
+
+void sdb__features_check(const struct sdb_process *process)
+{
+    unsigned left = process->features;
+    const struct sdb__feature *feature;
+
+    while ((feature = next_of(process->session, &left))) {
+        if (feature->check)
+            feature->check(process);
+    }
+}

@@ -122,6 +122,9 @@ struct sdb__feature {
 
     /* The session ends; no process is held any more. */
     void (*session_ends)(struct sdb_session *session);
+
+    /* Check what must always hold of a process between two stops; asked in debug builds only. */
+    void (*check)(const struct sdb_process *process);
 };
 
 /* The table of all, by slot. */
@@ -172,5 +175,6 @@ void sdb__features_process_gone(struct sdb_process *process);
 void sdb__features_space_gone(struct sdb_session *session, struct sdb__space *space);
 void sdb__features_due(struct sdb_session *session);
 void sdb__features_session_ends(struct sdb_session *session);
+void sdb__features_check(const struct sdb_process *process);
 
 #endif
