@@ -24,8 +24,9 @@
  * that stands at its hit is resumed, the instruction is executed, and the thread goes on behind it; the
  * other threads run meanwhile, and none gets by.  For that the instruction is executed elsewhere, in a
  * page of libsdb's that is mapped into the process; the program counter that stops, signal handlers and
- * core files show is the program's own.  Few instructions cannot be moved, and then all threads that
- * share the memory are stopped for a moment.
+ * core files show is the program's own.  Few instructions cannot be moved, or none where the process may
+ * not map memory, and then all threads that share the memory are stopped for a moment; but a system call
+ * is made by another instruction of the process then, and the others run.
  *
  * Newborn processes: one that is held has its parent's breakpoints too, and their hits are told as the
  * newborn's.  One that is not held has none: they are lifted from its copy of the memory, or, while it
@@ -37,9 +38,10 @@
  * What it costs the program: a trap that comes while it blocks or ignores SIGTRAP has the kernel reset that
  * signal's handler and mask.  Both are put back, soon after the hit or when the process is let go, as far
  * as they are known: a handler if it was set before the process had its first breakpoint or watchpoint,
- * and with it the mask, whatever it is; without a handler a mask that blocks all signals.  In a process
- * under a seccomp filter no handler is put back, and the scratch pages stay mapped after it was let go: the
- * system calls for that might have it killed.
+ * and with it the mask, whatever it is; without a handler a mask that blocks all signals.  The system calls
+ * for that, and for the scratch pages, are made by a thread without a seccomp filter, as they might have the
+ * process killed otherwise.  Where all threads have one, no handler is put back, and pages that were mapped
+ * before stay mapped after it was let go.
  *
  * The program's memory is the program's: a byte that it has written over, or unmapped, is neither hidden nor
  * put back, and an int3 that is there later is its own.  The breakpoint is lost then, which

@@ -95,8 +95,9 @@ struct sdb_inject_buffer {
  *
  * Up to a kilobyte is taken from the thread's stack, below what it uses, and what was there is put
  * back: the kernel itself takes more there for any signal handler.  For more than that, and where there
- * is no such stack, the process maps memory and unmaps it afterwards.  Each buffer begins at a multiple
- * of 16; there are no bytes of others in between that a call may read or write.
+ * is no such stack, the process maps memory and unmaps it afterwards, by this thread or another that
+ * stands still and has no seccomp filter.  Each buffer begins at a multiple of 16; there are no bytes of
+ * others in between that a call may read or write.
  *
  * A call that keeps the address for later (set_robust_list(2)) is not for this.
  *
@@ -107,7 +108,9 @@ struct sdb_inject_buffer {
  * @return as sdb_thread_inject(), or
  *         -EINVAL  @p buffers or the bytes of one are NULL, an argument or a direction is not one of
  *                  those, two are for the same argument, or @p count is more than 6
- *         -ENOMEM  the process could not map memory; no call has been made; or there was none here
+ *         -ENOMEM  the process could not map memory, or each of its threads that stand still has a
+ *                  seccomp filter, which might kill it for that; no call has been made; or there was
+ *                  none here
  *         -E2BIG   they are too long together
  *         -EFAULT  also: the memory could not be read or written (another thread has unmapped it)
  *         -EPERM, -EMFILE, -ENFILE  the memory of the process could not be opened

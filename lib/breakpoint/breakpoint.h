@@ -4,9 +4,10 @@
  * it goes on.
  *
  * breakpoint.c has the handles, site.c the places, hit.c the stops of threads, leave.c how they go on
- * from a site, make_call.c how by a call, in_place.c how where the instruction cannot be displaced, returns.c
- * what comes again without being a hit, siginfo.c what signals say of a displaced instruction, core.c what core files do, rseq.c
- * whether that is in a restartable sequence, births.c what becomes of
+ * from a site, make_call.c how by a call, in_place.c how where the instruction cannot be displaced,
+ * slotless.c how where that is a system call, returns.c what comes again without being a hit, siginfo.c
+ * what signals say of a displaced instruction, core.c what core files do, rseq.c whether that is in a
+ * restartable sequence, births.c what becomes of
  * processes that are born with planted bytes and of those that are let go; scratch.c the pages where
  * displaced instructions run, hardware.c those in debug registers; feature.c names the moments.
  */
@@ -58,11 +59,18 @@ struct sdb__stay {
     uint64_t slot_pc;       /* as of the state */
 };
 
+/* A system call under a breakpoint that has no slot. */
+struct sdb__slotless {
+    struct sdb__site *site; /* whose it is, or NULL: there is none */
+    uint64_t instruction;   /* that makes it: another, or the site's own */
+};
+
 /* What a thread has to do with breakpoints. */
 struct sdb__breakpoint_state {
     struct sdb__site
         *at_site;     /* whose instruction is executed when it goes on, and which was hit */
-    uint64_t slot_pc; /* it is in a system call there, in a slot, and may restart; or 0 */
+    uint64_t slot_pc; /* it is in a system call there, by way of this, and may restart; or 0 */
+    struct sdb__slotless slotless; /* the call that it makes */
     struct sdb__stay stays;
     struct sdb__returns returns;
     bool displaced;        /* it may stand in a scratch page when it stops */
@@ -199,12 +207,33 @@ enum sdb__going sdb__breakpoint_leave(struct sdb_thread *thread, struct sdb__res
  */
 bool sdb__breakpoint_make_call(struct sdb_thread *thread, const struct sdb__site *site);
 
+/** See to it that there is room for a site's slot, if that can be, with all others standing still. */
+enum sdb__going sdb__breakpoint_make_room(struct sdb_thread *thread, struct sdb__site *site);
+
 /** @return whether a site's instruction cannot be executed in a slot by a thread */
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread);
 
 /** Execute it in its own place, with all others that share the memory standing still. */
 enum sdb__going sdb__breakpoint_leave_in_place(struct sdb_thread *thread, struct sdb__site *site,
                                                enum sdb_resume how);
+
+/**
+ * Have it begin a system call there, with the others standing still; what it stops for is for the pump.
+ */
+enum sdb__going sdb__breakpoint_begin_in_place(struct sdb_thread *thread, struct sdb__site *site);
+
+/* ---- system calls without a slot (slotless.c) ---- */
+
+/** Have a thread that stands at a site make the system call there. */
+enum sdb__going sdb__breakpoint_make_syscall(struct sdb_thread *thread, struct sdb__site *site,
+                                             struct sdb__resume *resume);
+
+/** It goes on in that.  @param slot_pc  as in its state: by way of what it would be made again, or 0 */
+void sdb__breakpoint_go_on_in_syscall(struct sdb_thread *thread, uint64_t slot_pc,
+                                      struct sdb__resume *resume);
+
+/** It has stopped: show the program's own place.  @return false: the trap is none of the program's */
+bool sdb__breakpoint_look_at_syscall(struct sdb_thread *thread, struct sdb__stop *stop);
 
 /* ---- core files (core.c) ---- */
 

@@ -59,6 +59,7 @@ static void forget_program(struct sdb_thread *thread)
 
     state->at_site = NULL;
     state->slot_pc = 0;
+    state->slotless.site = NULL;
     state->stays = (struct sdb__stay){0};
     state->returns = (struct sdb__returns){0};
     state->displaced = false;

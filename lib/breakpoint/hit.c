@@ -292,6 +292,8 @@ static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
 
     if (sdb__breakpoint_will_return(state))
         sdb__breakpoint_look_at_return(thread, stop);
+    if (state->slotless.site && !sdb__breakpoint_look_at_syscall(thread, stop))
+        return SDB__VERDICT_PASS;
     if (state->displaced && !show_own_place(thread, stop))
         return SDB__VERDICT_PASS;
     if (state->stays.site && sdb__breakpoint_look_whether_it_stays(thread, stop))

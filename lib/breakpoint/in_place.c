@@ -9,6 +9,7 @@
 
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/scratch.h"
+#include "kernel/ptrace.h"
 #include "session/session.h"
 #include "trap/single_step.h"
 
@@ -20,7 +21,7 @@ bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread
     sdb__site_decode(site, thread->process->pid);
     if (sdb__site_is_in_section(site, thread) || site->kind == SDB__RELOCATION_NONE)
         return true;
-    return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread) < 0;
+    return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread->process->pid) < 0;
 }
 
 /* @return whether nothing of ours stands where the instruction and the next begin */
@@ -75,6 +76,32 @@ static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
 }
 
 /*
+ * Until it has begun the system call there, or has stopped before.
+ *
+ * @return 1, -ESRCH, or -EAGAIN: it stands there still
+ */
+static int begin_call_in_place(struct sdb_thread *thread, struct sdb__site *site)
+{
+    int status;
+    int rc = sdb__registers_flush(thread);
+
+    if (!lift_around(site, thread->process)) {
+        sdb__breakpoint_stay(thread, site, 0);
+        rc = -EAGAIN;
+    }
+    if (rc == 0)
+        rc = sdb__ptrace_resume(thread->tid, SDB_RESUME_SYSCALL, 0);
+    if (rc == 0) {
+        thread->request = SDB_RESUME_SYSCALL;
+        rc = sdb__session_await(thread, thread->tid, &status);
+    }
+    plant_around(site, thread->process);
+    if (rc == -EAGAIN)
+        return rc;
+    return rc < 0 ? -ESRCH : 1;
+}
+
+/*
  * The others that stand at such a place, too, step now.  Otherwise each of them would stop all when they
  * are resumed.
  */
@@ -84,7 +111,7 @@ static void step_others(struct sdb_process *process)
         const struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
 
         if (sdb__thread_pauses(thread) && state->at_site && state->slot_pc == 0 &&
-            sdb__site_needs_own_place(state->at_site, thread) &&
+            !state->at_site->is_syscall && sdb__site_needs_own_place(state->at_site, thread) &&
             step_in_place(thread, state->at_site) == 1)
             sdb__session_runs_unseen(thread);
     }
@@ -148,8 +175,9 @@ static bool is_gone(const struct sdb_thread *thread)
     return !sdb__thread_stands(thread) || !thread->process->session;
 }
 
-/* @return as sdb__step_alone(), or -ECHILD: its end was seen */
-static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *site)
+/* @return as @p act, which is done meanwhile; or -ECHILD: its end was seen */
+static int with_others_held(struct sdb_thread *thread, struct sdb__site *site,
+                            int (*act)(struct sdb_thread *thread, struct sdb__site *site))
 {
     struct sdb__space *space = sdb__space_retain(thread->process->space);
     struct sharer *sharers;
@@ -159,7 +187,7 @@ static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *si
     sdb_thread_retain(thread);
     sharers = hold_sharers(thread->process->session, space, &count);
     if (!is_gone(thread) && thread->process->space == space) {
-        rc = step_in_place(thread, site);
+        rc = act(thread, site);
         for (size_t i = 0; i < count; i++) {
             if (sharers[i].process->space == space && sharers[i].paused)
                 step_others(sharers[i].process);
@@ -178,11 +206,35 @@ static int step_with_others_held(struct sdb_thread *thread, struct sdb__site *si
 enum sdb__going sdb__breakpoint_leave_in_place(struct sdb_thread *thread, struct sdb__site *site,
                                                enum sdb_resume how)
 {
-    const int rc = step_with_others_held(thread, site);
+    const int rc = with_others_held(thread, site, step_in_place);
 
     if (rc == -ECHILD)
         return SDB__GOING_ENDED;
     if (rc == 1)
         return SDB__GOING_SEEN;
     return rc == 0 && how == SDB_RESUME_STEP ? SDB__GOING_DONE : SDB__GOING_READY;
+}
+
+enum sdb__going sdb__breakpoint_begin_in_place(struct sdb_thread *thread, struct sdb__site *site)
+{
+    const int rc = with_others_held(thread, site, begin_call_in_place);
+
+    if (rc == -ECHILD)
+        return SDB__GOING_ENDED;
+    return rc == 1 ? SDB__GOING_SEEN : SDB__GOING_READY;
+}
+
+static int make_room(struct sdb_thread *thread, struct sdb__site *site)
+{
+    sdb__scratch_make_room(site, thread);
+    return 0;
+}
+
+enum sdb__going sdb__breakpoint_make_room(struct sdb_thread *thread, struct sdb__site *site)
+{
+    sdb__site_decode(site, thread->process->pid);
+    if (site->kind != SDB__RELOCATION_SLOT || !sdb__scratch_lacks_room(site))
+        return SDB__GOING_READY;
+    return with_others_held(thread, site, make_room) == -ECHILD ? SDB__GOING_ENDED
+                                                                : SDB__GOING_READY;
 }

@@ -52,12 +52,16 @@ static enum sdb__going leave_in_place(struct sdb_thread *thread, struct sdb__sit
 
 /* Execute the instruction, or have it executed. */
 static enum sdb__going execute(struct sdb_thread *thread, struct sdb__site *site,
-                               enum sdb_resume how)
+                               struct sdb__resume *resume)
 {
+    const enum sdb_resume how = resume->how;
     uint64_t pc;
 
+    if (sdb__breakpoint_make_room(thread, site) == SDB__GOING_ENDED)
+        return SDB__GOING_ENDED;
     if (sdb__site_needs_own_place(site, thread))
-        return leave_in_place(thread, site, how);
+        return site->is_syscall ? sdb__breakpoint_make_syscall(thread, site, resume)
+                                : leave_in_place(thread, site, how);
     /* Placing it may have run a system call in the thread. */
     if (sdb__registers_get_pc(thread, &pc) < 0)
         return SDB__GOING_READY;
@@ -84,6 +88,12 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
     const uint64_t slot_pc = state->slot_pc;
     uint64_t pc;
 
+    if (state->slotless.site) {
+        state->at_site = NULL;
+        state->slot_pc = 0;
+        sdb__breakpoint_go_on_in_syscall(thread, slot_pc, resume);
+        return SDB__GOING_READY;
+    }
     if (!site)
         return SDB__GOING_READY;
     state->at_site = NULL;
@@ -101,7 +111,7 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
         sdb__breakpoint_deliver(thread, site, 0, resume);
         return SDB__GOING_READY;
     }
-    return site->own_trap ? tell_own_trap(thread, pc) : execute(thread, site, resume->how);
+    return site->own_trap ? tell_own_trap(thread, pc) : execute(thread, site, resume);
 }
 
 enum sdb__going sdb__breakpoint_leave(struct sdb_thread *thread, struct sdb__resume *resume)

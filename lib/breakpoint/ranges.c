@@ -101,8 +101,7 @@ void sdb__sites_look(struct sdb__breakpoint_sites *sites, pid_t pid)
 
     /* What cannot be told is taken for the worse. */
     if (sdb__procfs_status(pid, &status) < 0)
-        status = (struct sdb__procfs_status){.seccomp = true, .shadow_stack = true};
-    sites->filtered = status.seccomp;
+        status = (struct sdb__procfs_status){.shadow_stack = true};
     sites->shadow_stack = status.shadow_stack;
     sites->looked_at = true;
 }

@@ -3,8 +3,8 @@
  * Scratch pages.
  *
  * A displaced instruction reaches what it refers to, and jumps back, by 32-bit displacements; so the
- * pages are mapped near the site.  A process whose seccomp filter may kill it for mapping memory gets
- * none: the zeroes with which the last page of a text is filled up serve instead, if there are enough.
+ * pages are mapped near the site, by a thread that may do so.  Where there is none, or a limit forbids it,
+ * the zeroes with which the last page of a text is filled up serve instead, if there are enough.
  */
 #include "breakpoint/scratch.h"
 
@@ -65,12 +65,13 @@ static int map_area(struct sdb__site *site, struct sdb_thread *thread,
         (uint64_t)-1,
         0,
     };
+    struct sdb_thread *helper = sdb__inject_helper(thread);
     int64_t result = 0;
     int rc;
 
-    if (arguments[0] == 0)
+    if (arguments[0] == 0 || !helper)
         return -ENOSPC;
-    rc = sdb__inject(thread, SYS_mmap, arguments, &result);
+    rc = sdb__inject(helper, SYS_mmap, arguments, &result);
     if (rc < 0)
         return rc;
     if (result < 0)
@@ -114,11 +115,9 @@ static int make_area(struct sdb__site *site, struct sdb_thread *thread)
 
     if (rc < 0)
         return rc;
-    sdb__sites_look(site->sites, thread->process->pid); /* it may have got a filter since */
-    if (site->sites->filtered)
+    rc = map_area(site, thread, maps);
+    if (rc < 0 && rc != -ESRCH && rc != -EBUSY)
         rc = find_padding(site, thread->process->pid, maps);
-    else
-        rc = map_area(site, thread, maps);
     sdb_facts_free(maps);
     return rc;
 }
@@ -148,25 +147,30 @@ static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pi
     return 0;
 }
 
-int sdb__scratch_place(struct sdb__site *site, struct sdb_thread *thread)
+bool sdb__scratch_lacks_room(const struct sdb__site *site)
 {
-    struct sdb__breakpoint_sites *sites = site->sites;
+    return !site->placed && !find_area(site->sites, site->address);
+}
+
+void sdb__scratch_make_room(struct sdb__site *site, struct sdb_thread *thread)
+{
+    const int rc = make_area(site, thread);
+
+    if (rc < 0 && rc != -ESRCH && rc != -EBUSY) /* else it can be tried again */
+        site->placed = true;
+}
+
+int sdb__scratch_place(struct sdb__site *site, pid_t pid)
+{
     struct sdb__scratch *area;
-    int rc = 0;
 
     if (site->placed)
         return site->slot != 0 ? 0 : -ENOSPC;
-    area = find_area(sites, site->address);
-    if (!area) {
-        rc = make_area(site, thread);
-        area = find_area(sites, site->address);
-    }
-    if (rc == -ESRCH || rc == -EBUSY)
-        return rc; /* it can be tried again */
-    if (rc == 0 && area)
-        rc = fill_slot(site, area, thread->process->pid);
+    area = find_area(site->sites, site->address);
+    if (!area)
+        return -ENOSPC;
     site->placed = true;
-    return rc < 0 || !area ? -ENOSPC : 0;
+    return fill_slot(site, area, pid);
 }
 
 const struct sdb__scratch_slot *sdb__scratch_find(const struct sdb__breakpoint_sites *sites,
@@ -207,15 +211,14 @@ void sdb__scratch_give_back(struct sdb__breakpoint_sites *sites, struct sdb_thre
 {
     static const uint8_t zeroes[SDB__SLOT_SIZE];
     const pid_t pid = thread->process->pid;
+    struct sdb_thread *helper = sdb__inject_helper(thread);
 
-    sdb__sites_look(sites,
-                    pid); /* it may have got a filter since, which may kill it for the call */
     for (struct sdb__scratch *area = sites->scratch; area; area = area->next) {
         const uint64_t arguments[6] = {area->start, AREA_SIZE};
         int64_t result;
 
-        if (!area->is_padding && !sites->filtered)
-            (void)sdb__inject(thread, SYS_munmap, arguments, &result);
+        if (!area->is_padding && helper)
+            (void)sdb__inject(helper, SYS_munmap, arguments, &result);
         for (size_t at = 0; area->is_padding && at < area->used; at++)
             (void)sdb__space_write(sites->space, pid, area->start + at * SDB__SLOT_SIZE, zeroes,
                                    sizeof(zeroes));

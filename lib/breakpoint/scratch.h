@@ -30,13 +30,18 @@ struct sdb__scratch {
     struct sdb__scratch_slot *slots;
 };
 
+/** @return whether there is no room for a site's slot yet, and may be when it is made */
+bool sdb__scratch_lacks_room(const struct sdb__site *site);
+
 /**
- * Give a site a slot with its instruction.
+ * Make room for a site's slot, if that is possible; all threads stand still, as far as they can.
  *
- * @param thread  stands still, and maps pages if need be
- * @return 0, or a negative errno: it has none, and never will while it is what it is
+ * @param thread  maps pages, if it may; else another of its process does
  */
-int sdb__scratch_place(struct sdb__site *site, struct sdb_thread *thread);
+void sdb__scratch_make_room(struct sdb__site *site, struct sdb_thread *thread);
+
+/** Give a site a slot with its instruction, if there is room.  @return 0, or a negative errno: it has none */
+int sdb__scratch_place(struct sdb__site *site, pid_t pid);
 
 /** @return the slot that an address is in, and in @p start where it begins; or NULL */
 const struct sdb__scratch_slot *sdb__scratch_find(const struct sdb__breakpoint_sites *sites,
@@ -48,7 +53,7 @@ int sdb__scratch_copy(struct sdb__breakpoint_sites *copy, const struct sdb__brea
 /**
  * Give everything back to the process.  No thread may be in it.
  *
- * @param thread  stands still, and unmaps the pages
+ * @param thread  stands still, and unmaps the pages, if it may; else another of its process does
  */
 void sdb__scratch_give_back(struct sdb__breakpoint_sites *sites, struct sdb_thread *thread);
 

@@ -202,7 +202,6 @@ int sdb__sites_copy(struct sdb__space *copy, const struct sdb__breakpoint_sites 
         sites->undone = from->undone;
         sites->looked_at = from->looked_at;
         sites->shadow_stack = from->shadow_stack;
-        sites->filtered = from->filtered;
     }
     return rc;
 }

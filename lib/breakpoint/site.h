@@ -114,7 +114,6 @@ struct sdb__breakpoint_sites {
     struct sdb__scratch *scratch; /* the pages with the slots, see scratch.h */
     bool looked_at;               /* what follows is known */
     bool shadow_stack;            /* calls cannot be moved */
-    bool filtered;                /* a seccomp filter may kill who maps memory */
 };
 
 /** Have the address space have sites.  @return them, or NULL: no memory */

@@ -248,6 +248,16 @@ static int begin(struct sdb__injection *injection, struct user_regs_struct **reg
     return has_mask_of_its_own(injection) ? -EBUSY : 0;
 }
 
+bool sdb__injection_is_possible(struct sdb_thread *thread)
+{
+    static const uint64_t none[6];
+    struct sdb__injection injection = {
+        .thread = thread, .tid = thread->tid, .number = SYS_getpid, .arguments = none};
+    struct user_regs_struct *registers;
+
+    return begin(&injection, &registers) == 0;
+}
+
 /* End the call that it is in. */
 static int end_call(struct sdb__injection *injection)
 {

@@ -25,6 +25,16 @@ int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments
                 int64_t *result);
 
 /**
+ * Find a thread that can make a call for the library's own ends (helper.c): one without a seccomp filter, or
+ * the program may die of it.  A thread that runs may give all others a filter: if that may be, they have to
+ * stand still.
+ *
+ * @param thread  asked first, and after it those of its process that stand still
+ * @return it, or NULL: there is none
+ */
+struct sdb_thread *sdb__inject_helper(struct sdb_thread *thread);
+
+/**
  * Find an instruction `syscall` in a process (place.c), in which nothing is planted.
  *
  * @param address  gets its address

@@ -4,7 +4,7 @@
  *
  * inject.c says whether it can be done, and makes the call; run.c runs the thread from one stop to
  * another; back.c has it back in the stop that it came from; place.c finds where a call can
- * be made.  with.c is what the caller sees.
+ * be made, helper.c who may make it.  with.c is what the caller sees.
  */
 #ifndef SDB_LIB_INJECT_INJECTION_H
 #define SDB_LIB_INJECT_INJECTION_H
@@ -69,6 +69,9 @@ int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask);
 /** Have it make a call next, in place of its own if it stands at the beginning of one. */
 int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t instruction,
                            uint64_t number, const uint64_t arguments[6]);
+
+/** @return whether a thread that stands still can make a call where it stands */
+bool sdb__injection_is_possible(struct sdb_thread *thread);
 
 /** Have the thread back in the stop that it came from (back.c).  @return 0 or a negative errno */
 int sdb__injection_go_back(struct sdb__injection *injection);

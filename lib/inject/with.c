@@ -119,9 +119,13 @@ static int borrow_mapping(struct loan *loan)
 {
     const uint64_t arguments[ARGUMENTS] = {0, loan->length, PROT_READ | PROT_WRITE,
                                            MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1};
+    struct sdb_thread *helper = sdb__inject_helper(loan->thread);
     int64_t address;
-    int rc = sdb__inject(loan->thread, SYS_mmap, arguments, &address);
+    int rc;
 
+    if (!helper)
+        return -ENOMEM;
+    rc = sdb__inject(helper, SYS_mmap, arguments, &address);
     if (rc < 0)
         return rc;
     if (address < 0 && address > -4096)
@@ -153,11 +157,13 @@ static int borrow(struct loan *loan)
 static int give_back(struct loan *loan)
 {
     const uint64_t arguments[ARGUMENTS] = {loan->address, loan->length};
+    struct sdb_thread *helper;
     int64_t result;
 
     if (!loan->mapped)
         return moved(loan, write_memory(loan, loan->before));
-    return sdb__inject(loan->thread, SYS_munmap, arguments, &result);
+    helper = sdb__inject_helper(loan->thread);
+    return helper ? sdb__inject(helper, SYS_munmap, arguments, &result) : 0;
 }
 
 static void set_arguments(const struct loan *loan, const uint64_t from[ARGUMENTS],

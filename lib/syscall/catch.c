@@ -199,6 +199,9 @@ static bool pass_beginning(struct sdb_thread *thread, bool by_filter)
     struct sdb__calls *calls = sdb__calls(thread);
     const bool was_seen = by_filter && calls->before_filter;
 
+    /* A step tells of no call, by whatever instruction that is made. */
+    if (!by_filter && thread->how == SDB_RESUME_STEP)
+        return true;
     calls->before_filter = !by_filter && catching_of(thread->process)->has_filter;
     if (by_filter && is_of_other_filter(thread)) {
         if (!was_seen)

@@ -25,7 +25,7 @@
 struct known {
     bool is_set; /* not the default */
     bool is_ignored;
-    bool restore_due; /* it is to be ignored again, see restore_due_ones() */
+    bool restore_due; /* it is to be so again, see restore_due_ones() */
     struct sdb__signal_action action;
 };
 
@@ -54,26 +54,17 @@ static struct known *known_of(const struct sdb__space *space)
 #define MASK_SIZE 8
 #define RED_ZONE  128
 
-/* It may kill whoever makes a call that the program itself would not make. */
-static bool has_filter(pid_t pid)
-{
-    struct sdb__procfs_status status;
-
-    return sdb__procfs_status(pid, &status) < 0 || status.seccomp;
-}
-
-/* Run rt_sigaction(2) with the action in memory that is lent from the stack. */
-static int exchange(struct sdb_thread *thread, int signal, struct sdb__signal_action *action,
-                    bool set)
+/* Have a thread that may run rt_sigaction(2), with the action in memory that is lent from the stack. */
+static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action, bool set)
 {
     struct sdb__space *space = thread->process->space;
     const pid_t pid = thread->process->pid;
     struct user_regs_struct *registers;
     struct sdb__signal_action saved;
-    uint64_t arguments[6] = {(uint64_t)signal, 0, 0, MASK_SIZE};
+    uint64_t arguments[6] = {SIGTRAP, 0, 0, MASK_SIZE};
     int64_t result = 0;
     uint64_t address;
-    int rc = has_filter(pid) ? -1 : sdb__registers_general(thread, &registers);
+    int rc = sdb__registers_general(thread, &registers);
 
     if (rc < 0)
         return rc;
@@ -89,11 +80,6 @@ static int exchange(struct sdb_thread *thread, int signal, struct sdb__signal_ac
         rc = -1;
     (void)sdb__space_write(space, pid, address, &saved, sizeof(saved));
     return rc < 0 || result < 0 ? -1 : 0;
-}
-
-int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal_action *action)
-{
-    return exchange(thread, signal, action, false);
 }
 
 int sdb__trap_signal_note_once(struct sdb_process *process)
@@ -112,7 +98,8 @@ int sdb__trap_signal_note_once(struct sdb_process *process)
         !((status.ignored_signals | status.caught_signals) & SDB__SIGNAL_BIT(SIGTRAP)))
         return 0;
     known->is_ignored = (status.ignored_signals & SDB__SIGNAL_BIT(SIGTRAP)) != 0;
-    known->is_set = exchange(thread, SIGTRAP, &known->action, false) == 0;
+    thread = sdb__inject_helper(thread);
+    known->is_set = thread && exchange(thread, &known->action, false) == 0;
     return 0;
 }
 
@@ -163,15 +150,16 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
         return;
     unseen->looked_at = true;
     was_blocked = restore_mask(thread);
-    if (known->is_set && known->is_ignored) {
-        known->restore_due = true;
-        sdb__feature_set_due(thread->process->session, SDB__TRAP_SIGNAL_SLOT);
-    } else if (known->is_set && (was_blocked || restore_mask_for_handler(thread))) {
-        (void)exchange(thread, SIGTRAP, &known->action, true);
-    }
+    if (!known->is_set || (!known->is_ignored && !was_blocked && !restore_mask_for_handler(thread)))
+        return;
+    if (!known->is_ignored && sdb__inject_helper(thread) == thread &&
+        exchange(thread, &known->action, true) == 0)
+        return;
+    known->restore_due = true;
+    sdb__feature_set_due(thread->process->session, SDB__TRAP_SIGNAL_SLOT);
 }
 
-/* ---- where it is ignored ---- */
+/* ---- where it is ignored, or another thread has to put it back ---- */
 
 static bool some_have_trapped(const struct sdb_process *process)
 {
@@ -190,18 +178,21 @@ static bool is_due(const struct sdb_process *process)
 }
 
 /* All of its threads stand still.  A signal that comes to be ignored is forgotten where it waits. */
-static void restore_ignored(struct sdb_process *process)
+static void restore_due(struct sdb_process *process)
 {
     struct sdb_thread *thread = sdb__process_next_standing(process, NULL);
     struct known *known = known_of(process->space);
 
     if (!is_due(process))
         return;
-    if (!thread || some_have_trapped(process) ||
-        exchange(thread, SIGTRAP, &known->action, true) < 0)
+    if (!thread || some_have_trapped(process)) {
         sdb__feature_set_due(process->session, SDB__TRAP_SIGNAL_SLOT); /* another time */
-    else
-        known->restore_due = false;
+        return;
+    }
+    thread = sdb__inject_helper(thread);
+    if (thread)
+        (void)exchange(thread, &known->action, true);
+    known->restore_due = false; /* if none may, it stays as it is */
 }
 
 static struct sdb_process *find_due(struct sdb_session *session, const struct sdb_process *after)
@@ -214,10 +205,7 @@ static struct sdb_process *find_due(struct sdb_session *session, const struct sd
     return process;
 }
 
-/*
- * Have those processes ignore the signal again that did so before they have trapped; their threads are
- * stopped for a moment.
- */
+/* Have the signal be what it was; the threads are stopped for a moment. */
 static void restore_due_ones(struct sdb_session *session)
 {
     struct sdb_process *process = find_due(session, NULL);
@@ -227,7 +215,7 @@ static void restore_due_ones(struct sdb_session *session)
 
         sdb_process_retain(process);
         if (sdb__session_pause(process) == 0) {
-            restore_ignored(process);
+            restore_due(process);
             sdb__session_unpause(process);
         }
         next = process->session ? find_due(session, process) : NULL;
@@ -239,7 +227,8 @@ static void restore_due_ones(struct sdb_session *session)
 /* The program ignores it, whatever the kernel knows of that now. */
 static enum sdb__going drop_ignored(struct sdb_thread *thread, struct sdb__resume *resume)
 {
-    if (resume->signal == SIGTRAP && is_due(thread->process))
+    if (resume->signal == SIGTRAP && is_due(thread->process) &&
+        known_of(thread->process->space)->is_ignored)
         resume->signal = 0;
     return SDB__GOING_READY;
 }
@@ -272,7 +261,7 @@ static void settle(struct sdb_process *process)
         unseen->looked_at = false;
     }
     if (process->running_count == 0)
-        restore_ignored(process);
+        restore_due(process);
 }
 
 static void forget(struct sdb__space *space)

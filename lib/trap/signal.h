@@ -43,12 +43,4 @@ static inline bool sdb__trap_signal_is_noted(const struct sdb__space *space)
 /** A thread has trapped: undo what that has done, if it is known what the program has set. */
 void sdb__trap_signal_restore(struct sdb_thread *thread);
 
-/**
- * Ask what the program has set for a signal, in a thread that stands still; but not in a program with a
- * filter, which may kill it for that.
- *
- * @return 0 or -1: it is not known
- */
-int sdb__signal_action(struct sdb_thread *thread, int signal, struct sdb__signal_action *action);
-
 #endif
