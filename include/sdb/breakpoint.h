@@ -31,7 +31,8 @@
  * Newborn processes: one that is held has its parent's breakpoints too, and their hits are told as the
  * newborn's.  One that is not held has none: they are lifted from its copy of the memory, or, while it
  * shares the memory as after vfork(2), it is watched until it has executed a program or ended, without
- * a word to the caller.  An exec does away with the process's breakpoints.  Letting a process go lifts
+ * a word to the caller; so is one that had the memory before the first breakpoint came into it, a child of
+ * a vfork(2) from before the attach, say (it is not seen without /proc and kcmp(2)).  An exec does away with the process's breakpoints.  Letting a process go lifts
  * them first.  If the host dies without its session's end, a process that is not killed with it
  * (SDB_RELEASE_KILL) keeps the bytes, and dies of the first that it comes by.
  *
@@ -155,6 +156,8 @@ struct sdb_breakpoint_options {
  *         -EACCES   what is mapped there cannot be executed, without PENDING
  *         -EIO      it is mapped, and cannot be written to: shared, and only to be read
  *         -ENOTSUP  the process runs 32-bit code
+ *         -EBUSY    another process shares the memory, as after vfork(2), and cannot be held, as it is
+ *                   traced already or the system does not permit it: it would die of the breakpoint
  *         -ENOSPC   with HARDWARE: the debug registers do not suffice.  What is mapped at the address
  *                   is not looked at then: it may come later
  *         -EAGAIN   it is executing another program, as an event will tell; or there was no way to

@@ -6,7 +6,8 @@
  * So the kernel reports each fork of a process that has breakpoints, whether its follow policy wants
  * the newborn or not.  An unwanted one with a copy of the memory is let go when the bytes have been
  * lifted from it.  One that shares the memory must stay (session/watched.c) until nobody is left for
- * whom the bytes stand there; so must a process that is let go while another shares its memory.
+ * whom the bytes stand there; so must a process that is let go while another shares its memory.  Those
+ * that share it already, unknown to us, are looked for before the first byte is planted, and held too.
  */
 #include <errno.h>
 
@@ -41,20 +42,32 @@ static int have_births_reported(struct sdb_process *process)
     return rc;
 }
 
-int sdb__breakpoint_prepare(struct sdb_process *process)
+/* The same of all that are known to have this memory. */
+static int prepare_all(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
-    int rc;
 
-    /* The others that share the memory first: pausing one may change the list. */
+    /* The others first: pausing one may change the list. */
     for (struct sdb_process *other = session->held.processes; other; other = other->next) {
         if (other != process && other->space == process->space && !sdb__process_is_gone(other))
             (void)have_births_reported(other);
     }
+    return have_births_reported(process);
+}
+
+int sdb__breakpoint_prepare(struct sdb_process *process)
+{
+    int rc;
+
     sdb_process_retain(process);
-    rc = have_births_reported(process);
-    if (rc == 0 && sdb__process_is_gone(process))
-        rc = -ESRCH;
+    /* Who is born from now on is told of.  Those who were before may have children themselves. */
+    do {
+        rc = prepare_all(process);
+        if (rc == 0 && sdb__process_is_gone(process))
+            rc = -ESRCH;
+        if (rc == 0 && !process->space->all_known)
+            rc = sdb__sites_of(process->space) ? sdb__session_find_sharers(process) : -ENOMEM;
+    } while (rc > 0);
     sdb_process_close(process);
     return rc;
 }

@@ -37,6 +37,7 @@ struct sdb__space {
     unsigned writes;              /* atomic; counts what is written */
 
     /* The tracer thread's. */
+    bool all_known;       /* whoever has this memory is held, and will be */
     uint64_t system_call; /* an instruction that makes one, or 0: none is known */
     unsigned injected;    /* counts the system calls that stopped threads were had to make */
     void

@@ -337,32 +337,47 @@ static bool visit_entries(const char *entries, size_t len, bool (*visit)(pid_t t
 
     for (size_t at = 0; at < len; at += entry->d_reclen) {
         entry = (const void *)(entries + at);
-        if (entry->d_name[0] != '.' && !visit((pid_t)strtol(entry->d_name, NULL, 10), data))
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+            !visit((pid_t)strtol(entry->d_name, NULL, 10), data))
             return false;
     }
     return true;
 }
 
-int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *data)
+/* Go through the tasks that a directory lists.  @return 0 or a negative errno of the kernel's */
+static int visit_directory(const char *path, bool (*visit)(pid_t tid, void *data), void *data)
 {
     _Alignas(struct dirent64) char entries[STATUS_SIZE];
-    char path[SDB__PROCFS_PATH_SIZE];
+    int fd = sdb__procfs_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
     ssize_t len;
-    int fd;
     int rc;
 
-    sdb__procfs_make_path(path, pid, 0, "task");
-    fd = sdb__procfs_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-    if (fd < 0) {
-        rc = sdb__procfs_explain(fd, pid, 0);
-        return rc == -EACCES ? -ENOSYS : rc;
-    }
+    if (fd < 0)
+        return fd;
     do {
         len = syscall(SYS_getdents64, fd, entries, sizeof(entries));
     } while (len > 0 && visit_entries(entries, (size_t)len, visit, data));
-    rc = len < 0 ? -errno : 0;
+    rc = len < 0 && errno == ENOMEM ? -ENOMEM : len < 0 ? -ESRCH : 0;
     sdb__fd_close(&fd);
-    return rc == 0 || rc == -ENOMEM ? rc : -ESRCH;
+    return rc;
+}
+
+int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *data)
+{
+    char path[SDB__PROCFS_PATH_SIZE];
+    int rc;
+
+    sdb__procfs_make_path(path, pid, 0, "task");
+    rc = visit_directory(path, visit, data);
+    if (rc == 0 || rc == -ENOMEM || rc == -ESRCH)
+        return rc;
+    rc = sdb__procfs_explain(rc, pid, 0);
+    return rc == -EACCES ? -ENOSYS : rc;
+}
+
+int sdb__procfs_processes(bool (*visit)(pid_t pid, void *data), void *data)
+{
+    return visit_directory("/proc", visit, data);
 }
 
 /* ---- single facts ---- */

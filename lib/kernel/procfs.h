@@ -69,6 +69,14 @@ int sdb__procfs_whole_status(pid_t pid, pid_t tid, struct sdb__procfs_status *st
 int sdb__procfs_threads(pid_t pid, bool (*visit)(pid_t tid, void *data), void *data);
 
 /**
+ * Go through all processes that can be seen, once.
+ *
+ * @param visit  gets each process's id; false ends it
+ * @return 0, or a negative errno: /proc does not tell
+ */
+int sdb__procfs_processes(bool (*visit)(pid_t pid, void *data), void *data);
+
+/**
  * The system call in which a thread is blocked.
  *
  * @param arguments  gets its six arguments, if there is one

@@ -148,7 +148,7 @@ int sdb__wait_for_any_tracee(void);
  */
 pid_t sdb__reap_sibling(pid_t tid, int *status, struct rusage *usage);
 
-/** @return whether the memory of two tracees is one and the same; false if it cannot be told */
+/** @return whether the memory of two live tasks is one and the same; false if it cannot be told */
 bool sdb__tasks_share_memory(pid_t a, pid_t b);
 
 /** @return whether the task exists and is a thread of the process */

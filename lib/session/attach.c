@@ -426,6 +426,26 @@ static int attach(struct sdb_session *session, pid_t pid, int pidfd, struct sdb_
     return rc;
 }
 
+int sdb__session_attach(struct sdb_session *session, pid_t pid, struct sdb_process **process,
+                        struct sdb_error *error)
+{
+    int rc = find_reason(pid, SDB_STAGE_FIND, error);
+    int pidfd;
+
+    if (rc < 0)
+        return rc;
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    /* EPERM is what a sandbox says to a call that it does not know. */
+    if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
+        return refuse(error, -errno, SDB_STAGE_FIND, pid, "");
+    if (pidfd >= 0) {
+        pidfd = sdb__fd_above_stdio(pidfd);
+        if (pidfd < 0)
+            return refuse(error, pidfd, SDB_STAGE_FIND, pid, "");
+    }
+    return attach(session, pid, pidfd < 0 ? -1 : pidfd, process, error);
+}
+
 static int check_caller(struct sdb_session *session, struct sdb_process **process,
                         struct sdb_error *error)
 {
@@ -443,25 +463,12 @@ int sdb_session_attach(struct sdb_session *session, int32_t pid, struct sdb_proc
                        struct sdb_error *error)
 {
     int rc = check_caller(session, process, error);
-    int pidfd;
 
     if (rc < 0)
         return rc;
     if (pid <= 0)
         return sdb__error_set(error, -EINVAL, SDB_STAGE_FIND, -1);
-    rc = find_reason(pid, SDB_STAGE_FIND, error);
-    if (rc < 0)
-        return rc;
-    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    /* EPERM is what a sandbox says to a call that it does not know. */
-    if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
-        return refuse(error, -errno, SDB_STAGE_FIND, pid, "");
-    if (pidfd >= 0) {
-        pidfd = sdb__fd_above_stdio(pidfd);
-        if (pidfd < 0)
-            return refuse(error, pidfd, SDB_STAGE_FIND, pid, "");
-    }
-    return attach(session, pid, pidfd < 0 ? -1 : pidfd, process, error);
+    return sdb__session_attach(session, pid, process, error);
 }
 
 int sdb_session_attach_pidfd(struct sdb_session *session, int pidfd, struct sdb_process **process,

@@ -6,10 +6,10 @@
  * features (feature.c), and is queued (queue.c) to be told (event.c) by a wait (wait.c).  A thread goes on
  * by resume.c.  newborn.c has the births and what exec does, orphans.c those whom nobody has told of yet,
  * ends.c the ends; attach.c and launch.c are the ways in, leave.c and detach.c those out, watched.c is
- * about who is held on although nobody asks for it; gather.c stops all threads of a process, group_stop.c
- * numbers its group-stops, stolen.c notices what the host has taken away, check.c checks it all.
- * session.c has the session's beginning and end, own_thread.c its own thread; process.c and thread.c have
- * what callers ask for.
+ * about who is held on although nobody asks for it, sharers.c about who has the memory of another; gather.c
+ * stops all threads of a process, group_stop.c numbers its group-stops, stolen.c notices what the host has
+ * taken away, check.c checks it all.  session.c has the session's beginning and end, own_thread.c its own
+ * thread; process.c and thread.c have what callers ask for.
  */
 #ifndef SDB_LIB_SESSION_INSIDE_H
 #define SDB_LIB_SESSION_INSIDE_H
@@ -209,6 +209,12 @@ void sdb__session_remove_if_gone(struct sdb_process *process);
 
 /** A process has its memory no more: if nobody else has it, forget what is in it. */
 void sdb__session_leave_space(struct sdb_process *process);
+
+/* ---- the ways in (attach.c, launch.c) ---- */
+
+/** Do what sdb_session_attach() does, without its checks.  @param error  may be NULL */
+int sdb__session_attach(struct sdb_session *session, pid_t pid, struct sdb_process **process,
+                        struct sdb_error *error);
 
 /* ---- the ways out (leave.c, detach.c) ---- */
 

@@ -100,7 +100,7 @@ static struct sdb_process *claim_process(struct sdb_session *session, struct sdb
 
     if (!process)
         return NULL;
-    if (sdb__tasks_share_memory(from->pid, process->pid))
+    if (sdb__tasks_share_memory(parent->tid, process->pid))
         sdb__process_set_space(process, sdb__space_retain(from->space));
     if (sdb__process_is_hidden(from))
         process->phase = from->phase;

@@ -150,6 +150,21 @@ int sdb__session_pause(struct sdb_process *process);
 /** Have exactly those threads go on, as they did, that pause; with the last of the unpauses. */
 void sdb__session_unpause(struct sdb_process *process);
 
+/* ---- who has the same memory (sharers.c) ---- */
+
+/**
+ * Find processes that have the memory of this one too, but are not known to: children of a vfork(2) from
+ * before it was held, or its parents, or whom clone(2) has made with CLONE_VM.  Those that are not held
+ * are, and go on without a word to the caller, until they have executed a program or ended, or no feature
+ * needs them any more.
+ *
+ * @param process  which has a thread that lives; its newborns are reported
+ * @return 1: there were some, so that it is to be looked again, as they may have others; 0: there is
+ *         nobody, or it cannot be told (no /proc, no kcmp(2)); or
+ *         -EBUSY  one is there that cannot be held; or -ENOMEM, -EMFILE, -ENFILE, -EAGAIN
+ */
+int sdb__session_find_sharers(struct sdb_process *process);
+
 /* ---- statuses that others deal with ---- */
 
 /**
