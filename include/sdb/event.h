@@ -33,7 +33,12 @@ enum sdb_event_kind {
     SDB_EVENT_NONE = 0,
 
     /* A signal has come for the thread and has not reached it yet (signal-delivery-stop).  `signal`
-     * is its number; resuming delivers it unless told otherwise. */
+     * is its number; resuming delivers it unless told otherwise.
+     *
+     * The init of a pid namespace dies of a fault of its own as it would alone (SIGSEGV, SIGBUS, SIGILL,
+     * SIGFPE or SIGTRAP, without a handler), although the kernel spares it while it is traced: its
+     * breakpoints are lifted, the thread is let go, faults once more, and is held again for its end.  Where
+     * it does not fault again within a second, as after a SIGSYS, it is killed by SIGKILL instead. */
     SDB_EVENT_SIGNAL = 1,
 
     /* The process was stopped, by SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU: `signal` says which

@@ -46,6 +46,8 @@ struct sdb_process {
     int pidfd; /* -1: the system has none */
     bool launched;
     bool first_not_held; /* its first thread had ended when it was attached to */
+    bool init_known;     /* it was asked whether... */
+    bool is_init;        /* ...it is that of its pid namespace */
     bool first_replaced; /* in an attach: another thread, not held, has its first one's id */
     enum sdb__process_phase phase;
     struct sdb__policies policies;

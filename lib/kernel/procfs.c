@@ -33,7 +33,9 @@
 #define HEAP_FIELD  47
 
 /* Of a task: it is one of the kernel's, with the memory of a process. */
+#define FLAG_EXITING     UINT64_C(0x4)
 #define FLAG_IO_WORKER   UINT64_C(0x10)
+#define FLAG_SIGNALED    UINT64_C(0x400)
 #define FLAG_USER_WORKER UINT64_C(0x4000)
 
 /* ---- opening and reading ---- */
@@ -212,6 +214,15 @@ static bool is_kernel_thread(const char *text, const struct sdb__procfs_status *
            (status->parent == 2 || status->tgid == 2);
 }
 
+/* Whether its id is 1 in its own pid namespace, the last one that is named. */
+static bool is_init(const char *text)
+{
+    const char *ids = find_value(text, "NSpid");
+    const size_t len = ids ? strcspn(ids, "\n") : 0;
+
+    return (len == 1 && ids[0] == '1') || (len > 1 && strncmp(ids + len - 2, "\t1", 2) == 0);
+}
+
 static void parse_status(const char *text, struct sdb__procfs_status *status)
 {
     const char *state = find_value(text, "State");
@@ -234,6 +245,7 @@ static void parse_status(const char *text, struct sdb__procfs_status *status)
     find_ids(text, "Gid", &status->gid, &status->effective_gid);
     find_name(text, status->name);
     status->kernel_thread = is_kernel_thread(text, status);
+    status->is_init = is_init(text);
 }
 
 /* A task can be in 65,536 groups, which make a line of half a megabyte.  The file is made anew. */
@@ -397,6 +409,17 @@ long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6])
         return -1;
     memcpy(arguments, read, sizeof(read));
     return number;
+}
+
+int sdb__procfs_is_ending(pid_t pid, pid_t tid)
+{
+    char path[SDB__PROCFS_PATH_SIZE];
+    char text[SDB__PROCFS_STAT_SIZE];
+
+    sdb__procfs_make_path(path, pid, tid, "stat");
+    if (sdb__procfs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+        return -ESRCH;
+    return (sdb__procfs_stat_field(text, FLAGS_FIELD) & (FLAG_EXITING | FLAG_SIGNALED)) != 0;
 }
 
 bool sdb__procfs_is_kernels(pid_t pid, pid_t tid)

@@ -27,6 +27,7 @@ struct sdb__procfs_status {
     uint32_t gid; /* real */
     uint32_t effective_gid;
     bool kernel_thread;
+    bool is_init;             /* of its pid namespace */
     bool has_memory;          /* not a kernel thread, and has not ended */
     bool seccomp;             /* it has a filter, or the strict mode */
     bool shadow_stack;        /* the processor keeps its return addresses, too */
@@ -83,6 +84,9 @@ int sdb__procfs_processes(bool (*visit)(pid_t pid, void *data), void *data);
  * @return its number, or -1 if there is none or it cannot be told
  */
 long sdb__procfs_syscall(pid_t pid, pid_t tid, uint64_t arguments[6]);
+
+/** @return 1: the thread is on its way to its end; 0: it is not; or -ESRCH: it is gone, or cannot be seen */
+int sdb__procfs_is_ending(pid_t pid, pid_t tid);
 
 /** @return whether a thread is the kernel's own in this process, as io_uring's are */
 bool sdb__procfs_is_kernels(pid_t pid, pid_t tid);

@@ -61,6 +61,20 @@ int sdb__session_go(struct sdb_thread *thread, enum sdb_resume how, int signal);
 /** The same in the way in which nothing is changed, see sdb__session_resume(). */
 int sdb__session_go_on(struct sdb_thread *thread, enum sdb_resume how);
 
+/**
+ * Whether a thread stands before a signal that would end its process, and does not because it is held: the
+ * init of a pid namespace (namespace_init.c).
+ *
+ * @param signal  what it is to get
+ */
+bool sdb__session_is_spared(struct sdb_thread *thread, int signal);
+
+/** Before it is let go: a program's own int3 is behind it, and it shall come by that again. */
+void sdb__session_fault_again(struct sdb_thread *thread);
+
+/** Have its process end by that signal, as it would alone.  @return whether the thread has been resumed */
+bool sdb__session_end_spared(struct sdb_thread *thread);
+
 /** Have a thread that stands, and is not queued, go on as it did, unless it has a reason to stand. */
 void sdb__session_settle(struct sdb_thread *thread);
 

@@ -47,6 +47,8 @@ int sdb__session_let_go(struct sdb_thread *thread)
         thread->dying = true; /* as far as waiting for it goes */
         return sdb__session_go(thread, SDB_RESUME_CONTINUE, sdb__thread_pending_signal(thread));
     }
+    if (sdb__session_is_spared(thread, sdb__thread_pending_signal(thread)))
+        sdb__session_fault_again(thread);
     (void)sdb__registers_flush(thread);
     rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
     if (rc < 0) {
