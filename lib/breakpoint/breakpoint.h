@@ -170,6 +170,9 @@ void sdb__breakpoint_check(const struct sdb_process *process);
 
 /* ---- what comes again (returns.c) ---- */
 
+/** @return whether the signal that it stands before comes from the very instruction, and would again */
+bool sdb__breakpoint_stands_at_fault(const struct sdb_thread *thread);
+
 /** It is resumed at a site that it has hit, and may not get away from there. */
 void sdb__breakpoint_stay(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc);
 

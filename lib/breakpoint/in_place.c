@@ -72,6 +72,9 @@ static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
         sdb__breakpoint_stay(thread, site, 0); /* it comes to the byte again, which is no new hit */
     plant_around(site, thread->process);
     sdb__breakpoint_state(thread)->at_site = NULL;
+    /* The instruction is still to be executed, when what has come has been dealt with. */
+    if (rc == 1 && !sdb__breakpoint_stands_at_fault(thread))
+        sdb__breakpoint_stay(thread, site, 0);
     return rc;
 }
 

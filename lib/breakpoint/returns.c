@@ -50,8 +50,7 @@ static void drop_left(struct sdb__returns *returns, uint64_t stack_pointer)
 
 /* ---- into a handler ---- */
 
-/* It would come again. */
-static bool stands_at_fault(const struct sdb_thread *thread)
+bool sdb__breakpoint_stands_at_fault(const struct sdb_thread *thread)
 {
     siginfo_t info;
 
@@ -68,7 +67,7 @@ void sdb__breakpoint_deliver(struct sdb_thread *thread, struct sdb__site *site, 
                              struct sdb__resume *resume)
 {
     /* An instruction that faults is hit again when it is tried again. */
-    if (stands_at_fault(thread))
+    if (sdb__breakpoint_stands_at_fault(thread))
         return;
     sdb__breakpoint_stay(thread, site, slot_pc);
     resume->request = SDB_RESUME_STEP;

@@ -37,16 +37,11 @@ static void clear_trap_flag(struct sdb_thread *thread, unsigned long long *flags
 
 /* ---- one instruction, and nothing else ---- */
 
-/* What has to be done again after a step, because the step has used it up. */
-struct used_up {
-    bool interrupt;
-    bool stop_signal;
-};
-
 /*
+ * @param interrupted  set if the step has used up a request to stop
  * @return 0: stepped; 1: stopped for something else; 2: not yet; or -ESRCH
  */
-static int step_once(struct sdb_thread *thread, struct used_up *used_up)
+static int step_once(struct sdb_thread *thread, bool *interrupted)
 {
     int status;
     int signal;
@@ -64,12 +59,9 @@ static int step_once(struct sdb_thread *thread, struct used_up *used_up)
     switch (sdb__status_kind(status, &signal)) {
     case SDB__STATUS_STOP:
         sdb__session_note_group_stop(thread, signal != SIGTRAP);
-        used_up->interrupt = true;
+        *interrupted = true;
         return 2;
     case SDB__STATUS_SIGNAL:
-        used_up->stop_signal = used_up->stop_signal || signal == SIGSTOP;
-        if (signal == SIGSTOP)
-            return 2;
         return signal == SIGTRAP && sdb__is_step_trap(thread->tid) ? 0 : 1;
     case SDB__STATUS_END:
     case SDB__STATUS_EXEC: /* of another thread, which has its id now */
@@ -130,7 +122,7 @@ static void hide_trap_flag(struct sdb_thread *thread, int instruction_class)
 int sdb__step_alone(struct sdb_thread *thread)
 {
     const int instruction_class = class_of(thread);
-    struct used_up used_up = {0};
+    bool interrupted = false;
     uint64_t mask = 0;
     int status;
     int rc = sdb__ptrace_signal_mask(thread->tid, &mask);
@@ -141,7 +133,7 @@ int sdb__step_alone(struct sdb_thread *thread)
     if (rc < 0)
         return -ESRCH;
     do {
-        rc = step_once(thread, &used_up);
+        rc = step_once(thread, &interrupted);
     } while (rc == 2);
     if (rc < 0)
         return rc;
@@ -150,10 +142,8 @@ int sdb__step_alone(struct sdb_thread *thread)
         hide_trap_flag(thread, instruction_class);
     }
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
-    if (used_up.stop_signal)
-        sdb__session_stop_again(thread);
-    if (used_up.interrupt)
-        (void)sdb__ptrace_interrupt(thread->tid);
+    if (interrupted)
+        sdb__thread_stop_is_coming(thread, sdb__ptrace_interrupt(thread->tid) == 0);
     return rc;
 }
 

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A SIGSTOP that comes while the library does something with a thread: it is told as it was sent, and
+ * stops the process unless a SIGCONT has come since.
+ */
+#include <sdb/sdb.h>
+
+#include <check.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "breaking.h"
+#include "crew.h"
+#include "holding.h"
+
+#define VALUE 42
+#define TURNS 3
+
+/* A SIGSTOP that can be told from every other. */
+static void send_stop(const struct sdb_thread *thread)
+{
+    const int pid = sdb_process_pid(sdb_thread_process(thread));
+    siginfo_t info;
+
+    memset(&info, 0, sizeof(info));
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_value.sival_int = VALUE;
+    ck_assert_int_eq(
+        (int)syscall(SYS_rt_tgsigqueueinfo, pid, sdb_thread_tid(thread), SIGSTOP, &info), 0);
+}
+
+static struct sdb_event expect_stop(const struct sdb_thread *thread)
+{
+    struct sdb_event event = expect_of(SDB_EVENT_SIGNAL, thread);
+    siginfo_t info;
+
+    ck_assert_int_eq(event.signal, SIGSTOP);
+    ck_assert_int_eq(sdb_thread_siginfo(event.thread, &info, sizeof(info)), 0);
+    ck_assert_int_eq(info.si_code, SI_QUEUE);
+    ck_assert_int_eq(info.si_value.sival_int, VALUE);
+    return event;
+}
+
+/* The process stops, and goes on. */
+static void stop_and_continue(const struct sdb_event *stop, const struct sdb_thread *thread)
+{
+    struct sdb_event event;
+
+    resume(stop);
+    event = expect_of(SDB_EVENT_GROUP_STOP, thread);
+    resume(&event);
+    expect_nothing();
+    ck_assert_int_eq(kill(sdb_process_pid(event.process), SIGCONT), 0);
+    resume_from(SDB_EVENT_GROUP_CONTINUE);
+}
+
+/* A SIGCONT that has come after the signal was taken. */
+static void continue_early(const struct sdb_event *stop)
+{
+    ck_assert_int_eq(kill(sdb_process_pid(stop->process), SIGCONT), 0);
+    resume(stop);
+}
+
+HOLDING_CASE(steps);
+
+/* That it was executed, and that the process goes on, are told in either order. */
+static void expect_watched_call(struct sdb_watchpoint *watchpoint)
+{
+    bool told[2] = {false};
+
+    while (!told[0] || !told[1]) {
+        const struct sdb_event event = next_event();
+        const bool is_hit = event.kind == SDB_EVENT_WATCHPOINT;
+
+        ck_assert(!told[is_hit]);
+        told[is_hit] = true;
+        if (is_hit)
+            ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
+        else
+            ck_assert_int_eq(event.signal, SIGCONT);
+        resume(&event);
+    }
+}
+
+/* A call is executed where it is if what it pushes is watched. */
+static void step_in_place(bool continues_early)
+{
+    struct target target = launch_places(1, 1, false);
+    struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
+    struct tally tally = {0};
+
+    forget_counts(&target);
+    ck_assert_ptr_nonnull(plant(&target, PLACE_call));
+    options.length = sizeof(uint64_t);
+    for (int turn = 0; turn < TURNS; turn++) {
+        struct sdb_watchpoint *watchpoint;
+        struct sdb_event event;
+        struct sdb_event stop;
+
+        tell_target(&target, 'g');
+        event = expect(SDB_EVENT_BREAKPOINT);
+        ck_assert_int_eq(sdb_thread_get_register(event.thread, "rsp", &options.address), 0);
+        options.address -= sizeof(uint64_t);
+        ck_assert_int_eq(sdb_watchpoint_create(target.process, &options, &watchpoint), 0);
+        send_stop(event.thread);
+        resume(&event);
+        stop = expect_stop(event.thread);
+        ck_assert_uint_eq(pc_of(stop.thread), address_of(&target, PLACE_call));
+        if (continues_early)
+            continue_early(&stop);
+        else
+            stop_and_continue(&stop, stop.thread);
+        expect_watched_call(watchpoint);
+        run_to_answer(&target, &tally);
+    }
+    ck_assert_uint_eq(tally.hits[PLACE_call], 0);
+    expect_right(&target);
+    finish_places(&target);
+}
+
+SESSION_TEST(one_that_comes_before_a_step_in_place_is_delivered_first)
+{
+    step_in_place(false);
+}
+
+SESSION_TEST(one_that_was_continued_before_it_was_delivered_does_not_stop)
+{
+    step_in_place(true);
+}
+
+int main(void)
+{
+    return run_suite("session_stop_signals");
+}
