@@ -11,6 +11,7 @@
 #define SDB_LIB_HELD_THREAD_H
 
 #include <assert.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -70,6 +71,9 @@ struct sdb_thread {
     unsigned told_stop;    /* the last one that it has told */
     unsigned against_stop; /* the last one that the caller has had it run against */
     bool in_group_stop;    /* it stands in one, in which PTRACE_LISTEN can leave it */
+    bool
+        owes_stop_signal; /* it has taken a SIGSTOP that is still to be told (session/stop_signal.c) */
+    siginfo_t stop_signal; /* which one */
 
     /* Why it shall stand. */
     uint8_t reasons; /* enum sdb__reason */

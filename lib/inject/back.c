@@ -10,25 +10,13 @@
 #include "kernel/ptrace.h"
 #include "session/session.h"
 
-/* @return a signal of which none waits for this thread already: they would become one */
-static int find_carrier(pid_t tid)
-{
-    static const int carriers[] = {SIGURG, SIGWINCH, SIGCHLD, SIGIO};
-
-    for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++) {
-        if (!sdb__ptrace_has_pending(tid, carriers[i]))
-            return carriers[i];
-    }
-    return SIGURG;
-}
-
 /* Any signal will do: the thread gets what its siginfo says. */
 static int back_to_signal(struct sdb__injection *injection)
 {
     int rc = 0;
 
     if (!injection->stands_at_signal) {
-        int carrier = find_carrier(injection->tid);
+        int carrier = sdb__ptrace_find_carrier(injection->tid);
 
         rc = sdb__injection_set_mask(injection, SDB__ALL_SIGNALS & ~SDB__SIGNAL_BIT(carrier));
         if (rc == 0)
@@ -115,8 +103,6 @@ int sdb__injection_restore(struct sdb__injection *injection)
     if (rc < 0)
         return rc;
     (void)sdb__wait_take_stop(injection->tid, &taken);
-    if (injection->saw_sigstop)
-        sdb__session_stop_again(thread);
     if (needs_interrupt(injection)) {
         rc = sdb__ptrace_interrupt(injection->tid);
         sdb__thread_stop_is_coming(thread, rc == 0);

@@ -45,7 +45,6 @@ struct sdb__injection {
     int64_t result;
 
     bool stands_at_signal; /* the stop it is in now is of a signal */
-    bool saw_sigstop;      /* which cannot be blocked */
 };
 
 /* How the thread is resumed. */

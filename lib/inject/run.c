@@ -66,7 +66,7 @@ static int deal_with_signal(struct sdb__injection *injection, int *signal)
     int rc;
 
     if (*signal == SIGSTOP) {
-        injection->saw_sigstop = true;
+        sdb__session_owe_stop_signal(injection->thread);
         *signal = 0;
         return 0;
     }

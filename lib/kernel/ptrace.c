@@ -212,10 +212,10 @@ int sdb__ptrace_call(pid_t tid, struct sdb__ptrace_call *call)
     return 0;
 }
 
-/* Find a signal that waits to be delivered.  @param flags  PTRACE_PEEKSIGINFO_SHARED or 0 */
-static bool find_pending(pid_t tid, uint32_t flags, int signal, siginfo_t *info)
+/* Find a signal that waits to be delivered to a thread. */
+static bool find_pending(pid_t tid, int signal, siginfo_t *info)
 {
-    struct __ptrace_peeksiginfo_args which = {.flags = flags, .nr = 1};
+    struct __ptrace_peeksiginfo_args which = {.nr = 1};
 
     for (;; which.off++) {
         long count = syscall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &which, info);
@@ -231,21 +231,25 @@ bool sdb__ptrace_has_pending(pid_t tid, int signal)
 {
     siginfo_t info;
 
-    return find_pending(tid, 0, signal, &info);
+    return find_pending(tid, signal, &info);
 }
 
-bool sdb__ptrace_has_shared_pending(pid_t tid, int signal)
+int sdb__ptrace_find_carrier(pid_t tid)
 {
-    siginfo_t info;
+    static const int carriers[] = {SIGURG, SIGWINCH, SIGCHLD, SIGIO};
 
-    return find_pending(tid, PTRACE_PEEKSIGINFO_SHARED, signal, &info);
+    for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++) {
+        if (!sdb__ptrace_has_pending(tid, carriers[i]))
+            return carriers[i];
+    }
+    return SIGURG;
 }
 
 int sdb__ptrace_pending_code(pid_t tid, int signal)
 {
     siginfo_t info;
 
-    return find_pending(tid, 0, signal, &info) ? info.si_code : 0;
+    return find_pending(tid, signal, &info) ? info.si_code : 0;
 }
 
 int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo)
@@ -468,13 +472,6 @@ int sdb__send_signal(pid_t pid, int pidfd, int signal)
     if (pidfd >= 0 && errno != ENOSYS && errno != EPERM)
         return -errno;
     return kill(pid, signal) < 0 ? -errno : 0;
-}
-
-void sdb__signal_stop_again(pid_t pid, pid_t tid)
-{
-    /* One that has come since has done away with it, and would be done away with itself. */
-    if (!sdb__ptrace_has_pending(tid, SIGCONT) && !sdb__ptrace_has_shared_pending(tid, SIGCONT))
-        (void)syscall(SYS_tgkill, pid, tid, SIGSTOP);
 }
 
 int sdb__kill_tracee(pid_t pid, int pidfd)

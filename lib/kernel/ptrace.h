@@ -57,8 +57,11 @@ int sdb__ptrace_call(pid_t tid, struct sdb__ptrace_call *call);
 /** @return whether a signal that was sent to this thread waits to be delivered */
 bool sdb__ptrace_has_pending(pid_t tid, int signal);
 
-/** The same of one that was sent to its process. */
-bool sdb__ptrace_has_shared_pending(pid_t tid, int signal);
+/**
+ * @return a harmless signal by which a thread can be brought to stand before a signal: none of it waits for
+ *         the thread already, they would become one
+ */
+int sdb__ptrace_find_carrier(pid_t tid);
 
 /** @return the code of the siginfo of such a signal, if there is one, else 0 */
 int sdb__ptrace_pending_code(pid_t tid, int signal);
@@ -153,9 +156,6 @@ bool sdb__tasks_share_memory(pid_t a, pid_t b);
 
 /** @return whether the task exists and is a thread of the process */
 bool sdb__task_is_in(pid_t pid, pid_t tid);
-
-/** Send a SIGSTOP again that a stopped thread was not given, unless a SIGCONT waits to be taken. */
-void sdb__signal_stop_again(pid_t pid, pid_t tid);
 
 /** @return whether there is such a task, of any process; one that has ended is until it is reaped */
 bool sdb__task_exists(pid_t tid);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for one thread, and what it could not be given meanwhile.
+ * Waiting for one thread.
  */
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <time.h>
 
 #include "kernel/procfs.h"
@@ -44,24 +43,4 @@ int sdb__session_await(struct sdb_thread *thread, pid_t tid, int *status)
         if (pause.tv_nsec < LONGEST_PAUSE_NS)
             pause.tv_nsec *= 2;
     }
-}
-
-/* Whether a thread has taken a SIGCONT that the session has not seen yet. */
-static bool stands_before_continue(const struct sdb_thread *thread)
-{
-    siginfo_t info;
-
-    return sdb__thread_runs(thread) && sdb__ptrace_siginfo(thread->tid, &info) == 0 &&
-           info.si_signo == SIGCONT;
-}
-
-void sdb__session_stop_again(struct sdb_thread *thread)
-{
-    const struct sdb_process *process = thread->process;
-
-    for (const struct sdb_thread *other = process->threads; other; other = other->next) {
-        if (other != thread && stands_before_continue(other))
-            return;
-    }
-    sdb__signal_stop_again(process->pid, thread->tid);
 }

@@ -39,7 +39,8 @@ static void check_group_stop(const struct sdb_thread *thread)
     assert(thread->against_stop <= thread->told_stop && thread->resumed_at <= number);
     assert(!thread->in_group_stop || (!sdb__thread_runs(thread) && thread->joined_stop > 0));
     /* Nobody runs in a group-stop but against it, nor listens in one that was not told. */
-    if (thread->doing == SDB__RUNS && sdb__session_must_join_stop(thread))
+    if (thread->doing == SDB__RUNS &&
+        (thread->owes_stop_signal || sdb__session_must_join_stop(thread)))
         assert(thread->stop_is_coming);
     if (thread->doing == SDB__LISTENS && thread->process->phase == SDB__PROCESS_HELD)
         assert(thread->stop_is_coming || thread->told_stop == thread->joined_stop);

@@ -53,9 +53,12 @@ void sdb__session_note_stop(struct sdb_thread *thread, const struct sdb__stop *s
     case SDB_EVENT_SIGNAL:
         note_signal(thread);
         break;
+    case SDB_EVENT_GROUP_STOP:
+        thread->owes_stop_signal = false; /* a SIGCONT will do away with it */
+        sdb__session_note_group_stop(thread, true);
+        break;
     case SDB_EVENT_START:
     case SDB_EVENT_INTERRUPT:
-    case SDB_EVENT_GROUP_STOP:
     case SDB_EVENT_GROUP_CONTINUE:
         sdb__session_note_group_stop(thread, stop->in_group_stop);
         break;

@@ -104,6 +104,16 @@ static inline bool sdb__session_must_join_stop(const struct sdb_thread *thread)
            thread->process->phase == SDB__PROCESS_HELD;
 }
 
+/* ---- a SIGSTOP that is still to be told (stop_signal.c) ---- */
+
+/**
+ * Take a thread that stands by an interrupt to where it stands before the SIGSTOP that it owes.
+ *
+ * @param stop  becomes that, unless its process has stopped meanwhile
+ * @return whether it stands; else its end is what comes next
+ */
+bool sdb__session_tell_stop_signal(struct sdb_thread *thread, struct sdb__stop *stop);
+
 /* ---- statuses (take.c, pump.c) ---- */
 
 /** Deal with one status. */

@@ -43,7 +43,7 @@ int sdb__session_let_go(struct sdb_thread *thread)
     sdb__session_unqueue_thread(thread);
     sdb__thread_unwant(thread, SDB__REASON_HOLD);
     sdb__thread_unwant(thread, SDB__REASON_INTERRUPT);
-    if (must_wait_for_trap(thread)) {
+    if (must_wait_for_trap(thread) || thread->owes_stop_signal) {
         thread->dying = true; /* as far as waiting for it goes */
         return sdb__session_go(thread, SDB_RESUME_CONTINUE, sdb__thread_pending_signal(thread));
     }

@@ -126,7 +126,7 @@ static int do_resume(struct sdb_thread *thread, const struct sdb__resume *resume
 
     if (sdb__registers_are_known(&thread->registers))
         (void)sdb__registers_flush(thread); /* ESRCH: it was killed, as the kernel says again */
-    if (thread->reasons || sdb__session_must_join_stop(thread))
+    if (thread->reasons || thread->owes_stop_signal || sdb__session_must_join_stop(thread))
         (void)sdb__session_ask_to_stop(thread);
     if (sdb__session_is_spared(thread, resume->signal) && sdb__session_end_spared(thread))
         return 0;
@@ -218,6 +218,8 @@ static int listen(struct sdb_thread *thread)
 
     (void)sdb__registers_flush(thread);
     (void)sdb__wait_take_stop(thread->tid, &taken);
+    if (sdb__session_has_joined_stop(thread))
+        thread->owes_stop_signal = false;
     rc = resumed(thread, SDB__LISTENS, SDB_RESUME_CONTINUE, sdb__ptrace_listen(thread->tid));
     sdb__session_note_resumed(thread);
     /* An injection has seen its end, or the next, which the kernel does not tell again unasked. */

@@ -182,10 +182,10 @@ int sdb__session_find_sharers(struct sdb_process *process);
 int sdb__session_await(struct sdb_thread *thread, pid_t tid, int *status);
 
 /**
- * Send a SIGSTOP again that a thread was not given while it was waited for; unless a SIGCONT has come
- * since, which has done away with it, and would be done away with itself.
+ * A thread that runs for the library stands before a SIGSTOP, which it shall not be given now
+ * (stop_signal.c): it is told as soon as the thread goes on.
  */
-void sdb__session_stop_again(struct sdb_thread *thread);
+void sdb__session_owe_stop_signal(struct sdb_thread *thread);
 
 /** Take the stop that was looked at last, if it is this thread's (resume.c): it is not to be seen again. */
 void sdb__session_take_stop_of(struct sdb_thread *thread);

@@ -245,6 +245,9 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
     sdb__session_note_stop(thread, &stop);
     sdb__session_stopped(thread, stop.kind, stop.signal);
     thread->awaits_start = false;
+    if (thread->owes_stop_signal && stop.kind == SDB_EVENT_INTERRUPT &&
+        !sdb__session_tell_stop_signal(thread, &stop))
+        return;
     if (thread == thread->process->thread)
         thread->process->first_not_held = false; /* another has its id, and is */
     is_step = stop.kind == SDB_EVENT_STEP;       /* and no arrival */

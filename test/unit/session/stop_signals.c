@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "breaking.h"
+#include "calling.h"
 #include "crew.h"
 #include "holding.h"
 
@@ -131,6 +132,113 @@ SESSION_TEST(one_that_comes_before_a_step_in_place_is_delivered_first)
 SESSION_TEST(one_that_was_continued_before_it_was_delivered_does_not_stop)
 {
     step_in_place(true);
+}
+
+HOLDING_CASE(injections);
+
+/* Have it make a call for us while a SIGSTOP is on its way. */
+static void inject_before_stop(struct sdb_thread *thread)
+{
+    static const uint64_t none[6];
+    int64_t pid = 0;
+
+    send_stop(thread);
+    ck_assert_int_eq(sdb_thread_inject(thread, SYS_getpid, none, &pid), 0);
+    ck_assert_int_eq(pid, sdb_process_pid(sdb_thread_process(thread)));
+}
+
+static void expect_stop_and_go_on(struct sdb_thread *thread, bool continues_early)
+{
+    const struct sdb_event stop = expect_stop(thread);
+
+    if (continues_early)
+        continue_early(&stop);
+    else
+        stop_and_continue(&stop, thread);
+    resume_from_signal(SIGCONT);
+}
+
+/* To an end of getpgid(2). */
+static void run_to_end_of_call(struct sdb_thread *thread, uint32_t end)
+{
+    struct sdb_event event;
+
+    do {
+        resume_thread(thread, SDB_RESUME_SYSCALL);
+        event = next_event();
+    } while (event.kind != end || call_of(thread).number != SYS_getpgid);
+}
+
+/* At both ends of a call, inside one that waits, and before another signal. */
+SESSION_TEST(one_that_comes_before_an_injection_is_told_as_it_was_sent)
+{
+    for (int early = 0; early < 2; early++) {
+        struct target target = launch_calls(STEPS("121", "handler", "raise", "nap:300"));
+        struct sdb_thread *thread = sdb_process_thread(target.process);
+
+        run_to_end_of_call(thread, SDB_EVENT_SYSCALL_ENTRY);
+        inject_before_stop(thread);
+        run_to_end_of_call(thread, SDB_EVENT_SYSCALL_EXIT);
+        inject_before_stop(thread);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
+        expect_stop_and_go_on(thread, early == 1);
+        (void)expect_signal(SIGUSR1);
+        inject_before_stop(thread);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
+        expect_stop_and_go_on(thread, early == 1);
+        await_state(target.pid, 'S');
+        stop_thread(thread);
+        inject_before_stop(thread);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
+        expect_stop_and_go_on(thread, early == 1);
+        expect_exit(SDB_EXITED, 0);
+        ck_assert_int_gt(result_of(&target, 1), 0);
+        ck_assert_uint_eq(target.board->signals[SIGUSR1], 1);
+        ck_assert_int_eq(result_of(&target, 4), 0);
+        close_target(&target);
+    }
+    finish();
+}
+
+/* A first hit has the program map a page. */
+SESSION_TEST(one_that_comes_before_a_page_is_mapped_is_told_as_it_was_sent)
+{
+    struct target target = launch_places(1, 1, false);
+    struct tally tally = {0};
+    struct sdb_event hit;
+
+    forget_counts(&target);
+    ck_assert_ptr_nonnull(plant(&target, PLACE_load));
+    tell_target(&target, 'g');
+    hit = expect(SDB_EVENT_BREAKPOINT);
+    send_stop(hit.thread);
+    resume(&hit);
+    expect_stop_and_go_on(hit.thread, false);
+    run_to_answer(&target, &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_load], 0);
+    expect_right(&target);
+    finish_places(&target);
+}
+
+SESSION_TEST(whoever_is_let_go_after_an_injection_stops)
+{
+    struct target target = launch_calls(STEPS("ready", "nap:300"));
+    struct sdb_child *child;
+    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+
+    resume_process(target.process);
+    wait_ready(&target);
+    await_state(target.pid, 'S');
+    stop_thread(sdb_process_thread(target.process));
+    inject_before_stop(sdb_process_thread(target.process));
+    child = detach_child(target.process);
+    await_state(target.pid, 'T');
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+    ck_assert_uint_eq(status.how, SDB_EXITED);
+    ck_assert_int_eq(result_of(&target, 2), 0);
+    sdb_child_close(child);
+    finish_with(&target);
 }
 
 int main(void)

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A SIGSTOP that a thread has taken while it ran for the library: it cannot be blocked, and could not be
+ * told then.
+ *
+ * It is not sent again, for a SIGCONT that came before that would be done away with, and the process stop
+ * for good.  The kernel remembers that the thread has taken it until a SIGCONT comes, and lets it be
+ * delivered wherever the thread stands before a signal.  So the thread is asked to stop, and is taken from
+ * there to a signal that carries the SIGSTOP.
+ */
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/trace.h"
+#include "session/inside.h"
+
+void sdb__session_owe_stop_signal(struct sdb_thread *thread)
+{
+    thread->owes_stop_signal = sdb__ptrace_siginfo(thread->tid, &thread->stop_signal) == 0;
+}
+
+/* @return the status that it stops with next, or -1: its end is on its way */
+static int run_to_stop(struct sdb_thread *thread)
+{
+    int status;
+
+    if (sdb__ptrace_resume(thread->tid, SDB_RESUME_CONTINUE, 0) < 0)
+        return -1;
+    sdb__session_note_resumed(thread);
+    if (sdb__session_await(thread, thread->tid, &status) < 0)
+        return -1;
+    if (sdb__tracing())
+        sdb__status_trace(thread->tid, status);
+    return status;
+}
+
+/* Have it stand before a signal of ours, or another SIGSTOP.  @return that, or 0: it is dying */
+static int run_to_signal(struct sdb_thread *thread)
+{
+    for (;;) {
+        const int status = run_to_stop(thread);
+        int signal;
+
+        if (status < 0)
+            return 0;
+        switch (sdb__status_kind(status, &signal)) {
+        case SDB__STATUS_SIGNAL:
+            return signal;
+        case SDB__STATUS_STOP:
+            sdb__session_note_group_stop(thread, signal != SIGTRAP);
+            break;
+        case SDB__STATUS_END:
+        case SDB__STATUS_EXEC: /* of another thread, which has its id now */
+            return 0;
+        default:
+            break;
+        }
+    }
+}
+
+/* All other signals wait. */
+static int run_to_carrier(struct sdb_thread *thread)
+{
+    const int carrier = sdb__ptrace_find_carrier(thread->tid);
+    uint64_t mask;
+    int signal;
+
+    if (sdb__ptrace_signal_mask(thread->tid, &mask) < 0 ||
+        sdb__ptrace_set_signal_mask(thread->tid, ~SDB__SIGNAL_BIT(carrier)) < 0)
+        return 0;
+    if (syscall(SYS_tgkill, thread->process->pid, thread->tid, carrier) < 0) {
+        (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
+        return 0;
+    }
+    do {
+        signal = run_to_signal(thread);
+    } while (signal == SIGSTOP); /* which is the same */
+    (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
+    if (signal != 0)
+        (void)sdb__ptrace_set_siginfo(thread->tid, &thread->stop_signal);
+    return signal;
+}
+
+bool sdb__session_tell_stop_signal(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    int taken;
+
+    thread->owes_stop_signal = false;
+    sdb__session_take_stop_of(thread);
+    if (run_to_carrier(thread) == 0) {
+        sdb__thread_stands_no_more(thread);
+        sdb__thread_stop_is_coming(thread, true); /* its end */
+        return false;
+    }
+    (void)sdb__wait_take_stop(thread->tid, &taken);
+    /* In a group-stop a SIGSTOP has nothing to say. */
+    if (!sdb__session_has_joined_stop(thread)) {
+        *stop =
+            (struct sdb__stop){.kind = SDB_EVENT_SIGNAL, .signal = SIGSTOP, .asked = stop->asked};
+        sdb__thread_set_stop(thread, stop->kind, stop->signal);
+    }
+    return true;
+}
