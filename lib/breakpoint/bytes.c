@@ -13,6 +13,8 @@
 #include "held/held.h"
 #include "held/process.h"
 
+_Static_assert(SDB__SPACE_AROUND == SDB__INSTRUCTION_SIZE, "what is read is an instruction");
+
 /* ---- memory that is one in several address spaces ---- */
 
 /* Going through the sites of all processes.  Begin with it zeroed. */
@@ -105,11 +107,17 @@ static void note_missed(struct sdb__site *site)
 static int put_byte(struct sdb__site *site, struct sdb_process *process)
 {
     struct sdb__space *space = site->sites->space;
+    struct sdb__site_text text = {0};
     struct sdb__planted planted;
-    int rc = sdb__space_plant(space, process->pid, site->address, SDB__TRAP_BYTE);
+    ssize_t count =
+        sdb__space_plant(space, process->pid, site->address, SDB__TRAP_BYTE, text.bytes);
 
-    if (rc < 0 || !site->is_shared || !sdb__space_is_planted(space, site->address, &planted))
-        return rc;
+    if (count <= 0)
+        return (int)count;
+    text.count = (uint8_t)count;
+    sdb__site_note_text(site, &text);
+    if (!site->is_shared || !sdb__space_is_planted(space, site->address, &planted))
+        return 0;
     planted.shared = true;
     return sdb__space_note_planted(space, &planted);
 }
@@ -124,23 +132,19 @@ static int share_byte(struct sdb__site *site, struct sdb_process *process)
         !sdb__space_is_planted(walk.site->sites->space, walk.site->address, &planted))
         return put_byte(site, process);
     planted.address = site->address;
+    sdb__site_note_text(site, &walk.site->text);
     return sdb__space_note_planted(site->sites->space, &planted);
 }
 
-static void note_planted(struct sdb__site *site, struct sdb_process *process)
+static void note_planted(struct sdb__site *site, const struct sdb_process *process)
 {
-    struct sdb__planted planted = {0};
-
     if (sdb__tracing())
         sdb__trace("plant a breakpoint at %#llx in %d", (unsigned long long)site->address,
                    (int)process->pid);
-    (void)sdb__space_is_planted(site->sites->space, site->address, &planted);
     site->sites->changes++;
     site->out = true;
-    site->original = planted.original;
-    site->own_trap = planted.original == SDB__TRAP_BYTE;
-    site->decoded = false; /* the program may have changed since */
-    (void)sdb__site_note_bytes(site, process->pid);
+    site->original = site->text.bytes[0];
+    site->own_trap = site->original == SDB__TRAP_BYTE;
 }
 
 static int plant(struct sdb__site *site, struct sdb_process *process)
@@ -286,7 +290,7 @@ static void settle(struct sdb__site *site, struct sdb_process *copy, const struc
         if (sdb__space_look(copy->space, copy->pid, site->address) == 0 &&
             really_at(copy, site) == planted.original &&
             sdb__sites_check(site->sites, copy, site->address, &range) == 0)
-            (void)sdb__space_plant(copy->space, copy->pid, site->address, SDB__TRAP_BYTE);
+            (void)put_byte(site, copy);
     } else if (!site->own_trap && really_at(copy, site) == SDB__TRAP_BYTE &&
                !(model && !from->ended && really_at(from, model) == SDB__TRAP_BYTE)) {
         (void)sdb__space_write(copy->space, copy->pid, site->address, &site->original, 1);

@@ -113,25 +113,30 @@ static bool is_prefix(uint8_t byte)
            byte == 0x65 || (byte & 0xf0) == 0x40;
 }
 
-bool sdb__site_note_bytes(struct sdb__site *site, pid_t pid)
+bool sdb__site_note_text(struct sdb__site *site, const struct sdb__site_text *text)
 {
-    struct sdb__space *space = site->sites->space;
-    const unsigned writes = __atomic_load_n(&space->writes, __ATOMIC_ACQUIRE);
-    uint8_t bytes[SDB__INSTRUCTION_SIZE] = {0};
-    ssize_t count = sdb__space_read(space, pid, site->address, bytes, sizeof(bytes));
-
-    if (count < 0)
-        count = 0;
-    site->writes = writes;
-    if (site->text.count == count && memcmp(bytes, site->text.bytes, sizeof(bytes)) == 0)
+    if (site->text.count == text->count &&
+        memcmp(site->text.bytes, text->bytes, sizeof(text->bytes)) == 0)
         return true;
-    memcpy(site->text.bytes, bytes, sizeof(bytes));
-    site->text.count = (uint8_t)count;
+    site->text = *text;
     site->decoded = false;
     /* A thread may stand in the slot that it had. */
     site->placed = false;
     site->slot = 0;
     return false;
+}
+
+/* @return whether it is what it was */
+static bool read_text(struct sdb__site *site, pid_t pid)
+{
+    struct sdb__space *space = site->sites->space;
+    const unsigned writes = __atomic_load_n(&space->writes, __ATOMIC_ACQUIRE);
+    struct sdb__site_text text = {0};
+    ssize_t count = sdb__space_read(space, pid, site->address, text.bytes, sizeof(text.bytes));
+
+    site->writes = writes;
+    text.count = count < 0 ? 0 : (uint8_t)count;
+    return sdb__site_note_text(site, &text);
 }
 
 static bool is_known(const struct sdb__site *site)
@@ -145,7 +150,7 @@ void sdb__site_decode(struct sdb__site *site, pid_t pid)
     struct sdb__breakpoint_sites *sites = site->sites;
     struct sdb__relocation relocation = {.kind = SDB__RELOCATION_NONE};
 
-    if (is_known(site) || (sdb__site_note_bytes(site, pid) && site->decoded))
+    if (is_known(site) || (read_text(site, pid) && site->decoded))
         return;
     if (!sites->looked_at)
         sdb__sites_look(sites, pid);

@@ -193,8 +193,8 @@ void sdb__sites_settle(struct sdb_process *copy, const struct sdb_process *from)
 /** Find out what instruction the program has there, if that is not known or may have changed. */
 void sdb__site_decode(struct sdb__site *site, pid_t pid);
 
-/** Note the first bytes that the program has there.  @return whether they are what they were */
-bool sdb__site_note_bytes(struct sdb__site *site, pid_t pid);
+/** Note what the program has there.  @return whether that is what it was */
+bool sdb__site_note_text(struct sdb__site *site, const struct sdb__site_text *text);
 
 /* ---- copies and the end ---- */
 

@@ -138,14 +138,6 @@ static inline ssize_t move(int fd, uint64_t address, void *to, const void *from,
     return count == 0 && len > 0 ? -ESRCH : count;
 }
 
-static void hide(struct sdb__planted *planted, size_t offset, void *data)
-{
-    uint8_t *byte = (uint8_t *)data + offset;
-
-    if (sdb__planted_stands(planted, *byte))
-        *byte = planted->original;
-}
-
 ssize_t sdb__space_move(int fd, uint64_t address, void *to, const void *from, size_t len)
 {
     return move(fd, address, to, from, len);
@@ -163,7 +155,7 @@ static inline bool is_consistent(struct sdb__space *space, unsigned before, uint
     pthread_mutex_lock(&space->lock);
     consistent = space->changes == before;
     if (consistent)
-        sdb__planted_for_each(space, address, len, hide, buffer);
+        sdb__planted_for_each(space, address, len, sdb__planted_hide, buffer);
     pthread_mutex_unlock(&space->lock);
     return consistent;
 }
@@ -192,7 +184,7 @@ static ssize_t read_piece(struct sdb__space *space, int fd, uint64_t address, vo
     pthread_mutex_lock(&space->lock);
     count = move(fd, address, buffer, NULL, len);
     if (count > 0)
-        sdb__planted_for_each(space, address, (size_t)count, hide, buffer);
+        sdb__planted_for_each(space, address, (size_t)count, sdb__planted_hide, buffer);
     pthread_mutex_unlock(&space->lock);
     return count;
 }

@@ -78,12 +78,18 @@ ssize_t sdb__space_read(struct sdb__space *space, pid_t pid, uint64_t address, v
 ssize_t sdb__space_write(struct sdb__space *space, pid_t pid, uint64_t address, const void *buffer,
                          size_t len);
 
+/* How much of what is around a byte is looked at when it is planted: an instruction. */
+#define SDB__SPACE_AROUND 15
+
 /**
  * Put a byte in place of the program's own, and remember that.  One that stands there stays.
  *
- * @return 0, -EIO: it can be read and not written, or as sdb__space_write()
+ * @param own  gets the program's own bytes from there on, as many as there are
+ * @return how many; 0: it stood there, and nothing was done; -EIO: it can be read and not written, or as
+ *         sdb__space_write()
  */
-int sdb__space_plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte);
+ssize_t sdb__space_plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte,
+                         uint8_t own[SDB__SPACE_AROUND]);
 
 /**
  * Remember a byte that came there otherwise: with memory that others have too, or that has moved.

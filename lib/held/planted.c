@@ -88,6 +88,14 @@ static void take_out(struct sdb__space *space, struct sdb__planted *planted)
     }
 }
 
+void sdb__planted_hide(struct sdb__planted *planted, size_t offset, void *data)
+{
+    uint8_t *byte = (uint8_t *)data + offset;
+
+    if (sdb__planted_stands(planted, *byte))
+        *byte = planted->original;
+}
+
 /* By whichever is shorter to go through: the range or the table. */
 void sdb__planted_for_each(struct sdb__space *space, uint64_t address, size_t len,
                            void (*visit)(struct sdb__planted *planted, size_t offset, void *data),
@@ -139,10 +147,13 @@ static int look(struct sdb__space *space, int fd, uint64_t address)
     return count < 0 ? (int)count : sdb__planted_stands(planted, now);
 }
 
-static int plant(struct sdb__space *space, int fd, uint64_t address, uint8_t byte)
+/* @return how many bytes the program has there, one of which is replaced now; or as sdb__space_plant() */
+static ssize_t plant(struct sdb__space *space, int fd, uint64_t address, uint8_t byte,
+                     uint8_t own[SDB__SPACE_AROUND])
 {
     struct sdb__planted planted = {.address = address, .byte = byte, .used = true};
     ssize_t count;
+    ssize_t written;
     int rc = look(space, fd, address);
 
     if (rc != 0)
@@ -150,27 +161,30 @@ static int plant(struct sdb__space *space, int fd, uint64_t address, uint8_t byt
     rc = make_room(space, space->planted_count + 1);
     if (rc < 0)
         return rc;
-    count = sdb__space_move(fd, address, &planted.original, NULL, 1);
+    count = sdb__space_move(fd, address, own, NULL, SDB__SPACE_AROUND);
     if (count < 0)
-        return (int)count;
+        return count;
+    sdb__planted_for_each(space, address, (size_t)count, sdb__planted_hide, own);
+    planted.original = own[0];
     sdb__space_begin_change(space);
-    count = sdb__space_move(fd, address, NULL, &byte, 1);
-    if (count == 1)
+    written = sdb__space_move(fd, address, NULL, &byte, 1);
+    if (written == 1)
         put(space, &planted);
     sdb__space_end_change(space);
-    if (count == -EFAULT)
-        return -EIO; /* it was there to be read */
-    return count < 0 ? (int)count : 0;
+    if (written < 0)
+        return written == -EFAULT ? -EIO /* it was there to be read */ : written;
+    return count;
 }
 
-int sdb__space_plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte)
+ssize_t sdb__space_plant(struct sdb__space *space, pid_t pid, uint64_t address, uint8_t byte,
+                         uint8_t own[SDB__SPACE_AROUND])
 {
-    int rc;
+    ssize_t rc;
 
     pthread_mutex_lock(&space->lock);
     rc = sdb__space_open(space, pid);
     if (rc >= 0)
-        rc = plant(space, rc, address, byte);
+        rc = plant(space, (int)rc, address, byte, own);
     pthread_mutex_unlock(&space->lock);
     return rc;
 }

@@ -26,6 +26,9 @@ void sdb__planted_for_each(struct sdb__space *space, uint64_t address, size_t le
                            void (*visit)(struct sdb__planted *planted, size_t offset, void *data),
                            void *data);
 
+/** For that: replace it in what was read by the program's own. */
+void sdb__planted_hide(struct sdb__planted *planted, size_t offset, void *data);
+
 /**
  * @param now  what is there
  * @return whether that is ours.  If it is not, it is lost for good: the same value that the program

@@ -131,9 +131,16 @@ static void *read_large(void *nothing)
     return nothing;
 }
 
+static void plant(struct sdb__space *space, uint64_t where)
+{
+    uint8_t own[SDB__SPACE_AROUND];
+
+    ck_assert_int_gt(sdb__space_plant(space, target.pid, where, PLANTED, own), 0);
+}
+
 static void plant_and_lift(struct sdb__space *space, uint64_t where)
 {
-    ck_assert_int_eq(sdb__space_plant(space, target.pid, where, PLANTED), 0);
+    plant(space, where);
     ck_assert_int_eq(sdb__space_lift(space, target.pid, where), 1);
 }
 
@@ -250,7 +257,7 @@ SESSION_TEST(a_write_around_planted_bytes_is_never_seen_by_half)
     space = sdb__process_space(process);
     ck_assert_int_eq(sdb_memory_write(process, arena.readable, alike, sizeof(alike)), 32);
     for (uint64_t at = 3; at < 32; at += 7)
-        ck_assert_int_eq(sdb__space_plant(space, target.pid, arena.readable + at, PLANTED), 0);
+        plant(space, arena.readable + at);
     start(threads, 1, write_alike);
     start(&threads[1], 1, read_alike);
     await(&good, enough);
