@@ -202,18 +202,20 @@ static bool visit(pid_t tid, void *data)
 
     if (sdb__thread_table_find(&attaching->session->held.threads, tid))
         return true;
-    if (seize_sibling(attaching, tid) < 0) {
-        if (attaching->rc == 0)
-            look_at_refused(attaching, tid);
-        return attaching->rc == 0;
-    }
-    attaching->found = true;
+    /* First: who has been seized must be known, or it would be held for ever. */
     attaching->rc = sdb__thread_create(attaching->process, tid, &thread);
     if (attaching->rc < 0) {
         (void)refuse(attaching->error, attaching->rc, SDB_STAGE_ATTACH, attaching->process->pid,
                      "");
         return false;
     }
+    if (seize_sibling(attaching, tid) < 0) {
+        sdb__session_drop(thread);
+        if (attaching->rc == 0)
+            look_at_refused(attaching, tid);
+        return attaching->rc == 0;
+    }
+    attaching->found = true;
     sdb__thread_want(thread, SDB__REASON_HOLD);
     (void)sdb__session_ask_to_stop(thread);
     if (!sdb__task_is_in(attaching->process->pid, tid))
