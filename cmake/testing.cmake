@@ -14,6 +14,14 @@ function(sdb_set_test name label)
     endif()
 endfunction()
 
+# Whether programs of 32-bit code can be built, without a C library; else what needs one is left out.
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_FLAGS -m32)
+set(CMAKE_REQUIRED_LINK_OPTIONS -m32 -nostdlib -static)
+check_c_source_compiles("void _start(void) { for (;;); }\nint main(void) { return 0; }" SDB_HAS_32_BIT)
+unset(CMAKE_REQUIRED_FLAGS)
+unset(CMAKE_REQUIRED_LINK_OPTIONS)
+
 # sdb_add_tracee(name [STATIC] [SOURCE file]): build a program for tests to launch, hold and look
 # at, as test/tracees/<name>; of <name>.c, or of another file.  It is an ordinary program, whatever
 # the tests themselves are built with.

@@ -155,7 +155,6 @@ struct sdb_breakpoint_options {
  *         -EFAULT   nothing is mapped at an address, without PENDING
  *         -EACCES   what is mapped there cannot be executed, without PENDING
  *         -EIO      it is mapped, and cannot be written to: shared, and only to be read
- *         -ENOTSUP  the process runs 32-bit code
  *         -EBUSY    another process shares the memory, as after vfork(2), and cannot be held, as it is
  *                   traced already or the system does not permit it: it would die of the breakpoint
  *         -ENOSPC   with HARDWARE: the debug registers do not suffice.  What is mapped at the address

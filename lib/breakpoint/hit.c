@@ -239,7 +239,7 @@ static enum sdb__verdict look_for_hit(struct sdb_thread *thread, struct sdb__sto
         site = sdb__stray_find(thread, pc - 1);
     if (!site)
         return SDB__VERDICT_NONE;
-    sdb__site_decode(site, thread->process->pid);
+    sdb__site_decode(site, thread);
     if (!has_hit(site, thread))
         return SDB__VERDICT_NONE;
 
@@ -288,8 +288,11 @@ static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
 {
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     const bool is_sigtrap = stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP;
+    struct user_regs_struct *registers;
     enum sdb__verdict verdict;
 
+    if (sdb__sites(thread->process->space)->has_low) /* with what code it executes, for no more */
+        (void)sdb__registers_general(thread, &registers);
     if (sdb__breakpoint_will_return(state))
         sdb__breakpoint_look_at_return(thread, stop);
     if (state->slotless.site && !sdb__breakpoint_look_at_syscall(thread, stop))

@@ -18,7 +18,7 @@
 
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread)
 {
-    sdb__site_decode(site, thread->process->pid);
+    sdb__site_decode(site, thread);
     if (sdb__site_is_in_section(site, thread) || site->kind == SDB__RELOCATION_NONE)
         return true;
     return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread->process->pid) < 0;
@@ -235,7 +235,7 @@ static int make_room(struct sdb_thread *thread, struct sdb__site *site)
 
 enum sdb__going sdb__breakpoint_make_room(struct sdb_thread *thread, struct sdb__site *site)
 {
-    sdb__site_decode(site, thread->process->pid);
+    sdb__site_decode(site, thread);
     if (site->kind != SDB__RELOCATION_SLOT || !sdb__scratch_lacks_room(site))
         return SDB__GOING_READY;
     return with_others_held(thread, site, make_room) == -ECHILD ? SDB__GOING_ENDED

@@ -104,7 +104,7 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
     }
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address)
         return SDB__GOING_READY;
-    sdb__site_decode(site, thread->process->pid);
+    sdb__site_decode(site, thread);
     if (!sdb__site_stands(site))
         return SDB__GOING_READY;
     if (resume->signal > 0) {

@@ -50,13 +50,13 @@ bool sdb__room_is_in_reach(uint64_t one, uint64_t other)
 }
 
 /* The gap before a map, or behind the last.  @return whether there is room in it */
-static bool find_gap(const struct sdb_facts_maps *maps, size_t at, uint64_t heap, uint64_t size,
-                     struct gap *gap)
+static bool find_gap(const struct sdb_facts_maps *maps, size_t at, uint64_t heap, uint64_t limit,
+                     uint64_t size, struct gap *gap)
 {
     const struct sdb_facts_map *before = at > 0 ? maps->list[at - 1] : NULL;
     const struct sdb_facts_map *behind = at < maps->count ? maps->list[at] : NULL;
     const uint64_t start = before ? before->end : LOWEST_ADDRESS;
-    const uint64_t end = behind ? lesser(behind->start, HIGHEST_ADDRESS) : HIGHEST_ADDRESS;
+    const uint64_t end = behind ? lesser(behind->start, limit) : limit;
 
     if (end < start || end - start < size + 2 * PAGE_BYTES)
         return false;
@@ -87,17 +87,18 @@ static bool is_in_the_way(const struct gap *gap, uint64_t place)
 }
 
 uint64_t sdb__room_find(const struct sdb_facts_maps *maps, uint64_t heap, uint64_t address,
-                        uint64_t size)
+                        uint64_t limit, uint64_t size)
 {
     bool best_is_in_the_way = true;
     uint64_t best = 0;
 
+    limit = lesser(limit, HIGHEST_ADDRESS);
     for (size_t at = 0; at <= maps->count; at++) {
         struct gap gap;
         uint64_t place;
         bool in_the_way;
 
-        if (!find_gap(maps, at, heap, size, &gap))
+        if (!find_gap(maps, at, heap, limit, size, &gap))
             continue;
         place = place_in(&gap, address);
         if (place < gap.low || !sdb__room_is_in_reach(place, address))

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include <sdb/facts.h>
 
@@ -24,11 +23,22 @@
 #define PAGE_BYTES UINT64_C(4096)
 #define AREA_SIZE  (16 * PAGE_BYTES)
 
-static struct sdb__scratch *find_area(const struct sdb__breakpoint_sites *sites, uint64_t address)
-{
-    struct sdb__scratch *area = sites->scratch;
+/* Where the kernel maps nothing any more for a 32-bit program. */
+#define END_OF_32_BIT UINT64_C(0xffffe000)
 
-    while (area && (area->used == area->slot_count || !sdb__room_is_in_reach(area->start, address)))
+/* Where the slots of a site's code can be. */
+static uint64_t room_end(const struct sdb__site *site)
+{
+    return site->is_32_bit ? END_OF_32_BIT : UINT64_MAX;
+}
+
+static struct sdb__scratch *find_area(const struct sdb__site *site)
+{
+    struct sdb__scratch *area = site->sites->scratch;
+
+    while (area &&
+           (area->used == area->slot_count || !sdb__room_is_in_reach(area->start, site->address) ||
+            area->start >= room_end(site)))
         area = area->next;
     return area;
 }
@@ -56,27 +66,22 @@ static struct sdb__scratch *add_area(struct sdb__breakpoint_sites *sites, uint64
 static int map_area(struct sdb__site *site, struct sdb_thread *thread,
                     const struct sdb_facts_maps *maps)
 {
-    const uint64_t arguments[6] = {
-        sdb__room_find(maps, sdb__procfs_heap_start(thread->process->pid), site->address,
-                       AREA_SIZE),
-        AREA_SIZE,
-        PROT_READ | PROT_EXEC,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-        (uint64_t)-1,
-        0,
-    };
+    const uint64_t start = sdb__room_find(maps, sdb__procfs_heap_start(thread->process->pid),
+                                          site->address, room_end(site), AREA_SIZE);
     struct sdb_thread *helper = sdb__inject_helper(thread);
     int64_t result = 0;
     int rc;
 
-    if (arguments[0] == 0 || !helper)
+    /* A call of i386's has no more than 32 bits. */
+    if (start == 0 || !helper ||
+        (sdb__registers_are_of_32_bit(helper) && start + AREA_SIZE > END_OF_32_BIT))
         return -ENOSPC;
-    rc = sdb__inject(helper, SYS_mmap, arguments, &result);
+    rc = sdb__inject_map(helper, start, AREA_SIZE, PROT_READ | PROT_EXEC, &result);
     if (rc < 0)
         return rc;
     if (result < 0)
         return (int)result;
-    if (!add_area(site->sites, (uint64_t)result, AREA_SIZE / SDB__SLOT_SIZE, false))
+    if (!add_area(site->sites, start, AREA_SIZE / SDB__SLOT_SIZE, false))
         return -ENOMEM;
     return 0;
 }
@@ -91,6 +96,7 @@ static int find_padding(struct sdb__site *site, pid_t pid, const struct sdb_fact
         size_t slot_count;
 
         if (!(map->flags & SDB_FACTS_EXECUTE) || !sdb__room_is_in_reach(map->end, site->address) ||
+            map->end > room_end(site) ||
             sdb__space_read(site->sites->space, pid, map->end - PAGE_BYTES, page, sizeof(page)) !=
                 (ssize_t)sizeof(page))
             continue;
@@ -131,7 +137,7 @@ static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pi
     struct sdb__relocation *relocation = &slot->relocation;
     ssize_t count;
     int rc = sdb__relocate(site->text.bytes, site->text.count, site->address, address,
-                           site->sites->shadow_stack, relocation);
+                           sdb__site_code(site), relocation);
 
     if (rc < 0)
         return rc;
@@ -149,7 +155,7 @@ static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pi
 
 bool sdb__scratch_lacks_room(const struct sdb__site *site)
 {
-    return !site->placed && !find_area(site->sites, site->address);
+    return !site->placed && !find_area(site);
 }
 
 void sdb__scratch_make_room(struct sdb__site *site, struct sdb_thread *thread)
@@ -166,7 +172,7 @@ int sdb__scratch_place(struct sdb__site *site, pid_t pid)
 
     if (site->placed)
         return site->slot != 0 ? 0 : -ENOSPC;
-    area = find_area(site->sites, site->address);
+    area = find_area(site);
     if (!area)
         return -ENOSPC;
     site->placed = true;
@@ -214,11 +220,8 @@ void sdb__scratch_give_back(struct sdb__breakpoint_sites *sites, struct sdb_thre
     struct sdb_thread *helper = sdb__inject_helper(thread);
 
     for (struct sdb__scratch *area = sites->scratch; area; area = area->next) {
-        const uint64_t arguments[6] = {area->start, AREA_SIZE};
-        int64_t result;
-
         if (!area->is_padding && helper)
-            (void)sdb__inject(helper, SYS_munmap, arguments, &result);
+            (void)sdb__inject_unmap(helper, area->start, AREA_SIZE);
         for (size_t at = 0; area->is_padding && at < area->used; at++)
             (void)sdb__space_write(sites->space, pid, area->start + at * SDB__SLOT_SIZE, zeroes,
                                    sizeof(zeroes));

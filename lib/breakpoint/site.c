@@ -90,6 +90,7 @@ struct sdb__site *sdb__site_get(struct sdb__breakpoint_sites *sites, uint64_t ad
     site->next_in_bucket = *bucket;
     *bucket = site;
     sites->count++;
+    sites->has_low = sites->has_low || sdb__is_low(address);
     return site;
 }
 
@@ -145,30 +146,54 @@ static bool is_known(const struct sdb__site *site)
            site->writes == __atomic_load_n(&site->sites->space->writes, __ATOMIC_ACQUIRE);
 }
 
-void sdb__site_decode(struct sdb__site *site, pid_t pid)
+unsigned sdb__site_code(const struct sdb__site *site)
+{
+    return (site->sites->shadow_stack ? SDB__SHADOW_STACK : 0) |
+           (site->is_32_bit ? SDB__CODE_32 : 0);
+}
+
+/* In 32-bit code the same bytes are other instructions. */
+static void note_code(struct sdb__site *site, struct sdb_thread *thread)
+{
+    const bool is_32_bit = sdb__is_low(site->address) && sdb__registers_are_of_32_bit(thread);
+
+    if (site->is_32_bit == is_32_bit)
+        return;
+    site->is_32_bit = is_32_bit;
+    site->decoded = false;
+    site->placed = false;
+    site->slot = 0;
+}
+
+void sdb__site_decode(struct sdb__site *site, struct sdb_thread *thread)
 {
     struct sdb__breakpoint_sites *sites = site->sites;
     struct sdb__relocation relocation = {.kind = SDB__RELOCATION_NONE};
+    const pid_t pid = thread->process->pid;
+    unsigned code;
 
+    note_code(site, thread);
     if (is_known(site) || (read_text(site, pid) && site->decoded))
         return;
     if (!sites->looked_at)
         sdb__sites_look(sites, pid);
+    code = sdb__site_code(site);
     /* Where it is only learnt what it is, it may stay where it is. */
-    if (sdb__relocate(site->text.bytes, site->text.count, site->address, site->address,
-                      sites->shadow_stack, &relocation) < 0)
+    if (sdb__relocate(site->text.bytes, site->text.count, site->address, site->address, code,
+                      &relocation) < 0)
         relocation = (struct sdb__relocation){.kind = SDB__RELOCATION_NONE};
     site->length = relocation.length;
     site->kind = (uint8_t)relocation.kind;
     site->is_syscall = relocation.is_syscall;
-    site->is_repeated =
-        sdb__instruction_class(site->text.bytes, site->text.count) == SDB__INSTRUCTION_REPEATED;
+    site->is_repeated = sdb__instruction_class(site->text.bytes, site->text.count, code) ==
+                        SDB__INSTRUCTION_REPEATED;
     site->is_ambiguous = relocation.length <= 1 || is_prefix(site->text.bytes[0]);
     site->next = relocation.next;
     site->has_no_section = false;
     site->section_asked = 0;
     if (site->kind == SDB__RELOCATION_CALL)
-        (void)sdb__call_decode(site->text.bytes, site->text.count, site->address, &site->call);
+        (void)sdb__call_decode(site->text.bytes, site->text.count, site->address, code,
+                               &site->call);
     site->decoded = true;
 }
 

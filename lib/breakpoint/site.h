@@ -75,6 +75,7 @@ struct sdb__site {
     struct sdb__site_text text;
     uint8_t length; /* of the instruction, 0 if it is none */
     uint8_t kind;   /* enum sdb__relocation_kind */
+    bool is_32_bit; /* the instruction is 32-bit code */
     bool is_syscall;
     bool is_repeated;       /* a string, of which a step does one element */
     bool is_ambiguous;      /* something else may trap behind its first byte */
@@ -101,6 +102,7 @@ struct sdb__breakpoint_sites {
     size_t bucket_count; /* 0 or a power of two */
     size_t count;
     unsigned changes; /* counts what was planted and lifted */
+    bool has_low;     /* there are some where there may be 32-bit code */
 
     unsigned followed; /* the sum of the sites' */
     bool undone; /* something could not be lifted or planted again, and is to be tried again */
@@ -190,8 +192,17 @@ void sdb__sites_settle(struct sdb_process *copy, const struct sdb_process *from)
 
 /* ---- instructions ---- */
 
-/** Find out what instruction the program has there, if that is not known or may have changed. */
-void sdb__site_decode(struct sdb__site *site, pid_t pid);
+/** @return whether there may be 32-bit code at an address */
+static inline bool sdb__is_low(uint64_t address)
+{
+    return address <= UINT32_MAX;
+}
+
+/** Find out what instruction a thread has there, if that is not known or may have changed. */
+void sdb__site_decode(struct sdb__site *site, struct sdb_thread *thread);
+
+/** @return of what kind its code is, and for what processor: SDB__CODE_32, SDB__SHADOW_STACK */
+unsigned sdb__site_code(const struct sdb__site *site);
 
 /** Note what the program has there.  @return whether that is what it was */
 bool sdb__site_note_text(struct sdb__site *site, const struct sdb__site_text *text);

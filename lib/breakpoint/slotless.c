@@ -20,15 +20,29 @@
 #include "session/session.h"
 #include "trap/signal.h"
 
-static const uint8_t syscall_bytes[] = {0x0f, 0x05};
-
 /* The length of the instruction that makes a call in place of another. */
-#define LENGTH sizeof(syscall_bytes)
+#define LENGTH SDB__INJECT_INSTRUCTION_SIZE
 
-static bool is_syscall(const struct sdb__site *site)
+static bool ends_in(const struct sdb__site *site, const char bytes[LENGTH])
 {
     return site->length >= LENGTH &&
-           memcmp(site->text.bytes + site->length - LENGTH, syscall_bytes, LENGTH) == 0;
+           memcmp(site->text.bytes + site->length - LENGTH, bytes, LENGTH) == 0;
+}
+
+/* In 32-bit code it comes back to a place of the kernel's choice, as `sysenter` does. */
+static bool is_syscall(const struct sdb__site *site)
+{
+    return ends_in(site, "\x0f\x05") && !site->is_32_bit;
+}
+
+/* @return whether there is another instruction that makes the same call, and in @p instruction where */
+static bool find_other(const struct sdb_thread *thread, const struct sdb__site *site,
+                       uint64_t *instruction)
+{
+    const bool is_i386 = ends_in(site, "\xcd\x80");
+
+    return (is_i386 || is_syscall(site)) &&
+           sdb__inject_place(thread->process, is_i386, instruction) == 0;
 }
 
 static bool is_by_own_instruction(const struct sdb__slotless *call)
@@ -52,7 +66,7 @@ enum sdb__going sdb__breakpoint_make_syscall(struct sdb_thread *thread, struct s
 
     state->at_site = NULL;
     state->slotless = (struct sdb__slotless){.site = site, .instruction = site->address};
-    if (!is_syscall(site) || sdb__inject_place(thread->process, &instruction) < 0)
+    if (!find_other(thread, site, &instruction))
         return sdb__breakpoint_begin_in_place(thread, site);
     state->slotless.instruction = instruction;
     sdb__registers_set_pc(thread, instruction);

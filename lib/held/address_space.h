@@ -37,9 +37,10 @@ struct sdb__space {
     unsigned writes;              /* atomic; counts what is written */
 
     /* The tracer thread's. */
-    bool all_known;       /* whoever has this memory is held, and will be */
-    uint64_t system_call; /* an instruction that makes one, or 0: none is known */
-    unsigned injected;    /* counts the system calls that stopped threads were had to make */
+    bool all_known;          /* whoever has this memory is held, and will be */
+    uint64_t system_call;    /* an instruction that makes one, or 0: none is known */
+    uint64_t system_call_32; /* the same for one of i386's */
+    unsigned injected;       /* counts the system calls that stopped threads were had to make */
     void
         *slots[SDB__SLOT_COUNT]; /* what features know of the memory, each to be freed by its own */
 };

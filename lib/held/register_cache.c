@@ -15,6 +15,9 @@
 
 #define PC_OFFSET (offsetof(struct user, regs) + offsetof(struct user_regs_struct, rip))
 
+/* In 32-bit code of a program's. */
+#define USER_32_CS 0x23
+
 /* Room beyond what is expected, so that what is larger is noticed; the kernel wants whole words. */
 #define MORE sizeof(uint64_t)
 
@@ -57,6 +60,13 @@ int sdb__registers_get_pc(struct sdb_thread *thread, uint64_t *pc)
     }
     *pc = cache->general.rip;
     return 0;
+}
+
+bool sdb__registers_are_of_32_bit(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    return sdb__registers_general(thread, &registers) == 0 && registers->cs == USER_32_CS;
 }
 
 void sdb__registers_set_pc(struct sdb_thread *thread, uint64_t pc)

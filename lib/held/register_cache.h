@@ -57,6 +57,9 @@ void sdb__registers_changed(struct sdb_thread *thread);
 /** @param pc  gets the program counter.  @return 0 or -ESRCH */
 int sdb__registers_get_pc(struct sdb_thread *thread, uint64_t *pc);
 
+/** @return whether a thread executes 32-bit code; so does one that was killed just now, or not */
+bool sdb__registers_are_of_32_bit(struct sdb_thread *thread);
+
 /** Change the program counter. */
 void sdb__registers_set_pc(struct sdb_thread *thread, uint64_t pc);
 

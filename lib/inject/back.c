@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "arch/arch.h"
 #include "inject/injection.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
@@ -29,10 +30,11 @@ static int back_to_entry(struct sdb__injection *injection)
 {
     const struct user_regs_struct *saved = &injection->saved;
     const enum sdb__injection_place place = injection->place;
-    const uint64_t arguments[6] = {saved->rdi, saved->rsi, saved->rdx,
-                                   saved->r10, saved->r8,  saved->r9};
+    uint64_t arguments[6];
+    int64_t number;
     int rc;
 
+    sdb__registers_call(saved, sdb__injection_architecture(injection), &number, arguments);
     injection->place = SDB__AT_EXIT; /* of the injected call */
     rc = sdb__injection_prepare(injection, injection->instruction_of_entry, saved->orig_rax,
                                 arguments);

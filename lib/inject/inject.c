@@ -33,7 +33,7 @@
 #include "kernel/status.h"
 #include "session/session.h"
 
-/* In 64-bit code. */
+/* In 64-bit code of a program's. */
 #define USER_CS 0x33
 
 /* The message of a system call's stop at its beginning (PTRACE_EVENTMSG_SYSCALL_ENTRY). */
@@ -149,7 +149,7 @@ static bool has_mask_of_its_own(const struct sdb__injection *injection)
 static int make_prepared(struct sdb__injection *injection, struct user_regs_struct *registers)
 {
     /* It changes the mask itself, and tells it. */
-    const bool has_own_mask = injection->number == SYS_rt_sigprocmask;
+    const bool has_own_mask = !injection->is_32_bit && injection->number == SYS_rt_sigprocmask;
     const uint64_t blocked = injection->blocked;
     int rc = 0;
 
@@ -189,7 +189,7 @@ static int make_call(struct sdb__injection *injection)
         begun = false;
     } while (sdb__registers_will_restart(&registers));
 
-    if (injection->number == SYS_arch_prctl) {
+    if (!injection->is_32_bit && injection->number == SYS_arch_prctl) {
         injection->saved.fs_base = registers.fs_base;
         injection->saved.gs_base = registers.gs_base;
     }
@@ -207,14 +207,16 @@ static int make_call(struct sdb__injection *injection)
 static int find_instructions(struct sdb__injection *injection)
 {
     struct sdb_process *process = injection->thread->process;
-    int rc = sdb__inject_place(process, &injection->instruction);
+    const bool is_i386 = injection->is_32_bit;
+    int rc = sdb__inject_place(process, is_i386, &injection->instruction);
 
     injection->instruction_of_entry = injection->instruction;
     if (rc == 0 && (injection->place == SDB__AT_ENTRY || injection->place == SDB__AT_SECCOMP)) {
         const uint64_t own = injection->saved.rip - 2;
 
-        if (!sdb__inject_is_system_call(process, own))
-            return -ENOTSUP; /* int $0x80: its numbers are others */
+        /* Behind `sysenter`, too, there is an `int $0x80` in the place where it comes back to. */
+        if (!sdb__inject_is_system_call(process, is_i386, own))
+            return -ENOTSUP; /* int $0x80 in 64-bit code: its numbers are others */
         if (!sdb__space_is_planted(process->space, own, NULL) &&
             !sdb__space_is_planted(process->space, own + 1, NULL))
             injection->instruction_of_entry = own;
@@ -226,15 +228,18 @@ static int find_instructions(struct sdb__injection *injection)
 static int begin(struct sdb__injection *injection, struct user_regs_struct **registers)
 {
     int rc_of_instructions;
-    int rc = check_number(injection->thread, injection->number, injection->arguments);
+    int rc = sdb__registers_general(injection->thread, registers);
 
-    if (rc == 0)
-        rc = sdb__registers_general(injection->thread, registers);
     if (rc < 0)
         return rc;
     injection->saved = **registers;
-    if (injection->saved.cs != USER_CS)
-        return -ENOTSUP;
+    injection->is_32_bit = sdb__registers_are_of_32_bit(injection->thread);
+    if (!injection->is_32_bit)
+        rc = injection->saved.cs == USER_CS
+                 ? check_number(injection->thread, injection->number, injection->arguments)
+                 : -ENOTSUP;
+    if (rc < 0)
+        return rc;
     rc = find_place(injection);
     if (rc < 0)
         return rc;

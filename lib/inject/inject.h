@@ -6,6 +6,7 @@
 #define SDB_LIB_INJECT_INJECT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sdb/inject.h>
@@ -18,6 +19,8 @@ struct sdb_thread;
  * the checks of the caller.
  *
  * Other threads' statuses are left to the session.  When the thread was killed its end is, too.
+ *
+ * In 32-bit code the number is one of i386's.
  *
  * @return 0, -ESRCH, -EBUSY, -ENOTSUP, -ENOSYS, -EACCES, -EFAULT or -EIO
  */
@@ -35,14 +38,29 @@ int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments
 struct sdb_thread *sdb__inject_helper(struct sdb_thread *thread);
 
 /**
- * Find an instruction `syscall` in a process (place.c), in which nothing is planted.
+ * Have it map memory, or unmap that.
  *
+ * @param start   where, and nowhere else; or 0: where the kernel likes
+ * @param result  gets what the kernel returned
+ * @return as sdb__inject()
+ */
+int sdb__inject_map(struct sdb_thread *helper, uint64_t start, size_t length, int protection,
+                    int64_t *result);
+int sdb__inject_unmap(struct sdb_thread *helper, uint64_t start, size_t length);
+
+/* An instruction that makes system calls: `syscall`, or `int $0x80` for those of i386. */
+#define SDB__INJECT_INSTRUCTION_SIZE 2
+
+/**
+ * Find such an instruction in a process (place.c), in which nothing is planted.
+ *
+ * @param is_i386  `int $0x80`
  * @param address  gets its address
  * @return 0, -ENOSYS: there is none that can be found, or -ESRCH
  */
-int sdb__inject_place(struct sdb_process *process, uint64_t *address);
+int sdb__inject_place(struct sdb_process *process, bool is_i386, uint64_t *address);
 
-/** @return whether there is an instruction `syscall` of the program's own at this address */
-bool sdb__inject_is_system_call(struct sdb_process *process, uint64_t address);
+/** @return whether there is one of the program's own at this address */
+bool sdb__inject_is_system_call(struct sdb_process *process, bool is_i386, uint64_t address);
 
 #endif

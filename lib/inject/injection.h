@@ -15,6 +15,8 @@
 #include <sys/types.h>
 #include <sys/user.h>
 
+#include <sdb/syscall.h>
+
 #include "held/thread.h"
 #include "kernel/status.h"
 
@@ -36,6 +38,7 @@ struct sdb__injection {
     long number;
     const uint64_t *arguments;
     enum sdb__injection_place place;
+    bool is_32_bit;       /* the thread executes such code, and makes i386's calls */
     uint64_t instruction; /* that makes the call */
     uint64_t instruction_of_entry;
     struct user_regs_struct saved; /* what the thread shall have afterwards */
@@ -46,6 +49,11 @@ struct sdb__injection {
 
     bool stands_at_signal; /* the stop it is in now is of a signal */
 };
+
+static inline uint32_t sdb__injection_architecture(const struct sdb__injection *injection)
+{
+    return injection->is_32_bit ? SDB_ARCH_I386 : SDB_ARCH_X86_64;
+}
 
 /* How the thread is resumed. */
 enum sdb__injection_way {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a process has an instruction `syscall`.
+ * Where a process has an instruction that makes system calls.
  *
  * The vDSO has some, for what it cannot do by itself; else the C library.  The bytes may as well be a
  * part of another instruction.  The program's text is not written to: other threads run in it.
@@ -16,16 +16,16 @@
 
 #define PIECE 4096
 
-static const uint8_t instruction[] = {0x0f, 0x05};
+#define LENGTH SDB__INJECT_INSTRUCTION_SIZE
 
-#define LENGTH sizeof(instruction)
+static const uint8_t instructions[2][LENGTH] = {{0x0f, 0x05}, {0xcd, 0x80}};
 
-bool sdb__inject_is_system_call(struct sdb_process *process, uint64_t address)
+bool sdb__inject_is_system_call(struct sdb_process *process, bool is_i386, uint64_t address)
 {
     uint8_t bytes[LENGTH];
 
     return sdb__space_read(process->space, process->pid, address, bytes, LENGTH) == LENGTH &&
-           memcmp(bytes, instruction, LENGTH) == 0;
+           memcmp(bytes, instructions[is_i386], LENGTH) == 0;
 }
 
 /* An instruction that something is planted in reads as the program's own, but is not that. */
@@ -36,7 +36,8 @@ static bool is_planted(struct sdb__space *space, uint64_t address)
 }
 
 /* @return where it is in this range, or 0 */
-static uint64_t find_between(struct sdb_process *process, uint64_t start, uint64_t end)
+static uint64_t find_between(struct sdb_process *process, bool is_i386, uint64_t start,
+                             uint64_t end)
 {
     uint8_t bytes[PIECE + LENGTH - 1];
 
@@ -47,7 +48,8 @@ static uint64_t find_between(struct sdb_process *process, uint64_t start, uint64
 
         if (count < (ssize_t)LENGTH)
             return 0;
-        while ((at = memmem(at, (size_t)(bytes + count - at), instruction, LENGTH)) != NULL) {
+        while ((at = memmem(at, (size_t)(bytes + count - at), instructions[is_i386], LENGTH)) !=
+               NULL) {
             const uint64_t found = start + (uint64_t)(at - bytes);
 
             if (!is_planted(process->space, found))
@@ -61,8 +63,8 @@ static uint64_t find_between(struct sdb_process *process, uint64_t start, uint64
     return 0;
 }
 
-static uint64_t find_in(struct sdb_process *process, const struct sdb_facts_maps *maps,
-                        bool in_vdso)
+static uint64_t find_in(struct sdb_process *process, bool is_i386,
+                        const struct sdb_facts_maps *maps, bool in_vdso)
 {
     uint64_t found = 0;
 
@@ -70,31 +72,32 @@ static uint64_t find_in(struct sdb_process *process, const struct sdb_facts_maps
         const struct sdb_facts_map *map = maps->list[i];
 
         if ((map->flags & SDB_FACTS_EXECUTE) && (strcmp(map->name, "[vdso]") == 0) == in_vdso)
-            found = find_between(process, map->start, map->end);
+            found = find_between(process, is_i386, map->start, map->end);
     }
     return found;
 }
 
-int sdb__inject_place(struct sdb_process *process, uint64_t *address)
+int sdb__inject_place(struct sdb_process *process, bool is_i386, uint64_t *address)
 {
     struct sdb__space *space = process->space;
+    uint64_t *known = is_i386 ? &space->system_call_32 : &space->system_call;
     struct sdb_facts_maps *maps;
     int rc;
 
-    if (space->system_call != 0 && !is_planted(space, space->system_call) &&
-        sdb__inject_is_system_call(process, space->system_call)) {
-        *address = space->system_call;
+    if (*known != 0 && !is_planted(space, *known) &&
+        sdb__inject_is_system_call(process, is_i386, *known)) {
+        *address = *known;
         return 0;
     }
     rc = sdb_facts_read_maps(process->pid, &maps);
     if (rc < 0)
         return rc == -ESRCH ? -ESRCH : -ENOSYS;
-    space->system_call = find_in(process, maps, true);
-    if (space->system_call == 0)
-        space->system_call = find_in(process, maps, false);
+    *known = find_in(process, is_i386, maps, true);
+    if (*known == 0)
+        *known = find_in(process, is_i386, maps, false);
     sdb_facts_free(maps);
-    if (space->system_call == 0)
+    if (*known == 0)
         return -ENOSYS;
-    *address = space->system_call;
+    *address = *known;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "arch/arch.h"
 #include "base/trace.h"
 #include "inject/injection.h"
 #include "kernel/ptrace.h"
@@ -160,15 +161,11 @@ int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t inst
 {
     struct user_regs_struct registers = injection->saved;
 
+    sdb__registers_set_call(&registers, sdb__injection_architecture(injection), (int64_t)number,
+                            arguments);
     registers.rip = instruction;
     registers.rax = number;
     registers.orig_rax = (uint64_t)-1;
-    registers.rdi = arguments[0];
-    registers.rsi = arguments[1];
-    registers.rdx = arguments[2];
-    registers.r10 = arguments[3];
-    registers.r8 = arguments[4];
-    registers.r9 = arguments[5];
     registers.eflags &= ~SDB__TRAP_FLAG;
     if (injection->place == SDB__AT_ENTRY || injection->place == SDB__AT_SECCOMP) {
         registers.rip = injection->saved.rip;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include <sdb/error.h>
 
@@ -37,14 +36,16 @@ struct loan {
     bool mapped;
 };
 
-static int check(const struct sdb_thread *thread, long number, const uint64_t *arguments,
+static int check(struct sdb_thread *thread, long number, const uint64_t *arguments,
                  const int64_t *result)
 {
     int rc = sdb__thread_check_told(thread);
 
     if (rc < 0)
         return rc;
-    return !arguments || !result || number < 0 ? -EINVAL : 0;
+    if (!arguments || !result || number < 0)
+        return -EINVAL;
+    return sdb__registers_are_of_32_bit(thread) ? -ENOTSUP : 0; /* the numbers are others */
 }
 
 int sdb_thread_inject(struct sdb_thread *thread, long number, const uint64_t arguments[6],
@@ -117,15 +118,13 @@ static bool borrow_stack(struct loan *loan)
 
 static int borrow_mapping(struct loan *loan)
 {
-    const uint64_t arguments[ARGUMENTS] = {0, loan->length, PROT_READ | PROT_WRITE,
-                                           MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1};
     struct sdb_thread *helper = sdb__inject_helper(loan->thread);
     int64_t address;
     int rc;
 
     if (!helper)
         return -ENOMEM;
-    rc = sdb__inject(helper, SYS_mmap, arguments, &address);
+    rc = sdb__inject_map(helper, 0, loan->length, PROT_READ | PROT_WRITE, &address);
     if (rc < 0)
         return rc;
     if (address < 0 && address > -4096)
@@ -156,14 +155,12 @@ static int borrow(struct loan *loan)
 
 static int give_back(struct loan *loan)
 {
-    const uint64_t arguments[ARGUMENTS] = {loan->address, loan->length};
     struct sdb_thread *helper;
-    int64_t result;
 
     if (!loan->mapped)
         return moved(loan, write_memory(loan, loan->before));
     helper = sdb__inject_helper(loan->thread);
-    return helper ? sdb__inject(helper, SYS_munmap, arguments, &result) : 0;
+    return helper ? sdb__inject_unmap(helper, loan->address, loan->length) : 0;
 }
 
 static void set_arguments(const struct loan *loan, const uint64_t from[ARGUMENTS],

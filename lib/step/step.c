@@ -77,13 +77,14 @@ static int go_to(struct sdb_thread *thread, uint64_t address, uint64_t frame)
 /* @return the length of the call that it stands at, or 0: it is no call */
 static unsigned call_length(struct sdb_thread *thread, uint64_t pc)
 {
+    const unsigned code = sdb__registers_are_of_32_bit(thread) ? SDB__CODE_32 : 0;
     uint8_t bytes[SDB__INSTRUCTION_SIZE];
     ssize_t count =
         sdb__space_read(thread->process->space, thread->process->pid, pc, bytes, sizeof(bytes));
 
-    if (count <= 0 || sdb__instruction_class(bytes, (size_t)count) != SDB__INSTRUCTION_CALL)
+    if (count <= 0 || sdb__instruction_class(bytes, (size_t)count, code) != SDB__INSTRUCTION_CALL)
         return 0;
-    return (unsigned)sdb__instruction_length(bytes, (size_t)count);
+    return (unsigned)sdb__instruction_length(bytes, (size_t)count, code);
 }
 
 int sdb_thread_step_over(struct sdb_thread *thread)

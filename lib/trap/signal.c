@@ -25,6 +25,7 @@
 struct known {
     bool is_set; /* not the default */
     bool is_ignored;
+    bool is_32_bit;   /* the handler is of 32-bit code */
     bool restore_due; /* it is to be so again, see restore_due_ones() */
     struct sdb__signal_action action;
 };
@@ -50,17 +51,72 @@ static struct known *known_of(const struct sdb__space *space)
  */
 #define MOST_UNSEEN 8
 
+/* The number of rt_sigaction(2) among i386's. */
+#define SIGACTION_32 174
+
 /* The kernel's idea of how large a mask is, and how far below the stack pointer memory is in use. */
 #define MASK_SIZE 8
 #define RED_ZONE  128
 
-/* Have a thread that may run rt_sigaction(2), with the action in memory that is lent from the stack. */
-static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action, bool set)
+/* In the memory of a 32-bit program. */
+struct action_32 {
+    uint32_t handler;
+    uint32_t flags;
+    uint32_t restorer;
+    uint32_t mask[2];
+};
+
+/* An action as the kernel reads and writes it for a thread. */
+struct image {
+    union {
+        struct sdb__signal_action own;
+        struct action_32 of_32_bit;
+    };
+    size_t size;
+};
+
+static struct image make_image(const struct known *known, bool is_32_bit)
 {
+    const struct sdb__signal_action *action = &known->action;
+    struct image image = {.own = *action, .size = sizeof(image.own)};
+
+    if (is_32_bit) {
+        image.of_32_bit =
+            (struct action_32){(uint32_t)action->handler,
+                               (uint32_t)action->flags,
+                               (uint32_t)action->restorer,
+                               {(uint32_t)action->mask, (uint32_t)(action->mask >> 32)}};
+        image.size = sizeof(image.of_32_bit);
+    }
+    return image;
+}
+
+static void take_image(struct known *known, const struct image *image, bool is_32_bit)
+{
+    const struct action_32 *narrow = &image->of_32_bit;
+
+    known->is_32_bit = is_32_bit;
+    if (is_32_bit)
+        known->action =
+            (struct sdb__signal_action){narrow->handler, narrow->flags, narrow->restorer,
+                                        narrow->mask[0] | (uint64_t)narrow->mask[1] << 32};
+    else
+        known->action = image->own;
+}
+
+/*
+ * Have a thread that may run rt_sigaction(2), with the action in memory that is lent from the stack.  What
+ * kind of handler it is the kernel takes from the kind of the call.
+ */
+static int exchange(struct sdb_thread *thread, struct known *known, bool set)
+{
+    const bool is_32_bit = sdb__registers_are_of_32_bit(thread);
+    struct image image = make_image(known, is_32_bit);
     struct sdb__space *space = thread->process->space;
+    const ssize_t size = (ssize_t)image.size;
     const pid_t pid = thread->process->pid;
     struct user_regs_struct *registers;
-    struct sdb__signal_action saved;
+    uint8_t saved[sizeof(image)];
     uint64_t arguments[6] = {SIGTRAP, 0, 0, MASK_SIZE};
     int64_t result = 0;
     uint64_t address;
@@ -68,17 +124,21 @@ static int exchange(struct sdb_thread *thread, struct sdb__signal_action *action
 
     if (rc < 0)
         return rc;
-    address = (registers->rsp - RED_ZONE - sizeof(saved)) & ~UINT64_C(15);
+    address = (registers->rsp - RED_ZONE - sizeof(image)) & ~UINT64_C(15);
     arguments[set ? 1 : 2] = address;
-    if (sdb__space_read(space, pid, address, &saved, sizeof(saved)) != (ssize_t)sizeof(saved))
+    if ((set && known->is_32_bit != is_32_bit) ||
+        sdb__space_read(space, pid, address, saved, image.size) != size)
         return -1;
     if (set)
-        (void)sdb__space_write(space, pid, address, action, sizeof(*action));
-    rc = sdb__inject(thread, SYS_rt_sigaction, arguments, &result);
-    if (rc == 0 && !set && result == 0 &&
-        sdb__space_read(space, pid, address, action, sizeof(*action)) != (ssize_t)sizeof(*action))
-        rc = -1;
-    (void)sdb__space_write(space, pid, address, &saved, sizeof(saved));
+        (void)sdb__space_write(space, pid, address, &image, image.size);
+    rc = sdb__inject(thread, is_32_bit ? SIGACTION_32 : SYS_rt_sigaction, arguments, &result);
+    if (rc == 0 && !set && result == 0) {
+        if (sdb__space_read(space, pid, address, &image, image.size) == size)
+            take_image(known, &image, is_32_bit);
+        else
+            rc = -1;
+    }
+    (void)sdb__space_write(space, pid, address, saved, image.size);
     return rc < 0 || result < 0 ? -1 : 0;
 }
 
@@ -99,7 +159,7 @@ int sdb__trap_signal_note_once(struct sdb_process *process)
         return 0;
     known->is_ignored = (status.ignored_signals & SDB__SIGNAL_BIT(SIGTRAP)) != 0;
     thread = sdb__inject_helper(thread);
-    known->is_set = thread && exchange(thread, &known->action, false) == 0;
+    known->is_set = thread && exchange(thread, known, false) == 0;
     return 0;
 }
 
@@ -153,7 +213,7 @@ void sdb__trap_signal_restore(struct sdb_thread *thread)
     if (!known->is_set || (!known->is_ignored && !was_blocked && !restore_mask_for_handler(thread)))
         return;
     if (!known->is_ignored && sdb__inject_helper(thread) == thread &&
-        exchange(thread, &known->action, true) == 0)
+        exchange(thread, known, true) == 0)
         return;
     known->restore_due = true;
     sdb__feature_set_due(thread->process->session, SDB__TRAP_SIGNAL_SLOT);
@@ -191,7 +251,7 @@ static void restore_due(struct sdb_process *process)
     }
     thread = sdb__inject_helper(thread);
     if (thread)
-        (void)exchange(thread, &known->action, true);
+        (void)exchange(thread, known, true);
     known->restore_due = false; /* if none may, it stays as it is */
 }
 

@@ -82,7 +82,10 @@ static int class_of(struct sdb_thread *thread)
         return SDB__INSTRUCTION_OTHER; /* with a flag of its own, it stores that */
     count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
                             sizeof(bytes));
-    return count <= 0 ? SDB__INSTRUCTION_OTHER : sdb__instruction_class(bytes, (size_t)count);
+    return count <= 0
+               ? SDB__INSTRUCTION_OTHER
+               : sdb__instruction_class(bytes, (size_t)count,
+                                        sdb__registers_are_of_32_bit(thread) ? SDB__CODE_32 : 0);
 }
 
 /* The step's trap flag is none of the program's, wherever the instruction has stored its flags. */

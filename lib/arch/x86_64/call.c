@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "arch/x86_64/decode.h"
+#include "arch/x86_64/relocate.h"
 
 #define REGISTER_STACK_POINTER 4 /* in modrm.rm: an SIB byte follows; in sib.index: none */
 #define REGISTER_BASE_POINTER  5 /* with modrm.mod 0: a displacement alone */
@@ -39,16 +40,18 @@ static void decode_memory(const ZydisDecodedInstruction *instruction, uint64_t n
             out->index = number(instruction->raw.sib.index, instruction->raw.rex.X);
         out->shift = instruction->raw.sib.scale;
     } else if (rm == REGISTER_BASE_POINTER && mod == 0) {
-        out->displacement += next;
+        if (!out->is_32_bit)
+            out->displacement += next;
     } else {
         out->base = number(rm, instruction->raw.rex.B);
     }
 }
 
-int sdb__call_decode(const uint8_t *bytes, size_t len, uint64_t from, struct sdb__call *out)
+int sdb__call_decode(const uint8_t *bytes, size_t len, uint64_t from, unsigned flags,
+                     struct sdb__call *out)
 {
     ZydisDecodedInstruction instruction;
-    int rc = sdb__decode(bytes, len, &instruction);
+    int rc = sdb__decode(bytes, len, flags, &instruction);
 
     if (rc < 0)
         return rc;
@@ -56,7 +59,11 @@ int sdb__call_decode(const uint8_t *bytes, size_t len, uint64_t from, struct sdb
         instruction.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ||
         sdb__has_narrow_operand(&instruction))
         return -EILSEQ;
-    *out = (struct sdb__call){.base = SDB__NO_REGISTER, .index = SDB__NO_REGISTER};
+    if (!instruction.raw.imm[0].is_relative && instruction.address_width == 16)
+        return -EILSEQ;
+    *out = (struct sdb__call){.base = SDB__NO_REGISTER,
+                              .index = SDB__NO_REGISTER,
+                              .is_32_bit = (flags & SDB__CODE_32) != 0};
     if (instruction.raw.imm[0].is_relative) {
         out->kind = SDB__CALL_ADDRESS;
         out->displacement = from + instruction.length + instruction.raw.imm[0].value.u;
@@ -93,6 +100,6 @@ bool sdb__call_is_by_memory(const struct sdb__call *call, const struct user_regs
         address += registers->fs_base;
     else if (call->segment == 'g')
         address += registers->gs_base;
-    *target = address;
+    *target = call->is_32_bit ? (uint32_t)address : address;
     return call->kind == SDB__CALL_MEMORY;
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/user.h>
 
-/* How many bytes it pushes. */
+/* How many bytes it pushes in 64-bit code. */
 #define SDB__RETURN_ADDRESS_SIZE 8
 
 /* Addresses of programs end here, but for those that ask for more of a processor that has more. */
@@ -35,6 +35,7 @@ struct sdb__call {
     uint8_t shift;   /* of the index */
     uint8_t segment; /* 'f', 'g', or 0 */
     bool is_narrow;  /* the address has 32 bits */
+    bool is_32_bit;  /* so has everything */
     uint64_t displacement;
 };
 
@@ -43,9 +44,17 @@ struct sdb__call {
  *
  * @param bytes  the program's own bytes at @p from
  * @param len    how many there are
- * @return 0, or -EILSEQ: it is no such call, or one whose operand has 16 bits
+ * @param flags  SDB__CODE_32 or not, see relocate.h
+ * @return 0, or -EILSEQ: it is no such call, or one whose operand or address has 16 bits
  */
-int sdb__call_decode(const uint8_t *bytes, size_t len, uint64_t from, struct sdb__call *out);
+int sdb__call_decode(const uint8_t *bytes, size_t len, uint64_t from, unsigned flags,
+                     struct sdb__call *out);
+
+/** @return how many bytes it pushes, and has as its target in memory */
+static inline unsigned sdb__call_size(const struct sdb__call *call)
+{
+    return call->is_32_bit ? SDB__RETURN_ADDRESS_SIZE / 2 : SDB__RETURN_ADDRESS_SIZE;
+}
 
 /**
  * @param target  gets where it goes, or where that stands in memory

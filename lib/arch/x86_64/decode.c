@@ -7,16 +7,19 @@
 
 #define OPERAND_SIZE_PREFIX 0x66
 
-int sdb__decode(const uint8_t *bytes, size_t len, ZydisDecodedInstruction *instruction)
+int sdb__decode(const uint8_t *bytes, size_t len, unsigned flags,
+                ZydisDecodedInstruction *instruction)
 {
+    const bool is_32_bit = (flags & SDB__CODE_32) != 0;
     ZydisDecoder decoder;
 
     /*
      * Some nanoseconds each time, for no state shared between threads.  Without MPX, which Linux has
      * dropped, its instructions are the nops that they also are to processors.
      */
-    if (!ZYAN_SUCCESS(
-            ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
+    if (!ZYAN_SUCCESS(ZydisDecoderInit(
+            &decoder, is_32_bit ? ZYDIS_MACHINE_MODE_LONG_COMPAT_32 : ZYDIS_MACHINE_MODE_LONG_64,
+            is_32_bit ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_64)) ||
         !ZYAN_SUCCESS(ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE)))
         return -EILSEQ;
     if (len > SDB__INSTRUCTION_SIZE)

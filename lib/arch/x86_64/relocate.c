@@ -16,6 +16,7 @@
 
 #define GROUP5      0xff /* opcode of calls and jumps through registers and memory */
 #define REGISTER_SS 2
+#define POP_SS      0x17
 #define REPEATED    (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)
 
 /* The instruction as it stands in the program, and the slot that it goes to. */
@@ -25,8 +26,15 @@ struct moving {
     uint64_t from;
     uint64_t to;
     uint64_t next; /* the address behind it in the program */
+    bool is_32_bit;
     struct sdb__relocation *out;
 };
+
+/* Addresses of 32-bit code wrap around. */
+static uint64_t in_code(const struct moving *moving, uint64_t address)
+{
+    return moving->is_32_bit ? (uint32_t)address : address;
+}
 
 /* ---- what it is ---- */
 
@@ -91,12 +99,13 @@ static void put_point(struct sdb__relocation *out, uint64_t address)
 }
 
 /* Whether an instruction that ends at @p end reaches the target by 32 bits, and by which. */
-static bool reaches(uint64_t end, uint64_t target, int32_t *displacement)
+static bool reaches(const struct moving *moving, uint64_t end, uint64_t target,
+                    int32_t *displacement)
 {
     const int64_t distance = (int64_t)(target - end);
 
     *displacement = (int32_t)distance;
-    return *displacement == distance;
+    return moving->is_32_bit || *displacement == distance;
 }
 
 /*
@@ -123,7 +132,7 @@ static void put_exit(const struct moving *moving, uint64_t target)
     int32_t displacement;
 
     put_point(out, target);
-    if (reaches(moving->to + out->code_len + 5, target, &displacement)) {
+    if (reaches(moving, moving->to + out->code_len + 5, target, &displacement)) {
         put_byte(out, 0xe9);
         put(out, &displacement, sizeof(displacement));
     } else {
@@ -142,7 +151,7 @@ static bool put_moved(const struct moving *moving)
 
     if (has_relative_operand(instruction)) {
         if (instruction->address_width != 64 ||
-            !reaches(moving->to + out->code_len + instruction->length,
+            !reaches(moving, moving->to + out->code_len + instruction->length,
                      moving->next + (uint64_t)instruction->raw.disp.value, &displacement))
             return false;
         put(out, moving->bytes, instruction->length);
@@ -164,7 +173,7 @@ static void move_condition(const struct moving *moving, uint64_t target)
     uint8_t *skip;
 
     put_point(out, moving->from);
-    if (reaches(moving->to + 6, target, &displacement)) {
+    if (reaches(moving, moving->to + 6, target, &displacement)) {
         put_byte(out, 0x0f);
         put_byte(out, 0x80 | condition);
         put(out, &displacement, sizeof(displacement));
@@ -200,7 +209,7 @@ static bool move_relative_branch(const struct moving *moving)
 {
     const ZydisDecodedInstruction *instruction = moving->instruction;
     struct sdb__relocation *out = moving->out;
-    const uint64_t target = moving->next + instruction->raw.imm[0].value.u;
+    const uint64_t target = in_code(moving, moving->next + instruction->raw.imm[0].value.u);
     const unsigned opcode = instruction->opcode;
     const bool is_long = instruction->opcode_map == ZYDIS_OPCODE_MAP_0F;
 
@@ -234,7 +243,7 @@ static void put_counter_of_syscall(const struct moving *moving)
     int32_t displacement;
 
     put_point(out, moving->next);
-    if (reaches(moving->to + out->code_len + 7, moving->next, &displacement)) {
+    if (reaches(moving, moving->to + out->code_len + 7, moving->next, &displacement)) {
         put(out, "\x48\x8d\x0d", 3); /* lea rcx, [rip + displacement] */
         put(out, &displacement, sizeof(displacement));
     } else {
@@ -249,7 +258,7 @@ static bool move_copied(const struct moving *moving, bool goes_on)
     put_point(moving->out, moving->from);
     if (!put_moved(moving))
         return false;
-    if (moving->instruction->mnemonic == ZYDIS_MNEMONIC_SYSCALL)
+    if (moving->instruction->mnemonic == ZYDIS_MNEMONIC_SYSCALL && !moving->is_32_bit)
         put_counter_of_syscall(moving);
     if (goes_on)
         put_exit(moving, moving->next);
@@ -268,6 +277,8 @@ static bool is_bound_to_its_place(const ZydisDecodedInstruction *instruction)
     case ZYDIS_MNEMONIC_MOV: /* to ss: nothing may stop between it and the next instruction */
         return instruction->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && instruction->opcode == 0x8e &&
                instruction->raw.modrm.reg == REGISTER_SS;
+    case ZYDIS_MNEMONIC_POP:
+        return instruction->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && instruction->opcode == POP_SS;
     case ZYDIS_MNEMONIC_CALL:
     case ZYDIS_MNEMONIC_JMP:
         return instruction->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
@@ -276,7 +287,13 @@ static bool is_bound_to_its_place(const ZydisDecodedInstruction *instruction)
     }
 }
 
-static bool move(const struct moving *moving, bool shadow_stack)
+static bool can_be_made(const ZydisDecodedInstruction *instruction, unsigned flags)
+{
+    return !(flags & SDB__SHADOW_STACK) && !sdb__has_narrow_operand(instruction) &&
+           (instruction->raw.imm[0].is_relative || instruction->address_width != 16);
+}
+
+static bool move(const struct moving *moving, unsigned flags)
 {
     const ZydisDecodedInstruction *instruction = moving->instruction;
 
@@ -288,7 +305,7 @@ static bool move(const struct moving *moving, bool shadow_stack)
     }
     if (moving->out->is_call) {
         moving->out->kind = SDB__RELOCATION_CALL;
-        return !shadow_stack && !sdb__has_narrow_operand(instruction);
+        return can_be_made(instruction, flags);
     }
     if (is_relative_branch(instruction))
         return move_relative_branch(moving);
@@ -296,24 +313,24 @@ static bool move(const struct moving *moving, bool shadow_stack)
                        !moving->out->is_return && instruction->mnemonic != ZYDIS_MNEMONIC_JMP);
 }
 
-int sdb__relocate(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to, bool shadow_stack,
+int sdb__relocate(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to, unsigned flags,
                   struct sdb__relocation *out)
 {
     ZydisDecodedInstruction instruction;
-    struct moving moving = {bytes, &instruction, from, to, from, out};
-    int rc = sdb__decode(bytes, len, &instruction);
+    struct moving moving = {bytes, &instruction, from, to, from, (flags & SDB__CODE_32) != 0, out};
+    int rc = sdb__decode(bytes, len, flags, &instruction);
 
     if (rc < 0)
         return rc;
 
-    moving.next += instruction.length;
+    moving.next = in_code(&moving, from + instruction.length);
     memset(out, 0, sizeof(*out));
     out->length = instruction.length;
     out->next = moving.next;
     out->is_call = instruction.mnemonic == ZYDIS_MNEMONIC_CALL;
     out->is_return = instruction.mnemonic == ZYDIS_MNEMONIC_RET;
     out->is_syscall = is_syscall(&instruction);
-    if (!move(&moving, shadow_stack)) {
+    if (!move(&moving, flags)) {
         out->kind = SDB__RELOCATION_NONE;
         out->code_len = 0;
         out->point_count = 0;
@@ -342,18 +359,18 @@ bool sdb__relocation_show(const struct sdb__relocation *relocation, uint64_t to,
     return false;
 }
 
-int sdb__instruction_length(const uint8_t *bytes, size_t len)
+int sdb__instruction_length(const uint8_t *bytes, size_t len, unsigned flags)
 {
     ZydisDecodedInstruction instruction;
-    int rc = sdb__decode(bytes, len, &instruction);
+    int rc = sdb__decode(bytes, len, flags, &instruction);
 
     return rc < 0 ? rc : instruction.length;
 }
 
-int sdb__instruction_class(const uint8_t *bytes, size_t len)
+int sdb__instruction_class(const uint8_t *bytes, size_t len, unsigned flags)
 {
     ZydisDecodedInstruction instruction;
-    int rc = sdb__decode(bytes, len, &instruction);
+    int rc = sdb__decode(bytes, len, flags, &instruction);
 
     if (rc < 0)
         return rc;
@@ -367,9 +384,11 @@ int sdb__instruction_class(const uint8_t *bytes, size_t len)
     case ZYDIS_MNEMONIC_RET:
         return SDB__INSTRUCTION_RETURN;
     case ZYDIS_MNEMONIC_PUSHF:
+    case ZYDIS_MNEMONIC_PUSHFD:
     case ZYDIS_MNEMONIC_PUSHFQ:
         return SDB__INSTRUCTION_PUSH_FLAGS;
     case ZYDIS_MNEMONIC_POPF:
+    case ZYDIS_MNEMONIC_POPFD:
     case ZYDIS_MNEMONIC_POPFQ:
     case ZYDIS_MNEMONIC_IRET:
     case ZYDIS_MNEMONIC_IRETD:

@@ -17,6 +17,10 @@
 #define SDB__INSTRUCTION_SIZE 15 /* the longest */
 #define SDB__SLOT_POINTS      4
 
+/* What code it is, and for what processor. */
+#define SDB__SHADOW_STACK 1u /* return addresses are kept a second time */
+#define SDB__CODE_32      2u /* 32-bit code */
+
 enum sdb__relocation_kind {
     SDB__RELOCATION_NONE = 0, /* cannot be moved: step it in place */
     SDB__RELOCATION_SLOT,     /* run the slot's code */
@@ -61,19 +65,20 @@ enum sdb__instruction_class {
  *
  * What cannot be moved: a far call or jump, iret, mov to ss, int3, int1, xbegin, enclu; a near branch
  * with an operand-size prefix (processors differ in what it does); an operand relative to eip, or
- * relative to rip and out of reach of @p to; under a shadow stack, each call.
+ * relative to rip and out of reach of @p to; a call by an address of 16 bits; under a shadow stack, each
+ * call.
  *
  * Whoever is in a slot stands before the instruction, or has executed it: no slot has an instruction in
  * two parts, which is why a call has none.
  *
- * @param bytes         the program's own bytes at @p from
- * @param len           how many there are, at most SDB__INSTRUCTION_SIZE are looked at
- * @param to            address of the slot, in the same process
- * @param shadow_stack  whether the processor keeps return addresses a second time
- * @param out           filled whole on success
+ * @param bytes  the program's own bytes at @p from
+ * @param len    how many there are, at most SDB__INSTRUCTION_SIZE are looked at
+ * @param to     address of the slot, in the same process; for 32-bit code below 4 GB, as all of it
+ * @param flags  SDB__SHADOW_STACK, SDB__CODE_32
+ * @param out    filled whole on success
  * @return 0, or -EILSEQ  no valid instruction, or more bytes needed than given
  */
-int sdb__relocate(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to, bool shadow_stack,
+int sdb__relocate(const uint8_t *bytes, size_t len, uint64_t from, uint64_t to, unsigned flags,
                   struct sdb__relocation *out);
 
 /**
@@ -87,9 +92,9 @@ bool sdb__relocation_show(const struct sdb__relocation *relocation, uint64_t to,
                           struct user_regs_struct *registers);
 
 /** @return the length of the instruction, or -EILSEQ as above */
-int sdb__instruction_length(const uint8_t *bytes, size_t len);
+int sdb__instruction_length(const uint8_t *bytes, size_t len, unsigned flags);
 
 /** @return one of enum sdb__instruction_class, or -EILSEQ as above */
-int sdb__instruction_class(const uint8_t *bytes, size_t len);
+int sdb__instruction_class(const uint8_t *bytes, size_t len, unsigned flags);
 
 #endif

@@ -230,10 +230,10 @@ LOOP_TEST(each_encoding_is_moved_or_refused_as_it_must, 0, ENCODINGS)
 LOOP_TEST(what_an_instruction_is_does_not_depend_on_moving_it, 0, ENCODINGS)
 {
     const struct sdb__relocation relocation = relocate(_i, FAR, true);
-    const int class = sdb__instruction_class(encodings[_i].bytes, encodings[_i].len);
+    const int class = sdb__instruction_class(encodings[_i].bytes, encodings[_i].len, 0);
 
     ck_assert_msg(class == encodings[_i].class, "%s is of class %d", encodings[_i].text, class);
-    ck_assert_int_eq(sdb__instruction_length(encodings[_i].bytes, encodings[_i].len),
+    ck_assert_int_eq(sdb__instruction_length(encodings[_i].bytes, encodings[_i].len, 0),
                      encodings[_i].len);
     ck_assert_int_eq(relocation.is_call, class == SDB__INSTRUCTION_CALL);
     ck_assert_int_eq(relocation.is_return, class == SDB__INSTRUCTION_RETURN);
@@ -262,9 +262,9 @@ LOOP_TEST(fewer_bytes_than_it_takes_are_refused, 0, ENCODINGS)
 
         ck_assert_ptr_nonnull(bytes);
         memcpy(bytes, encodings[_i].bytes, len);
-        ck_assert_int_eq(sdb__instruction_length(bytes, len), -EILSEQ);
-        ck_assert_int_eq(sdb__instruction_class(bytes, len), -EILSEQ);
-        ck_assert_int_eq(sdb__relocate(bytes, len, HERE, NEAR, false, &relocation), -EILSEQ);
+        ck_assert_int_eq(sdb__instruction_length(bytes, len, 0), -EILSEQ);
+        ck_assert_int_eq(sdb__instruction_class(bytes, len, 0), -EILSEQ);
+        ck_assert_int_eq(sdb__relocate(bytes, len, HERE, NEAR, 0, &relocation), -EILSEQ);
         ck_assert_mem_eq(&relocation, &same, sizeof(same));
         free(bytes);
     }
@@ -283,7 +283,7 @@ TEST(what_is_no_instruction_is_refused)
     for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++) {
         struct sdb__relocation relocation;
 
-        ck_assert_int_eq(sdb__relocate(invalid[i], BYTES, HERE, NEAR, false, &relocation),
+        ck_assert_int_eq(sdb__relocate(invalid[i], BYTES, HERE, NEAR, 0, &relocation),
                          i == 3 ? 0 : -EILSEQ);
     }
 }
@@ -297,8 +297,7 @@ static int kind_at_distance(int64_t distance)
     struct sdb__relocation relocation;
 
     ck_assert_int_eq(
-        sdb__relocate(bytes, sizeof(bytes), HERE, HERE - (uint64_t)distance, false, &relocation),
-        0);
+        sdb__relocate(bytes, sizeof(bytes), HERE, HERE - (uint64_t)distance, 0, &relocation), 0);
     slot_check(bytes, sizeof(bytes), HERE, HERE - (uint64_t)distance, &relocation);
     return (int)relocation.kind;
 }
@@ -330,7 +329,7 @@ TEST(a_stop_behind_a_system_call_shows_its_own_return_address)
     struct user_regs_struct registers = {.rip = NEAR + 2, .rcx = NEAR + 2};
     struct sdb__relocation relocation;
 
-    ck_assert_int_eq(sdb__relocate(syscall, 2, HERE, NEAR, false, &relocation), 0);
+    ck_assert_int_eq(sdb__relocate(syscall, 2, HERE, NEAR, 0, &relocation), 0);
     ck_assert(sdb__relocation_show(&relocation, NEAR, &registers));
     ck_assert_uint_eq(registers.rip, HERE + 2);
     ck_assert_uint_eq(registers.rcx, HERE + 2);
@@ -343,7 +342,7 @@ TEST(what_is_not_at_a_boundary_is_left_alone)
     struct sdb__relocation relocation;
     int boundaries = 0;
 
-    ck_assert_int_eq(sdb__relocate(je, 2, HERE, NEAR, false, &relocation), 0);
+    ck_assert_int_eq(sdb__relocate(je, 2, HERE, NEAR, 0, &relocation), 0);
     for (unsigned offset = 0; offset < SDB__SLOT_SIZE; offset++) {
         struct user_regs_struct registers = {.rip = NEAR + offset, .rsp = 0x1000};
 
@@ -368,7 +367,7 @@ static size_t move_all(const struct library_text *text, uint64_t to, size_t *cou
         const uint64_t from = (uintptr_t)(text->bytes + at);
         struct sdb__relocation relocation;
 
-        if (sdb__relocate(text->bytes + at, text->len - at, from, to, false, &relocation) < 0) {
+        if (sdb__relocate(text->bytes + at, text->len - at, from, to, 0, &relocation) < 0) {
             at++; /* data between functions */
             continue;
         }
@@ -423,8 +422,8 @@ TEST(any_bytes_are_moved_rightly_or_refused)
         for (size_t j = 0; j < len; j++)
             bytes[j] = chance_below(&chance, 2) ? telling[chance_below(&chance, sizeof(telling))]
                                                 : (uint8_t)chance_below(&chance, 256);
-        rc = sdb__relocate(bytes, len, HERE, to, false, &relocation);
-        if (sdb__instruction_length(bytes, len) != (rc < 0 ? -EILSEQ : relocation.length))
+        rc = sdb__relocate(bytes, len, HERE, to, 0, &relocation);
+        if (sdb__instruction_length(bytes, len, 0) != (rc < 0 ? -EILSEQ : relocation.length))
             ck_abort_msg("another length");
         if (rc == 0)
             slot_check(bytes, len, HERE, to, &relocation);

@@ -84,7 +84,7 @@ static bool read_sample(const uint8_t *bytes, size_t len, uint64_t from, struct 
     if (!ZYAN_SUCCESS(
             ZydisDecoderDecodeFull(&decoder, bytes, len, &sample->decoded, sample->operands)))
         return false;
-    sample->repeats = sdb__instruction_class(bytes, len) == SDB__INSTRUCTION_REPEATED;
+    sample->repeats = sdb__instruction_class(bytes, len, 0) == SDB__INSTRUCTION_REPEATED;
     sample->goes_by_parts = sample->repeats || is_gather(&sample->decoded);
     for (int i = 0; i < sample->decoded.operand_count; i++) {
         if (sample->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY &&
@@ -313,7 +313,7 @@ static bool make_call(const struct sample *sample, const struct outcome *before,
     struct sdb__call call;
     uint64_t target;
 
-    ck_assert_int_eq(sdb__call_decode(sample->bytes, SDB__INSTRUCTION_SIZE, sample->from, &call),
+    ck_assert_int_eq(sdb__call_decode(sample->bytes, SDB__INSTRUCTION_SIZE, sample->from, 0, &call),
                      0);
     if (sdb__call_is_by_memory(&call, &before->registers, &target) &&
         !puppet_read(target, &target, sizeof(target)))
@@ -402,11 +402,10 @@ static void take(struct sample *sample, struct chance *chance, struct tally *tal
     uint64_t to = puppet_slot(far);
 
     ck_assert_int_eq(
-        sdb__relocate(sample->bytes, SDB__INSTRUCTION_SIZE, sample->from, to, false, relocation),
-        0);
+        sdb__relocate(sample->bytes, SDB__INSTRUCTION_SIZE, sample->from, to, 0, relocation), 0);
     if (far && relocation->kind == SDB__RELOCATION_NONE) {
         to = puppet_slot(false);
-        sdb__relocate(sample->bytes, SDB__INSTRUCTION_SIZE, sample->from, to, false, relocation);
+        sdb__relocate(sample->bytes, SDB__INSTRUCTION_SIZE, sample->from, to, 0, relocation);
     }
     if (relocation->kind == SDB__RELOCATION_NONE)
         return;

@@ -31,7 +31,7 @@ static void map(struct space *space, uint64_t start, uint64_t end, const char *n
 static uint64_t find(const struct space *space, uint64_t heap, uint64_t address)
 {
     const struct sdb_facts_maps maps = {sizeof(maps), space->count, space->list};
-    const uint64_t found = sdb__room_find(&maps, heap, address, SIZE);
+    const uint64_t found = sdb__room_find(&maps, heap, address, UINT64_MAX, SIZE);
 
     for (size_t i = 0; found != 0 && i < space->count; i++)
         ck_assert(found + SIZE <= space->list[i]->start || found >= space->list[i]->end);
