@@ -93,8 +93,9 @@ struct sdb_thread {
     uint32_t came_from;  /* and out of this stop */
 
     /* What has been noticed on the way to its end. */
-    bool missing;     /* no task had its id when it was looked for */
-    bool asked_after; /* that had to be proven, by a stop of its process's first thread */
+    int ended_alone_by; /* a signal that it has ended by while it was not held; or 0 */
+    bool missing;       /* no task had its id when it was looked for */
+    bool asked_after;   /* that had to be proven, by a stop of its process's first thread */
     bool dying; /* it was to be let go, and is still to be waited for: for its end, or a trap */
 
     struct sdb__register_cache registers;

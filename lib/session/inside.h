@@ -72,7 +72,11 @@ bool sdb__session_is_spared(struct sdb_thread *thread, int signal);
 /** Before it is let go: a program's own int3 is behind it, and it shall come by that again. */
 void sdb__session_fault_again(struct sdb_thread *thread);
 
-/** Have its process end by that signal, as it would alone.  @return whether the thread has been resumed */
+/**
+ * Have its process end by that signal, as it would alone.
+ *
+ * @return whether the thread runs, and has something to say
+ */
 bool sdb__session_end_spared(struct sdb_thread *thread);
 
 /** Have a thread that stands, and is not queued, go on as it did, unless it has a reason to stand. */

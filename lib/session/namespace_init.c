@@ -75,18 +75,6 @@ static bool await_fault(const struct sdb_thread *thread)
     return rc != 0;
 }
 
-/* It has come to its end without us, and nobody else tells how. */
-static void take_end(struct sdb_thread *thread, int signal)
-{
-    const struct sdb_exit_status end = {.size = sizeof(end),
-                                        .pid = thread->tid,
-                                        .how = SDB_KILLED,
-                                        .code = signal,
-                                        .flags = SDB_EXIT_NO_USAGE};
-
-    sdb__session_take_end(thread, &end);
-}
-
 bool sdb__session_end_spared(struct sdb_thread *thread)
 {
     struct sdb_process *process = thread->process;
@@ -95,7 +83,7 @@ bool sdb__session_end_spared(struct sdb_thread *thread)
     bool faults;
 
     if (process->phase != SDB__PROCESS_HELD) {
-        (void)sdb__session_kill(process);
+        (void)sdb__kill_tracee(process->pid, process->pidfd);
         return false;
     }
     sdb__features_give_back(process); /* nobody comes by a breakpoint any more */
@@ -105,9 +93,9 @@ bool sdb__session_end_spared(struct sdb_thread *thread)
         return false; /* it was killed just now */
     faults = await_fault(thread);
     if (!faults)
-        (void)sdb__session_kill(process);
-    sdb__session_runs_unseen(thread);
+        (void)sdb__kill_tracee(process->pid, process->pidfd);
+    /* If it has come to its end without us nobody else tells how. */
     if (sdb__ptrace_seize(thread->tid, &options) < 0)
-        take_end(thread, signal);
+        thread->ended_alone_by = signal;
     return true;
 }

@@ -129,7 +129,7 @@ static int do_resume(struct sdb_thread *thread, const struct sdb__resume *resume
     if (thread->reasons || thread->owes_stop_signal || sdb__session_must_join_stop(thread))
         (void)sdb__session_ask_to_stop(thread);
     if (sdb__session_is_spared(thread, resume->signal) && sdb__session_end_spared(thread))
-        return 0;
+        return runs_unseen(thread, resume->how);
     rc = sdb__ptrace_resume(thread->tid, resume->request, resume->signal);
     thread->request = resume->request;
     if (resume->request == SDB_RESUME_STEP)

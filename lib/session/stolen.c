@@ -32,6 +32,18 @@ static bool take_stolen_stop(struct sdb_session *session, struct sdb_thread *thr
     return true;
 }
 
+/* It has ended where nobody could be told, and it is known how. */
+static void take_end_alone(struct sdb_thread *thread)
+{
+    const struct sdb_exit_status end = {.size = sizeof(end),
+                                        .pid = thread->tid,
+                                        .how = SDB_KILLED,
+                                        .code = thread->ended_alone_by,
+                                        .flags = SDB_EXIT_NO_USAGE};
+
+    sdb__session_take_end(thread, &end);
+}
+
 void sdb__session_lose(struct sdb_thread *thread)
 {
     sdb__trace("lost: thread %d", (int)thread->tid);
@@ -76,6 +88,10 @@ static bool take_stolen_end(struct sdb_thread *thread, bool is_lost)
     struct sdb_exit_status status;
     const bool is_first = thread == process->thread;
 
+    if (thread->ended_alone_by != 0) {
+        take_end_alone(thread);
+        return false;
+    }
     if (!is_lost && sdb__task_is_in(process->pid, thread->tid)) {
         thread->asked_after = false;
         return false;
