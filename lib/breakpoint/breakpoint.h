@@ -39,7 +39,7 @@ struct sdb_breakpoint {
 };
 
 /* How deep in handlers of handlers a site is known to have been hit already. */
-#define SDB__MOST_RETURNS 8
+#define SDB__MOST_RETURNS 4
 
 /* A signal handler that will return to a site, without a new hit. */
 struct sdb__return {

@@ -11,7 +11,6 @@
 #define SDB_LIB_HELD_THREAD_H
 
 #include <assert.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -73,7 +72,12 @@ struct sdb_thread {
     bool in_group_stop;    /* it stands in one, in which PTRACE_LISTEN can leave it */
     bool
         owes_stop_signal; /* it has taken a SIGSTOP that is still to be told (session/stop_signal.c) */
-    siginfo_t stop_signal; /* which one */
+    struct {
+        int code;
+        pid_t pid;
+        uid_t uid;
+        void *value;
+    } stop_signal; /* of its siginfo_t, which has no more */
 
     /* Why it shall stand. */
     uint8_t reasons; /* enum sdb__reason */

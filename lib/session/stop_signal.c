@@ -17,7 +17,26 @@
 
 void sdb__session_owe_stop_signal(struct sdb_thread *thread)
 {
-    thread->owes_stop_signal = sdb__ptrace_siginfo(thread->tid, &thread->stop_signal) == 0;
+    siginfo_t info;
+
+    if (sdb__ptrace_siginfo(thread->tid, &info) < 0)
+        return;
+    thread->owes_stop_signal = true;
+    thread->stop_signal.code = info.si_code;
+    thread->stop_signal.pid = info.si_pid;
+    thread->stop_signal.uid = info.si_uid;
+    thread->stop_signal.value = info.si_ptr;
+}
+
+/* Have the signal that it stands before be the one that it has taken. */
+static void give_back(const struct sdb_thread *thread)
+{
+    siginfo_t info = {.si_signo = SIGSTOP, .si_code = thread->stop_signal.code};
+
+    info.si_pid = thread->stop_signal.pid;
+    info.si_uid = thread->stop_signal.uid;
+    info.si_ptr = thread->stop_signal.value;
+    (void)sdb__ptrace_set_siginfo(thread->tid, &info);
 }
 
 /* @return the status that it stops with next, or -1: its end is on its way */
@@ -78,7 +97,7 @@ static int run_to_carrier(struct sdb_thread *thread)
     } while (signal == SIGSTOP); /* which is the same */
     (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
     if (signal != 0)
-        (void)sdb__ptrace_set_siginfo(thread->tid, &thread->stop_signal);
+        give_back(thread);
     return signal;
 }
 
