@@ -158,6 +158,7 @@ void sdb__breakpoint_lift_all(struct sdb_process *process)
     sdb__strays_lift(process);
     for (int tries = 0; sites->undone && tries < MOST_TRIES; tries++)
         sdb__sites_try_again(sites, process);
+    sdb__breakpoint_check(process);
     /* Those that stand still are in the program's own text; one that runs may be in a slot. */
     while (standing && sdb__breakpoint_state(standing)->displaced)
         standing = sdb__process_next_standing(process, standing);

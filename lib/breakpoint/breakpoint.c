@@ -113,18 +113,25 @@ static void disable_all(struct sdb_breakpoint *breakpoint)
 
 static int enable_all(struct sdb_breakpoint *breakpoint)
 {
-    const struct sdb_session *session = breakpoint->point.session;
     int rc = 0;
 
     for (struct sdb__location *location = breakpoint->locations; location && rc == 0;
+         location = location->next_of_breakpoint)
+        rc = enable_location(location, true);
+    return rc;
+}
+
+/* What was found to be mapped where it is may not be any more. */
+static void look_anew(const struct sdb_breakpoint *breakpoint)
+{
+    for (const struct sdb__location *location = breakpoint->locations; location;
          location = location->next_of_breakpoint) {
-        const struct sdb_process *holder = holder_of(session, location->site->sites->space);
+        struct sdb__breakpoint_sites *sites = location->site->sites;
+        const struct sdb_process *holder = holder_of(breakpoint->point.session, sites->space);
 
         if (holder)
-            sdb__sites_look_anew(location->site->sites, holder);
-        rc = enable_location(location, true);
+            sdb__sites_look_anew(sites, holder);
     }
-    return rc;
 }
 
 static void drop_locations(struct sdb_breakpoint *breakpoint)
@@ -236,6 +243,40 @@ void sdb__breakpoint_free_all(struct sdb_session *session)
         end_breakpoint((struct sdb_breakpoint *)points->first);
 }
 
+static void disable(struct sdb_breakpoint *breakpoint)
+{
+    breakpoint->point.enabled =
+        false; /* first: threads that are stopped for it tell no hit any more */
+    disable_all(breakpoint);
+    sdb__hardware_disable(breakpoint);
+}
+
+static int enable_software(struct sdb_breakpoint *breakpoint)
+{
+    int rc = enable_all(breakpoint);
+
+    if (rc < 0 || !(breakpoint->point.flags & SDB_BREAKPOINT_PENDING))
+        return rc;
+    breakpoint->point.enabled = true; /* first: a thread that is stopped may have hit it */
+    return sdb__mappings_follow(breakpoint->point.session);
+}
+
+static int enable(struct sdb_breakpoint *breakpoint)
+{
+    const bool was_enabled = breakpoint->point.enabled;
+    int rc = 0;
+
+    if (!(breakpoint->point.flags & SDB_BREAKPOINT_HARDWARE))
+        rc = enable_software(breakpoint);
+    else if (!was_enabled)
+        rc = sdb__hardware_enable(breakpoint);
+    if (rc == 0)
+        breakpoint->point.enabled = true;
+    else if (!was_enabled)
+        disable(breakpoint);
+    return rc;
+}
+
 static int locate_all(struct sdb_process *process, struct sdb_breakpoint *breakpoint,
                       const uint64_t *addresses, size_t count)
 {
@@ -315,7 +356,7 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
     sdb__stop_point_begin(&created->point, process->session, points_of(process->session), &point);
     rc = locate(process, created, &ours);
     if (rc == 0 && !(ours.flags & SDB_BREAKPOINT_DISABLED))
-        rc = sdb_breakpoint_enable(created);
+        rc = enable(created);
     if (rc < 0) {
         end_breakpoint(created);
         /* The memory has gone, and another is there: an exec is still to be told. */
@@ -336,41 +377,14 @@ int sdb_breakpoint_remove(struct sdb_breakpoint *breakpoint)
 
 /* ---- state ---- */
 
-static void disable(struct sdb_breakpoint *breakpoint)
-{
-    breakpoint->point.enabled =
-        false; /* first: threads that are stopped for it tell no hit any more */
-    disable_all(breakpoint);
-    sdb__hardware_disable(breakpoint);
-}
-
-static int enable_software(struct sdb_breakpoint *breakpoint)
-{
-    int rc = enable_all(breakpoint);
-
-    if (rc < 0 || !(breakpoint->point.flags & SDB_BREAKPOINT_PENDING))
-        return rc;
-    breakpoint->point.enabled = true; /* first: a thread that is stopped may have hit it */
-    return sdb__mappings_follow(breakpoint->point.session);
-}
-
 int sdb_breakpoint_enable(struct sdb_breakpoint *breakpoint)
 {
     int rc = sdb__stop_point_check_caller(point_of(breakpoint));
-    bool was_enabled;
 
     if (rc < 0)
         return rc;
-    was_enabled = breakpoint->point.enabled;
-    if (!(breakpoint->point.flags & SDB_BREAKPOINT_HARDWARE))
-        rc = enable_software(breakpoint);
-    else if (!was_enabled)
-        rc = sdb__hardware_enable(breakpoint);
-    if (rc == 0)
-        breakpoint->point.enabled = true;
-    else if (!was_enabled)
-        disable(breakpoint);
-    return rc;
+    look_anew(breakpoint);
+    return enable(breakpoint);
 }
 
 int sdb_breakpoint_disable(struct sdb_breakpoint *breakpoint)
@@ -395,7 +409,6 @@ static enum sdb_breakpoint_state state_of(const struct sdb__location *location)
         return SDB_BREAKPOINT_STATE_PLANTED;
     if (rc < 0 || !is_followed(location))
         return SDB_BREAKPOINT_STATE_LOST;
-    sdb__sites_look_anew(sites, holder);
     rc = sdb__sites_check(sites, holder, address, &range);
     return rc == -EFAULT || rc == -EACCES ? SDB_BREAKPOINT_STATE_PENDING
                                           : SDB_BREAKPOINT_STATE_LOST;
@@ -412,6 +425,7 @@ int sdb_breakpoint_state(const struct sdb_breakpoint *breakpoint)
         return SDB_BREAKPOINT_STATE_DISABLED;
     if (breakpoint->places)
         return SDB_BREAKPOINT_STATE_PLANTED;
+    look_anew(breakpoint);
     for (const struct sdb__location *location = breakpoint->locations; location;
          location = location->next_of_breakpoint) {
         const enum sdb_breakpoint_state here =

@@ -71,7 +71,7 @@ bool sdb__sites_are_wanted_by_others(const struct sdb_process *process)
     const struct sdb__site *site = NULL;
     size_t at = 0;
 
-    while (sites && (site = sdb__site_next(sites, &at, site))) {
+    while (sites && sites->some_shared && (site = sdb__site_next(sites, &at, site))) {
         struct walk walk = {0};
 
         while (site->is_shared && sdb__site_stands(site) &&
@@ -162,6 +162,8 @@ static int plant(struct sdb__site *site, struct sdb_process *process)
         return rc;
     site->may_change = range->may_change;
     site->is_shared = range->is_shared;
+    if (range->is_shared)
+        site->sites->some_shared = true;
     site->shared = range->shared;
     site->shared.offset += site->address - range->start;
     rc = share_byte(site, process);

@@ -3,9 +3,12 @@
  * What must always hold of the sites of a process between two stops: who wants a byte, and where one
  * stands.
  */
+#include "breakpoint/breakpoint.h"
+
+#ifndef NDEBUG
+
 #include <assert.h>
 
-#include "breakpoint/breakpoint.h"
 #include "held/process.h"
 
 void sdb__breakpoint_check(const struct sdb_process *process)
@@ -32,5 +35,13 @@ void sdb__breakpoint_check(const struct sdb_process *process)
     }
     assert(!sites || followed_in_all == sites->followed);
     assert(!sites || sites->followed == 0 || sdb__breakpoint_process(process)->calls_seen);
-    (void)followed_in_all;
 }
+
+#else
+
+void sdb__breakpoint_check(const struct sdb_process *process)
+{
+    (void)process;
+}
+
+#endif

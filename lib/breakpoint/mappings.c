@@ -13,6 +13,9 @@
 #include "breakpoint/breakpoint.h"
 #include "session/session.h"
 
+/* The code segment of 64-bit programs. */
+#define USER_CS 0x33
+
 /* ---- which calls ---- */
 
 /* A part of the memory that a call may have changed. */
@@ -28,6 +31,10 @@ static unsigned changed_parts(const struct user_regs_struct *registers, struct p
 {
     const bool failed = (int64_t)registers->rax < 0;
 
+    if (registers->cs != USER_CS) { /* 32-bit code, whose numbers are others */
+        parts[0] = all;
+        return 1;
+    }
     switch ((long)registers->orig_rax) {
     case SYS_mmap:
         parts[0] = (struct part){registers->rax, registers->rsi};

@@ -229,6 +229,7 @@ int sdb__sites_copy(struct sdb__space *copy, const struct sdb__breakpoint_sites 
     if (rc == 0)
         rc = sdb__scratch_copy(sites, from);
     if (rc == 0) {
+        sites->some_shared = from->some_shared;
         sites->undone = from->undone;
         sites->looked_at = from->looked_at;
         sites->shadow_stack = from->shadow_stack;

@@ -105,6 +105,7 @@ struct sdb__breakpoint_sites {
     bool has_low;     /* there are some where there may be 32-bit code */
 
     unsigned followed; /* the sum of the sites' */
+    bool some_shared;  /* the bytes of some may stand in shared memory */
     bool undone; /* something could not be lifted or planted again, and is to be tried again */
 
     struct sdb__executable_range *ranges; /* as they were when they were looked at */
