@@ -97,6 +97,7 @@ static bool has_ended(pid_t pid, struct sdb__procfs_status *status)
 /* Tell the reasons apart for which a process cannot be attached to.  @return 0 if none is seen */
 static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
 {
+    const pid_t tracer = (pid_t)syscall(SYS_gettid);
     struct sdb__procfs_status status;
     int rc = sdb__procfs_status(pid, &status);
 
@@ -109,8 +110,9 @@ static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
     if (status.tgid != pid)
         return refuse_for(error, SDB_REASON_THREAD, stage, pid);
     /* Its first thread may have been ours, and ended before it was let go. */
-    if (status.tracer != 0 && !(status.tracer == (pid_t)syscall(SYS_gettid) &&
-                                status.state == 'Z' && status.thread_count > 1))
+    if (status.tracer == tracer && has_ended(pid, &status))
+        return refuse_for(error, SDB_REASON_ZOMBIE, stage, pid);
+    if (status.tracer != 0 && !(status.tracer == tracer && status.state == 'Z'))
         return refuse_traced(error, stage, pid, status.tracer);
     if (has_ended(pid, &status))
         return refuse_for(error, SDB_REASON_ZOMBIE, stage, pid);
@@ -353,10 +355,11 @@ static int try_attach(struct sdb_session *session, pid_t pid, int pidfd,
 {
     struct sdb_error unwanted = SDB_ERROR_INIT;
     struct attaching attaching = {.session = session, .error = error ? error : &unwanted};
+    struct sdb_thread *known = sdb__thread_table_find(&session->held.threads, pid);
     struct sdb_process *held;
     int rc;
 
-    if (sdb__thread_table_find(&session->held.threads, pid)) {
+    if (known && !sdb__session_forget_left(known->process)) {
         sdb__fd_close(&pidfd); /* it is leaving, and cannot stop yet */
         return refuse_traced(error, SDB_STAGE_FIND, pid, (pid_t)syscall(SYS_gettid));
     }

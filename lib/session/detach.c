@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/procfs.h"
@@ -14,19 +15,30 @@
 /* How long a killed process may take to die before it is left to itself. */
 #define DEATH_TIMEOUT_MS 1000
 
-/* A first thread that has ended while others run: the kernel keeps it, and the end of the process. */
-static bool has_dead_first_thread(const struct sdb_process *process)
-{
-    struct sdb__procfs_status status;
-
-    return sdb__thread_runs(process->thread) && sdb__procfs_status(process->pid, &status) == 0 &&
-           status.state == 'Z' && status.thread_count > 1;
-}
-
-/* When only such a first thread is left, there is nothing to let go any more. */
+/*
+ * Whether nothing is left of a process to be let go: but for a first thread that has ended while others
+ * run, which the kernel keeps, and the end of the process; or for one whose id another thread has got, by
+ * an exec since that was let go.
+ */
 static bool only_dead_first_is_left(const struct sdb_process *process)
 {
-    return process->thread_count == 1 && has_dead_first_thread(process);
+    struct sdb__procfs_status status;
+    int rc;
+
+    if (process->thread_count != 1 || !sdb__thread_runs(process->thread))
+        return false;
+    rc = sdb__procfs_status(process->pid, &status);
+    return rc < 0 ? rc == -ESRCH
+                  : status.tracer != (pid_t)syscall(SYS_gettid) ||
+                        (status.state == 'Z' && status.thread_count > 1);
+}
+
+bool sdb__session_forget_left(struct sdb_process *process)
+{
+    if (process->phase != SDB__PROCESS_LEAVING || !only_dead_first_is_left(process))
+        return false;
+    sdb__session_remove(process);
+    return true;
 }
 
 /*

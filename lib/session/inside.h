@@ -274,6 +274,9 @@ int sdb__session_kill(struct sdb_process *process);
 /** Take a process out that an attach has failed to hold, and let go what is held of it. */
 void sdb__session_give_up(struct sdb_process *process);
 
+/** Take a process out of which nothing is left that could be let go.  @return whether it was such a one */
+bool sdb__session_forget_left(struct sdb_process *process);
+
 /** Do with every process what its release policy says. */
 void sdb__session_release_all(struct sdb_session *session);
 

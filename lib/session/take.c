@@ -305,8 +305,7 @@ static void end_with_last(struct sdb_session *session, struct sdb_process *proce
         sdb__session_note_end(first, end ? &of_all : NULL);
     process->ended = true;
     sdb__process_close_memory(process);
-    if (process->phase == SDB__PROCESS_HELD)
-        sdb__session_enqueue(session, first);
+    sdb__session_enqueue(session, first);
 }
 
 void sdb__session_take_end(struct sdb_thread *thread, const struct sdb_exit_status *end)
@@ -345,7 +344,8 @@ void sdb__session_take_end(struct sdb_thread *thread, const struct sdb_exit_stat
         }
         return;
     }
-    if (!is_last && is_all)
+    /* Until an attach has held all, the last that is known may not be the last. */
+    if (!is_last && is_all && process->phase == SDB__PROCESS_HELD)
         end_with_last(session, process, end);
     if (process->ended)
         sdb__session_review(session);

@@ -21,6 +21,7 @@
  *     thread N         from another one,
  *     either N         from the one and the other; each time there are two threads more that sleep
  *     crowd N          as thread, with a hundred threads more that sleep
+ *     heir N           as thread, while the first thread ends
  *     linger HOW       vforks a child that, when standard input has a byte, exits (HOW is exit) or
  *                      executes a program (exec); `r` comes from the child
  *     sleeps MS        sleeps in several ways, each in a thread; exits with 0 when all were right
@@ -312,7 +313,9 @@ static int execute(int argc, char **argv)
     start(sleepers, NULL);
     if (how == 'l')
         execute_next(NULL);
-    else if (pthread_create(&thread, NULL, execute_next, NULL) == 0)
+    else if (pthread_create(&thread, NULL, execute_next, NULL) == 0 && how == 'h')
+        pthread_exit(NULL);
+    else
         pthread_join(thread, NULL);
     return WRONG_SETUP;
 }
@@ -487,8 +490,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(what, "exit") == 0)
         return number;
-    if (argc > 2 && (strcmp(what, "leader") == 0 || strcmp(what, "thread") == 0 ||
-                     strcmp(what, "either") == 0 || strcmp(what, "crowd") == 0))
+    if (argc > 2 &&
+        (strcmp(what, "leader") == 0 || strcmp(what, "thread") == 0 ||
+         strcmp(what, "either") == 0 || strcmp(what, "crowd") == 0 || strcmp(what, "heir") == 0))
         return execute(argc, argv);
     if (strcmp(what, "count") == 0 && argc > 3) {
         count_signals(number, atoi(argv[3]));

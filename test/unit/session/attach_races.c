@@ -133,14 +133,14 @@ static void expect_execs(int pid)
     }
 }
 
-static void attach_to_executing(int way, const char *what)
+static void attach_to_executing(int way, const char *what, bool all_stop)
 {
     struct target busy = start_busy(what, "0", NULL);
 
     chance = chance_of(2);
     begin(way);
     for (int round = 0; round < rounds(300); round++) {
-        hold_once(&busy, 20, true);
+        hold_once(&busy, 20, all_stop);
         if (round % 20 == 0)
             expect_execs(busy.pid);
     }
@@ -150,23 +150,29 @@ static void attach_to_executing(int way, const char *what)
 
 TEST(attach_while_the_first_thread_executes_programs)
 {
-    attach_to_executing(_i, "leader");
+    attach_to_executing(_i, "leader", true);
 }
 
 TEST(attach_while_other_threads_execute_programs)
 {
-    attach_to_executing(_i, "thread");
+    attach_to_executing(_i, "thread", true);
 }
 
 TEST(attach_while_one_and_the_other_execute_programs)
 {
-    attach_to_executing(_i, "either");
+    attach_to_executing(_i, "either", true);
 }
 
 /* Its exec is over only when each of the others has been reaped, by whoever has seized it. */
 TEST(attach_while_one_of_many_threads_executes_programs)
 {
-    attach_to_executing(_i, "crowd");
+    attach_to_executing(_i, "crowd", true);
+}
+
+/* The kernel keeps the first one for its tracer until it has been replaced, and lets nobody detach it. */
+TEST(attach_while_another_thread_executes_programs_and_the_first_ends)
+{
+    attach_to_executing(_i, "heir", false);
 }
 
 HOLDING_CASE(ends);
