@@ -15,8 +15,12 @@
 
 #define RESTART_BLOCK (-516)
 #define STOPS         5
-#define NAP           "nap:1500"
+#define NAP           "nap:100"
 #define LONG_NAP      "nap:60000"
+
+/* Of a thread, instead of a number. */
+#define NOT_IN_CALL  (-1)
+#define BEFORE_FIRST (-2)
 
 /* How the thread goes on, and which calls are told. */
 struct way {
@@ -99,9 +103,24 @@ static void pause_it(const struct target *target, const struct way *way)
 
 HOLDING_CASE(one_thread);
 
+/* A signal ends the nap. */
+static void end_nap(struct target *target, const struct way *way)
+{
+    ck_assert_int_eq(kill(target->pid, SIGUSR1), 0);
+    if (tells_ends(way)) {
+        expect_end(target, RESTART_BLOCK);
+        go_on(target, way);
+    }
+    (void)expect_signal(SIGUSR1);
+    run_to_exit(target, way);
+    ck_assert_int_eq(result_of(target, 2), -EINTR);
+    ck_assert_uint_eq(target->board->signals[SIGUSR1], 1);
+    finish_with(target);
+}
+
 static void nap_through(bool pauses, const struct way *way)
 {
-    struct target target = launch_napping(STEPS(NAP, "121"), way);
+    struct target target = launch_napping(STEPS("handler", LONG_NAP, "121"), way);
 
     for (int i = 0; i < STOPS; i++) {
         if (pauses) {
@@ -112,14 +131,7 @@ static void nap_through(bool pauses, const struct way *way)
         }
         expect_nothing();
     }
-    if (tells_ends(way)) {
-        expect_end(&target, 0);
-        run_to_exit(&target, way);
-    } else {
-        expect_exit(SDB_EXITED, 0);
-    }
-    ck_assert_int_eq(result_of(&target, 1), 0);
-    finish_with(&target);
+    end_nap(&target, way);
 }
 
 LOOP_TEST(a_call_that_is_stopped_is_told_once, 0, HOLDING_WAYS *WAYS)
@@ -136,15 +148,28 @@ LOOP_TEST(a_call_that_is_paused_is_told_once, 0, HOLDING_WAYS *WAYS)
 
 SESSION_TEST(an_interrupt_is_all_that_is_told_of_one)
 {
-    struct target target = launch_napping(STEPS(NAP), &ways[0]);
+    struct target target = launch_napping(STEPS("handler", LONG_NAP), &ways[0]);
 
     for (int i = 0; i < STOPS; i++) {
         stop_thread(sdb_process_thread(target.process));
         go_on(&target, &ways[0]);
         expect_nothing();
     }
+    end_nap(&target, &ways[0]);
+}
+
+/* It may have ended before the stop, too. */
+SESSION_TEST(the_end_that_is_told_is_the_call_s_own)
+{
+    struct target target = launch_napping(STEPS(NAP), &ways[0]);
+
+    for (int i = 0; i < STOPS; i++) {
+        stop_process(target.process);
+        (void)sdb_process_resume(target.process, SDB_RESUME_CONTINUE);
+    }
     expect_end(&target, 0);
     run_to_exit(&target, &ways[0]);
+    ck_assert_int_eq(result_of(&target, 1), 0);
     finish_with(&target);
 }
 
@@ -262,30 +287,42 @@ SESSION_TEST(whoever_is_let_go_at_its_end_gets_the_signal)
 
 HOLDING_CASE(some_threads);
 
-/* @return how many ends of calls are told */
-static int count_calls(enum sdb_stop_mode mode)
+/* The calls of one thread must begin and end in turn.  @return whether it is a nap that begins */
+static bool see_call(const struct sdb_event *event, int64_t *inside)
+{
+    const struct sdb_syscall call = call_of(event->thread);
+
+    ck_assert_int_ne(call.number, SYS_restart_syscall);
+    if (event->kind == SDB_EVENT_SYSCALL_EXIT) {
+        ck_assert(*inside == call.number ||
+                  *inside == 0); /* the first may be of an exec, or a birth */
+        *inside = NOT_IN_CALL;
+        return false;
+    }
+    ck_assert_int_lt(*inside, 0);
+    *inside = call.number;
+    return call.number == SYS_nanosleep;
+}
+
+SESSION_TEST(all_stop_tells_each_once)
 {
     struct target target =
         launch_calls(STEPS("thread", "nap:20", "nap:20", "nap:20", "nap:20", "nap:20"));
-    int count = 0;
+    int64_t inside[2] = {BEFORE_FIRST, BEFORE_FIRST};
+    int naps = 0;
 
-    ck_assert_int_eq(sdb_process_set_stop_mode(target.process, mode), 0);
+    ck_assert_int_eq(sdb_process_set_stop_mode(target.process, SDB_ALL_STOP), 0);
     set_follow(target.process, SDB_FOLLOW_ALL);
     catch_calls(target.process, SDB_CATCH_ALL, NULL, 0);
     resume_process(target.process);
     for (struct sdb_event event = next_event(); event.kind != SDB_EVENT_EXITED;
          event = next_event()) {
-        count += is_call(event.kind);
+        if (is_call(event.kind))
+            naps += see_call(&event, &inside[event.thread != sdb_process_thread(event.process)]);
         resume(&event);
     }
-    close_target(&target);
-    return count;
-}
-
-SESSION_TEST(all_stop_tells_as_many_calls)
-{
-    ck_assert_int_eq(count_calls(SDB_ALL_STOP), count_calls(SDB_NON_STOP));
-    finish();
+    ck_assert_int_eq(naps, 5);
+    finish_with(&target);
 }
 
 int main(void)
