@@ -55,6 +55,8 @@
  * are held no harm comes: one that is born stays held, without a word, while another wants the byte.  Others
  * die of it; and it stays in the file if the last process that has a breakpoint there ends before it is removed.
  *
+ * 32-bit programs have breakpoints like others.
+ *
  * An address in the middle of an instruction that has no breakpoint itself changes that instruction for
  * those who execute it.
  *

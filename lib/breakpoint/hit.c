@@ -291,7 +291,8 @@ static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
     struct user_regs_struct *registers;
     enum sdb__verdict verdict;
 
-    if (sdb__sites(thread->process->space)->has_low) /* with what code it executes, for no more */
+    /* What code it executes is asked with where it is, at the same price. */
+    if (is_sigtrap && sdb__sites(thread->process->space)->has_low)
         (void)sdb__registers_general(thread, &registers);
     if (sdb__breakpoint_will_return(state))
         sdb__breakpoint_look_at_return(thread, stop);

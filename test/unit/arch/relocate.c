@@ -4,6 +4,7 @@
  * relocate_run.c.
  */
 #include "arch/x86_64/relocate.h"
+#include "arch/x86_64/call.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -286,6 +287,62 @@ TEST(what_is_no_instruction_is_refused)
         ck_assert_int_eq(sdb__relocate(invalid[i], BYTES, HERE, NEAR, 0, &relocation),
                          i == 3 ? 0 : -EILSEQ);
     }
+}
+
+/* ---- 32-bit code ---- */
+
+TEST(bytes_are_other_instructions_in_32_bit_code)
+{
+    static const struct {
+        uint8_t bytes[6];
+        uint8_t length;
+        uint8_t kind;
+    } cases[] = {
+        {{0x41, 0x89, 0xc8}, 1, SDB__RELOCATION_SLOT},          /* inc ecx */
+        {{0xa1, 0, 0x10, 0, 0}, 5, SDB__RELOCATION_SLOT},       /* mov eax, [0x1000] */
+        {{0x8b, 0x05, 0, 0x10, 0, 0}, 6, SDB__RELOCATION_SLOT}, /* the same */
+        {{0x62, 0x02}, 2, SDB__RELOCATION_SLOT},                /* bound eax, [edx] */
+        {{0xc4, 0x0a}, 2, SDB__RELOCATION_SLOT},                /* les ecx, [edx] */
+        {{0xcd, 0x80}, 2, SDB__RELOCATION_SLOT},                /* int 0x80 */
+        {{0x0f, 0x34}, 2, SDB__RELOCATION_SLOT},                /* sysenter */
+        {{0x17}, 1, SDB__RELOCATION_NONE},                      /* pop ss */
+        {{0xff, 0x15, 0, 0x10, 0, 0}, 6, SDB__RELOCATION_CALL}, /* call [0x1000] */
+        {{0x67, 0xff, 0x17}, 3, SDB__RELOCATION_NONE},          /* call [bx] */
+        {{0x66, 0xe8, 0, 0}, 4, SDB__RELOCATION_NONE},          /* call, 16 bits */
+        {{0xeb, 0x10}, 2, SDB__RELOCATION_JUMP},                /* jmp */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sdb__relocation relocation;
+
+        ck_assert_int_eq(sdb__relocate(cases[i].bytes, sizeof(cases[i].bytes), 0x8048000, 0x8000000,
+                                       SDB__CODE_32, &relocation),
+                         0);
+        ck_assert_msg(relocation.length == cases[i].length && relocation.kind == cases[i].kind,
+                      "case %zu: length %u, kind %d", i, relocation.length, (int)relocation.kind);
+        if (relocation.kind == SDB__RELOCATION_SLOT)
+            ck_assert_int_eq(memcmp(relocation.code, cases[i].bytes, cases[i].length), 0);
+    }
+}
+
+TEST(addresses_of_32_bit_code_wrap_around)
+{
+    static const uint8_t jump[] = {0xe9, 0, 0x10, 0, 0};
+    static const uint8_t call_by_memory[] = {0xff, 0x15, 0xf0, 0xff, 0xff, 0xff};
+    const struct user_regs_struct registers = {0};
+    struct sdb__relocation relocation;
+    struct sdb__call call;
+    uint64_t target;
+
+    ck_assert_int_eq(
+        sdb__relocate(jump, sizeof(jump), 0xfffff000, 0xfffff000, SDB__CODE_32, &relocation), 0);
+    ck_assert_uint_eq(relocation.next, 5);
+    ck_assert_int_eq(
+        sdb__call_decode(call_by_memory, sizeof(call_by_memory), 0x8048000, SDB__CODE_32, &call),
+        0);
+    ck_assert(sdb__call_is_by_memory(&call, &registers, &target));
+    ck_assert_uint_eq(target, 0xfffffff0);
+    ck_assert_uint_eq(sdb__call_size(&call), 4);
 }
 
 /* ---- reach ---- */
