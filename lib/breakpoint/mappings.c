@@ -85,12 +85,15 @@ static void plant_in(struct sdb_process *process, const struct part *parts, unsi
 /* Whether a thread that has made a step has made a system call by it. */
 static bool has_stepped_over_call(struct sdb_thread *thread, uint64_t pc)
 {
-    static const uint8_t instruction[] = {0x0f, 0x05};
-    uint8_t bytes[sizeof(instruction)];
+    static const uint8_t by_syscall[] = {0x0f, 0x05};
+    static const uint8_t by_interrupt[] = {0xcd, 0x80};
+    const struct sdb_process *process = thread->process;
+    uint8_t bytes[2];
 
-    return sdb__space_read(thread->process->space, thread->process->pid, pc - sizeof(bytes), bytes,
+    return sdb__space_read(process->space, process->pid, pc - sizeof(bytes), bytes,
                            sizeof(bytes)) == (ssize_t)sizeof(bytes) &&
-           memcmp(bytes, instruction, sizeof(bytes)) == 0;
+           (memcmp(bytes, by_syscall, sizeof(bytes)) == 0 ||
+            memcmp(bytes, by_interrupt, sizeof(bytes)) == 0);
 }
 
 static void look_at_call(struct sdb_thread *thread, bool is_step)

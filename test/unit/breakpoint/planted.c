@@ -19,6 +19,9 @@
 
 #define TEXT_PROGRAM SDB_TRACEE_DIR "/text"
 
+/* From the order to the call that maps: more than that are endless. */
+#define MOST_STEPS 100000
+
 static struct target target;
 static struct text text;
 static unsigned hits;  /* that were told since they were looked at */
@@ -459,6 +462,28 @@ TEST(a_pending_breakpoint_is_the_childrens_too)
     (void)obey(TEXT_LOAD);
     (void)obey(TEXT_FORK);
     ck_assert_uint_eq(hits, 1);
+    end_text();
+}
+
+/* Of a step nothing tells that it was over a call. */
+TEST(memory_that_is_mapped_by_a_step_is_seen)
+{
+    struct sdb_breakpoint *breakpoint;
+    struct sdb_thread *thread;
+    struct text_answer answer;
+    unsigned steps = 0;
+
+    begin_text(_i);
+    breakpoint = create_with(SDB_BREAKPOINT_PENDING);
+    thread = sdb_process_thread(target.process);
+    tell_target(&target, TEXT_LOAD);
+    while (sdb_breakpoint_state(breakpoint) == SDB_BREAKPOINT_STATE_PENDING && steps++ < MOST_STEPS)
+        step_to(thread, SDB_EVENT_STEP);
+    expect_state(breakpoint, SDB_BREAKPOINT_STATE_PLANTED);
+    resume_thread(thread, SDB_RESUME_CONTINUE);
+    run_to_answer();
+    read_all(&answer, sizeof(answer));
+    expect_calls(1);
     end_text();
 }
 
