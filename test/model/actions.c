@@ -356,7 +356,7 @@ static void inject(void)
     uint64_t after = 0;
     int rc;
 
-    if (!thread || sdb_thread_pc(thread->handle, &before) != 0)
+    if (!thread || !profile.injects || sdb_thread_pc(thread->handle, &before) != 0)
         return;
     rc = sdb_thread_inject(thread->handle, SYS_getpid, arguments, &result);
     story_tell("inject into thread %d: %d, %lld", thread->tid, rc, (long long)result);
@@ -402,6 +402,8 @@ static void send_numbered_to_thread(void)
 
 static void stop_from_outside(void)
 {
+    if (!profile.group_stops)
+        return;
     story_tell("SIGSTOP");
     world.sent_stops++;
     world.stopped = true;

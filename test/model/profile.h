@@ -15,6 +15,8 @@ struct profile {
     bool all_stop;
     bool attaches_at_once;    /* again, while a thread that waits in vfork(2) is not let go yet */
     bool plants_during_vfork; /* the first breakpoint, while newborns of vfork(2) live */
+    bool injects;             /* calls are injected */
+    bool group_stops;         /* it gets SIGSTOP and SIGCONT */
     bool steps_flags;         /* instructions that push or pop flags are stepped */
 };
 
