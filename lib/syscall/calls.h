@@ -49,7 +49,13 @@ struct sdb__calls {
         uint64_t arguments[6];
     } entry;
     struct sdb__ptrace_call stop;
-    struct sdb__ptrace_call interrupted_end; /* what would have been told, and its number */
+    struct {
+        uint32_t architecture;
+        int64_t number;
+        uint64_t instruction_pointer;
+        uint64_t stack_pointer;
+        int64_t result;
+    } interrupted_end; /* what would have been told */
 };
 
 static inline struct sdb__calls *sdb__calls(const struct sdb_thread *thread)

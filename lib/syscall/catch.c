@@ -102,7 +102,10 @@ static bool note_interrupted(struct sdb_thread *thread, const struct sdb__stop *
     if (!stop->asked || calls->refused != 0 || sdb__calls_look(thread) < 0 ||
         !is_made_again(calls->stop.result))
         return false;
-    calls->interrupted_end = calls->stop;
+    calls->interrupted_end.architecture = calls->stop.architecture;
+    calls->interrupted_end.instruction_pointer = calls->stop.instruction_pointer;
+    calls->interrupted_end.stack_pointer = calls->stop.stack_pointer;
+    calls->interrupted_end.result = calls->stop.result;
     calls->interrupted =
         read_number(thread, calls->stop.architecture, &calls->interrupted_end.number);
     return calls->interrupted;
@@ -120,7 +123,7 @@ static bool note_interrupted_inside(struct sdb_thread *thread, const struct sdb_
         !read_number(thread, calls->entry.architecture, &number) ||
         (number != calls->entry.number && !sdb__call_is_restart(calls->entry.architecture, number)))
         return false;
-    calls->interrupted_end = (struct sdb__ptrace_call){.number = number};
+    calls->interrupted_end.number = number; /* its end is not told */
     calls->interrupted = true;
     return true;
 }
@@ -147,7 +150,13 @@ static void tell_end_before_signal(struct sdb_thread *thread, struct sdb__stop *
 
     thread->signal_behind = stop->signal;
     *stop = (struct sdb__stop){.kind = SDB_EVENT_SYSCALL_EXIT};
-    calls->stop = calls->interrupted_end;
+    calls->stop = (struct sdb__ptrace_call){
+        .architecture = calls->interrupted_end.architecture,
+        .instruction_pointer = calls->interrupted_end.instruction_pointer,
+        .stack_pointer = calls->interrupted_end.stack_pointer,
+        .result = calls->interrupted_end.result,
+        .is_error = true,
+    };
     calls->stop_known = true;
 }
 
