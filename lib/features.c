@@ -4,6 +4,8 @@
  *
  * The order is that of their slots.  Of a stop, watchpoints look before breakpoints do, since these show
  * the thread at its program's own place; the debug registers are set before any instruction is executed.
+ * The end of a step is looked at before all that would see what it has changed for a moment, and a step
+ * begins when all others have got the thread ready.
  */
 #include <sdb/session.h>
 
@@ -19,12 +21,13 @@
 static const struct sdb__features features = {
     .by_slot = {
         [SDB__DEBUG_REGISTERS_SLOT] = &sdb__debug_registers_feature,
-        [SDB__WATCHPOINT_SLOT] = &sdb__watchpoint_feature,
         [SDB__SINGLE_STEP_SLOT] = &sdb__single_step_feature,
+        [SDB__WATCHPOINT_SLOT] = &sdb__watchpoint_feature,
         [SDB__TRAP_SIGNAL_SLOT] = &sdb__trap_signal_feature,
         [SDB__STEP_SLOT] = &sdb__step_feature,
         [SDB__BREAKPOINT_SLOT] = &sdb__breakpoint_feature,
         [SDB__SYSCALL_SLOT] = &sdb__syscall_feature,
+        [SDB__STEP_BEGIN_SLOT] = &sdb__step_begin_feature,
     }};
 
 int sdb_session_create(const struct sdb_session_options *options, struct sdb_session **session)

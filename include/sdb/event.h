@@ -54,7 +54,8 @@ enum sdb_event_kind {
     /* sdb_thread_interrupt() has stopped it. */
     SDB_EVENT_INTERRUPT = 4,
 
-    /* One instruction was executed (SDB_RESUME_STEP), or the thread has arrived (<sdb/step.h>). */
+    /* One instruction was executed (SDB_RESUME_STEP), or the thread has arrived (<sdb/step.h>).  Of a
+     * program that steps itself, `signal` is the SIGTRAP that comes of that. */
     SDB_EVENT_STEP = 5,
 
     /* The thread stands at the beginning of a system call, or at its end (SDB_RESUME_SYSCALL, or a

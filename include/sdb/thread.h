@@ -23,9 +23,23 @@ struct sdb_thread;
 /**
  * How to go on.  Since 0.1.
  *
+ * A step is one instruction, and is told once.  One that makes a system call ends with the call; a thread
+ * that stands in a call, at its beginning or at SDB_EVENT_FORK say, is stepped to its end.  A step with a
+ * signal that has a handler ends before the handler's first instruction.  A call that an interrupt ends, and
+ * that is made again, is one step still: SDB_EVENT_INTERRUPT shows the thread behind it, and the next step is
+ * that of the call.
+ *
+ * The program cannot tell that it is stepped: it sees no trap flag, neither in flags that it pushes nor after
+ * a system call, and SIGTRAP's handler and mask are as it has set them, be the signal blocked; be it
+ * ignored, too, if that was so at the first step (later, the kernel has it be the default from then on).  A
+ * program that steps itself by the trap flag gets its own SIGTRAPs: the `signal` of SDB_EVENT_STEP is the one
+ * that reaches it when the thread is resumed.  What cannot be had: a SIGTRAP that was sent, and waits
+ * because it is blocked, waits again as one that the tracer has sent.
+ *
  * Where the processor has UMIP, the kernel itself carries out `str`, `sldt`, `sgdt`, `sidt` and `smsw`,
- * and no stop comes behind one: a step that begins at it ends after the instruction that follows.  A
- * step of a string with a rep prefix, or of a gather, may end in its midst: the pc is where it was.
+ * and no trap comes behind one, as none comes behind `mov` to ss anywhere: a step that begins at it ends
+ * after the instruction that follows.  A step of a string with a rep prefix, or of a gather, may end in its
+ * midst: the pc is where it was.
  */
 enum sdb_resume {
     SDB_RESUME_CONTINUE = 0, /* until something happens */

@@ -15,6 +15,7 @@
 #include "breakpoint/scratch.h"
 #include "session/session.h"
 #include "trap/signal.h"
+#include "trap/single_step.h"
 
 /* How often what cannot be lifted is tried again before a process is let go with it. */
 #define MOST_TRIES 10
@@ -27,6 +28,7 @@ static int have_births_reported(struct sdb_process *process)
     int rc;
 
     sdb__feature_use(process, SDB__BREAKPOINT_SLOT);
+    sdb__single_step_use(process);
     /* An exec has done away with what was noted of the memory before. */
     if (process->births_reported && sdb__trap_signal_is_noted(process->space))
         return 0;

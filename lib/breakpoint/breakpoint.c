@@ -12,6 +12,7 @@
 
 #include "breakpoint/hardware.h"
 #include "session/session.h"
+#include "trap/single_step.h"
 
 #define OPTIONS_SIZE_OF_VERSION_0_1 sizeof(struct sdb_breakpoint_options)
 #define KNOWN_FLAGS                                                                                \
@@ -343,6 +344,7 @@ int sdb_breakpoint_create(struct sdb_process *process, const struct sdb_breakpoi
     if (rc < 0)
         return rc;
     sdb__feature_use(process, SDB__BREAKPOINT_SLOT);
+    sdb__single_step_use(process);
     if (!(ours.flags & SDB_BREAKPOINT_HARDWARE))
         rc = sdb__breakpoint_prepare(process);
     if (rc < 0)

@@ -13,9 +13,6 @@
 #include "session/session.h"
 #include "trap/single_step.h"
 
-/* Of eflags. */
-#define RESUME_FLAG 0x10000
-
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread)
 {
     sdb__site_decode(site, thread);
@@ -56,7 +53,7 @@ static void pass_debug_registers(struct sdb_thread *thread)
     if (!sdb__breakpoint_process(thread->process)->hardware_places ||
         sdb__registers_general(thread, &registers) < 0)
         return;
-    registers->eflags |= RESUME_FLAG;
+    registers->eflags |= SDB__RESUME_FLAG;
     sdb__registers_changed(thread);
 }
 

@@ -69,6 +69,16 @@ bool sdb__registers_are_of_32_bit(struct sdb_thread *thread)
     return sdb__registers_general(thread, &registers) == 0 && registers->cs == USER_32_CS;
 }
 
+void sdb__registers_note_pc(struct sdb_thread *thread, uint64_t pc)
+{
+    struct sdb__register_cache *cache = &thread->registers;
+
+    if (cache->has_pc)
+        return;
+    cache->general.rip = pc;
+    cache->has_pc = true;
+}
+
 void sdb__registers_set_pc(struct sdb_thread *thread, uint64_t pc)
 {
     struct sdb__register_cache *cache = &thread->registers;

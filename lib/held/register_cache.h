@@ -18,6 +18,9 @@ struct sdb_thread;
 /* The bit of the flags that a step sets. */
 #define SDB__TRAP_FLAG UINT64_C(0x100)
 
+/* The one by which the next instruction does not trap by a debug register. */
+#define SDB__RESUME_FLAG UINT64_C(0x10000)
+
 /*
  * What a system call that was interrupted has for its result, negated, until it is made again or ended;
  * the program never sees it, and no header has it.
@@ -59,6 +62,9 @@ int sdb__registers_get_pc(struct sdb_thread *thread, uint64_t *pc);
 
 /** @return whether a thread executes 32-bit code; so does one that was killed just now, or not */
 bool sdb__registers_are_of_32_bit(struct sdb_thread *thread);
+
+/** Note the program counter, which is known from elsewhere. */
+void sdb__registers_note_pc(struct sdb_thread *thread, uint64_t pc);
 
 /** Change the program counter. */
 void sdb__registers_set_pc(struct sdb_thread *thread, uint64_t pc);

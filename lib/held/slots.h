@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* How many features there can be. */
-#define SDB__SLOT_COUNT 7
+#define SDB__SLOT_COUNT 8
 
 /* How much room each slot needs. */
 struct sdb__slot_sizes {

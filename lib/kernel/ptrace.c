@@ -474,6 +474,11 @@ int sdb__send_signal(pid_t pid, int pidfd, int signal)
     return kill(pid, signal) < 0 ? -errno : 0;
 }
 
+void sdb__signal_again(pid_t pid, pid_t tid, int signal)
+{
+    (void)syscall(SYS_tgkill, pid, tid, signal);
+}
+
 int sdb__kill_tracee(pid_t pid, int pidfd)
 {
     int rc = sdb__send_signal(pid, pidfd, SIGKILL);

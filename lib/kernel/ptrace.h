@@ -157,6 +157,9 @@ bool sdb__tasks_share_memory(pid_t a, pid_t b);
 /** @return whether the task exists and is a thread of the process */
 bool sdb__task_is_in(pid_t pid, pid_t tid);
 
+/** Send a signal that a stopped thread was not given, and blocks, so that it waits again. */
+void sdb__signal_again(pid_t pid, pid_t tid, int signal);
+
 /** @return whether there is such a task, of any process; one that has ended is until it is reaped */
 bool sdb__task_exists(pid_t tid);
 

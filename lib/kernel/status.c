@@ -46,12 +46,15 @@ enum sdb__status_kind sdb__status_kind(int status, int *signal)
  * after a system call, TRAP_UNK where a signal handler begins.  A breakpoint instruction of the
  * program's own has SI_KERNEL, and a SIGTRAP that somebody sent has a code of 0 or less.
  */
-bool sdb__is_step_trap(pid_t tid)
+bool sdb__is_step_trap(pid_t tid, uint64_t *address)
 {
     siginfo_t info;
 
-    return sdb__ptrace_siginfo(tid, &info) == 0 &&
-           (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK);
+    if (sdb__ptrace_siginfo(tid, &info) < 0)
+        return false;
+    if (address)
+        *address = info.si_code == TRAP_TRACE ? (uint64_t)(uintptr_t)info.si_addr : 0;
+    return info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT || info.si_code == TRAP_UNK;
 }
 
 /* A stop that PTRACE_SEIZE has brought: a newborn's first, a group-stop, its end, or an interrupt. */
@@ -131,7 +134,7 @@ int sdb__status_decode(pid_t tid, int status, const struct sdb__status_before *b
     }
     if (stop_signal == SYSCALL_TRAP)
         return decode_syscall(tid, before->end_of_call, stop);
-    if (stop_signal == SIGTRAP && before->step_due && sdb__is_step_trap(tid)) {
+    if (stop_signal == SIGTRAP && before->step_due && sdb__is_step_trap(tid, &stop->address)) {
         stop->kind = SDB_EVENT_STEP;
         return 0;
     }

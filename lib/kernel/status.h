@@ -22,6 +22,7 @@ struct sdb__stop {
     bool listened;      /* the thread has not left that since it stopped before */
     bool by_filter;     /* SYSCALL_ENTRY: a seccomp filter has asked for it */
     bool asked;         /* the session has asked the thread to stop before it did */
+    uint64_t address;   /* STEP: where the processor has trapped, and it stands; or 0: not said */
 };
 
 /* What a wait status is, as far as the kernel itself says it. */
@@ -39,8 +40,11 @@ enum sdb__status_kind {
 /** @param signal  gets the signal that goes with it */
 enum sdb__status_kind sdb__status_kind(int status, int *signal);
 
-/** @return whether the SIGTRAP that a thread stands before is that of a single step */
-bool sdb__is_step_trap(pid_t tid);
+/**
+ * @param address  gets where it stands, if the processor has trapped there, else 0; may be NULL
+ * @return whether the SIGTRAP that a thread stands before is that of a single step
+ */
+bool sdb__is_step_trap(pid_t tid, uint64_t *address);
 
 /** @return the event of ptrace's that a wait status tells of, or 0 */
 static inline unsigned sdb__status_event(int status)

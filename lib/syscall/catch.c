@@ -304,6 +304,8 @@ static enum sdb__verdict judge(struct sdb_thread *thread, struct sdb__stop *stop
                                const struct sdb__stop *seen, enum sdb__verdict verdict)
 {
     (void)seen;
+    if (verdict == SDB__VERDICT_ON) /* it is on its way through a call that is stepped */
+        return verdict;
     if (take_stop(thread, stop))
         return SDB__VERDICT_ON;
     return stop->kind == SDB_EVENT_SYSCALL_ENTRY || stop->kind == SDB_EVENT_SYSCALL_EXIT

@@ -193,6 +193,14 @@ int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots)
     return rc;
 }
 
+bool sdb__debug_has_fired(const struct sdb_thread *thread)
+{
+    uint64_t status = 0;
+
+    return sdb__ptrace_peek_user(thread->tid, sdb__debug_status_offset(), &status) == 0 &&
+           sdb__debug_status_slots(status) != 0;
+}
+
 /* ---- the slots of a process ---- */
 
 const struct sdb__debug_slot *sdb__debug_slot(const struct sdb_process *process, int slot)

@@ -105,4 +105,7 @@ bool sdb__debug_touches(const struct sdb_thread *thread, uint64_t address, size_
 /** @return whether a thread's registers are set to anything, or a SIGTRAP of them may come */
 bool sdb__debug_is_set(const struct sdb_thread *thread);
 
+/** @return whether one has fired; the processor's note of that is left for others to read */
+bool sdb__debug_has_fired(const struct sdb_thread *thread);
+
 #endif

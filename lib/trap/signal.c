@@ -200,6 +200,16 @@ static bool restore_mask_for_handler(struct sdb_thread *thread)
     return true;
 }
 
+void sdb__trap_signal_restore_unblocked(struct sdb_thread *thread)
+{
+    struct known *known = known_of(thread->process->space);
+
+    if (!known || !known->is_set || !known->is_ignored)
+        return;
+    known->restore_due = true;
+    sdb__feature_set_due(thread->process->session, SDB__TRAP_SIGNAL_SLOT);
+}
+
 void sdb__trap_signal_restore(struct sdb_thread *thread)
 {
     struct unseen *unseen = thread->slots[SDB__TRAP_SIGNAL_SLOT];

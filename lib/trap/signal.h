@@ -43,4 +43,7 @@ static inline bool sdb__trap_signal_is_noted(const struct sdb__space *space)
 /** A thread has trapped: undo what that has done, if it is known what the program has set. */
 void sdb__trap_signal_restore(struct sdb_thread *thread);
 
+/** The same where the signal was not blocked. */
+void sdb__trap_signal_restore_unblocked(struct sdb_thread *thread);
+
 #endif

@@ -1,54 +1,134 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Single steps.
- *
- * The processor steps by the trap flag, which the program can see where an instruction stores its flags,
- * and which stays where one loads them.  Here it is hidden and cleared again.
+ * Single steps: those that the caller asks for, whose stops the session sees, and those of the library's
+ * own, which wait for their stop here.  How an instruction is stepped is one_step.c's.
  */
 #include "trap/single_step.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 
 #include "arch/x86_64/relocate.h"
 #include "base/trace.h"
-#include "held/address_space.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
+#include "trap/debug_registers.h"
+#include "trap/signal.h"
+#include "trap/text.h"
 
 /* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
 #define FAULT_SIGNALS                                                                              \
     (SDB__SIGNAL_BIT(SIGTRAP) | SDB__SIGNAL_BIT(SIGSEGV) | SDB__SIGNAL_BIT(SIGBUS) |               \
      SDB__SIGNAL_BIT(SIGILL) | SDB__SIGNAL_BIT(SIGFPE) | SDB__SIGNAL_BIT(SIGSYS))
 
-/* Of a thread: whether it has a trap flag of its own, since before it was stepped. */
-struct flag {
-    bool is_programs;
-};
-
-/* @param flags  a copy of them in the thread's registers */
-static void clear_trap_flag(struct sdb_thread *thread, unsigned long long *flags)
+/* Whether the call at whose end a thread stands was interrupted, and goes on. */
+static bool call_goes_on(struct sdb_thread *thread)
 {
-    if (!(*flags & SDB__TRAP_FLAG))
-        return;
-    *flags &= ~(unsigned long long)SDB__TRAP_FLAG;
-    sdb__registers_changed(thread);
+    struct user_regs_struct *registers;
+
+    return sdb__registers_general(thread, &registers) == 0 &&
+           sdb__registers_will_restart(registers);
+}
+
+/* Whether a filter has answered it by a SIGSYS, which comes next: it seems to return its number. */
+static bool call_was_refused(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+
+    return sdb__registers_general(thread, &registers) == 0 &&
+           registers->rax == registers->orig_rax &&
+           sdb__ptrace_pending_code(thread->tid, SIGSYS) > 0;
+}
+
+/* @return whether the SIGTRAP that a thread stands before was sent by somebody */
+static bool was_sent(const struct sdb_thread *thread)
+{
+    siginfo_t info;
+
+    return sdb__ptrace_siginfo(thread->tid, &info) == 0 && info.si_code <= 0;
+}
+
+/* One that the program blocks has come because it was taken out of the mask: it waits on. */
+static void pay_signal(struct sdb_thread *thread)
+{
+    struct sdb__one_step *step = sdb__one_step(thread);
+
+    if (step->owes_signal)
+        sdb__signal_again(thread->process->pid, thread->tid, SIGTRAP);
+    step->owes_signal = false;
 }
 
 /* ---- one instruction, and nothing else ---- */
 
+/* What a stop is to a step. */
+enum found {
+    STEPPED,
+    OTHER,   /* it has stopped for something else */
+    NOT_YET, /* it has to go on */
+};
+
+static enum found look_at_signal(struct sdb_thread *thread, int signal)
+{
+    struct sdb__one_step *step = sdb__one_step(thread);
+
+    if (signal != SIGTRAP)
+        return OTHER;
+    if ((step->mask & SDB__SIGNAL_BIT(SIGTRAP)) && was_sent(thread)) {
+        step->owes_signal = true;
+        return NOT_YET;
+    }
+    return step->way == SDB__STEP_TRAPS && sdb__is_step_trap(thread->tid, NULL) ? STEPPED : OTHER;
+}
+
 /*
  * @param interrupted  set if the step has used up a request to stop
- * @return 0: stepped; 1: stopped for something else; 2: not yet; or -ESRCH
+ * @return enum found, or -ESRCH
  */
+static int look_at_stop(struct sdb_thread *thread, int status, bool *interrupted)
+{
+    int signal;
+
+    switch (sdb__status_kind(status, &signal)) {
+    case SDB__STATUS_STOP:
+        sdb__session_note_group_stop(thread, signal != SIGTRAP);
+        *interrupted = true;
+        sdb__one_step(thread)->trap_comes_next =
+            sdb__one_step(thread)->way == SDB__STEP_TRAPS && sdb__one_step_trap_waits(thread);
+        return NOT_YET;
+    case SDB__STATUS_SIGNAL:
+        sdb__one_step(thread)->trap_comes_next = false;
+        return look_at_signal(thread, signal);
+    case SDB__STATUS_END:
+    case SDB__STATUS_EXEC: /* of another thread, which has its id now */
+        return -ESRCH;
+    default:
+        return OTHER;
+    }
+}
+
+/* The signals that can wait do so; those that it blocks itself anyway. */
+static int set_mask(struct sdb_thread *thread)
+{
+    return sdb__one_step_lend_mask(thread, (sdb__one_step(thread)->mask | ~FAULT_SIGNALS) &
+                                               ~SDB__SIGNAL_BIT(SIGTRAP));
+}
+
+/* @return enum found, or -ESRCH */
 static int step_once(struct sdb_thread *thread, bool *interrupted)
 {
+    struct sdb__one_step *step = sdb__one_step(thread);
+    enum sdb_resume request;
     int status;
-    int signal;
-    int rc = sdb__registers_flush(thread);
+    int found;
+    int rc;
 
+    sdb__one_step_begin(thread, 0, &request);
+    rc = step->trap_comes_next ? 0 : set_mask(thread);
     if (rc == 0)
-        rc = sdb__ptrace_resume(thread->tid, SDB_RESUME_STEP, 0);
+        rc = sdb__registers_flush(thread);
+    if (rc == 0)
+        rc = sdb__ptrace_resume(thread->tid, request, 0);
     if (rc < 0)
         return -ESRCH;
     sdb__session_note_resumed(thread);
@@ -56,124 +136,239 @@ static int step_once(struct sdb_thread *thread, bool *interrupted)
         return -ESRCH;
     if (sdb__tracing())
         sdb__status_trace(thread->tid, status);
-    switch (sdb__status_kind(status, &signal)) {
-    case SDB__STATUS_STOP:
-        sdb__session_note_group_stop(thread, signal != SIGTRAP);
-        *interrupted = true;
-        return 2;
-    case SDB__STATUS_SIGNAL:
-        return signal == SIGTRAP && sdb__is_step_trap(thread->tid) ? 0 : 1;
-    case SDB__STATUS_END:
-    case SDB__STATUS_EXEC: /* of another thread, which has its id now */
-        return -ESRCH;
-    default:
-        return 1;
-    }
+    found = look_at_stop(thread, status, interrupted);
+    if (found >= 0 && !step->trap_comes_next)
+        sdb__one_step_end(thread, found == STEPPED);
+    return found;
 }
 
-/* What the instruction is that it stands at, one of enum sdb__instruction_class. */
-static int class_of(struct sdb_thread *thread)
+/* The mask is the kernel's to know, and there is nothing to give back to who is dying. */
+static int forget(struct sdb_thread *thread)
 {
-    struct user_regs_struct *registers;
-    uint8_t bytes[SDB__INSTRUCTION_SIZE];
-    ssize_t count;
-
-    if (sdb__registers_general(thread, &registers) < 0 || (registers->eflags & SDB__TRAP_FLAG))
-        return SDB__INSTRUCTION_OTHER; /* with a flag of its own, it stores that */
-    count = sdb__space_read(thread->process->space, thread->process->pid, registers->rip, bytes,
-                            sizeof(bytes));
-    return count <= 0
-               ? SDB__INSTRUCTION_OTHER
-               : sdb__instruction_class(bytes, (size_t)count,
-                                        sdb__registers_are_of_32_bit(thread) ? SDB__CODE_32 : 0);
+    *sdb__one_step(thread) = (struct sdb__one_step){0};
+    return -ESRCH;
 }
 
-/* The step's trap flag is none of the program's, wherever the instruction has stored its flags. */
-static void hide_trap_flag(struct sdb_thread *thread, int instruction_class)
+/* @return whether the SIGTRAP of a step is more than that: a watchpoint's, or the program's own */
+static bool must_be_seen(struct sdb_thread *thread)
 {
-    struct sdb__space *space = thread->process->space;
-    const pid_t pid = thread->process->pid;
-    const bool stores_flags = instruction_class == SDB__INSTRUCTION_PUSH_FLAGS ||
-                              instruction_class == SDB__INSTRUCTION_POP_FLAGS ||
-                              instruction_class == SDB__INSTRUCTION_SYSCALL;
-    struct user_regs_struct *registers;
-    uint16_t flags;
-
-    if (!stores_flags || sdb__registers_general(thread, &registers) < 0)
-        return;
-    switch (instruction_class) {
-    case SDB__INSTRUCTION_POP_FLAGS:
-        clear_trap_flag(thread, &registers->eflags);
-        break;
-    case SDB__INSTRUCTION_SYSCALL:
-        /* Unless it has got all registers from elsewhere, as from rt_sigreturn(2). */
-        if (registers->rcx == registers->rip)
-            clear_trap_flag(thread, &registers->r11);
-        break;
-    case SDB__INSTRUCTION_PUSH_FLAGS:
-        if (sdb__space_read(space, pid, registers->rsp, &flags, sizeof(flags)) !=
-            (ssize_t)sizeof(flags))
-            break;
-        flags &= (uint16_t)~SDB__TRAP_FLAG;
-        (void)sdb__space_write(space, pid, registers->rsp, &flags, sizeof(flags));
-        break;
-    default:
-        break;
-    }
+    if (!sdb__debug_is_set(thread) || !sdb__debug_has_fired(thread))
+        return sdb__one_step(thread)->own_trap;
+    thread->step_due = true; /* what it has hit is told with the end of this step */
+    return true;
 }
 
 int sdb__step_alone(struct sdb_thread *thread)
 {
-    const int instruction_class = class_of(thread);
     bool interrupted = false;
-    uint64_t mask = 0;
     int status;
-    int rc = sdb__ptrace_signal_mask(thread->tid, &mask);
+    int found;
 
     sdb__session_take_stop_of(thread);
-    if (rc == 0)
-        rc = sdb__ptrace_set_signal_mask(thread->tid, ~FAULT_SIGNALS);
-    if (rc < 0)
-        return -ESRCH;
+    sdb__text_may_change(thread->process);
+    sdb__one_step(thread)->is_known = false;
     do {
-        rc = step_once(thread, &interrupted);
-    } while (rc == 2);
-    if (rc < 0)
-        return rc;
-    if (rc == 0) {
+        found = step_once(thread, &interrupted);
+    } while (found == NOT_YET);
+    if (found < 0)
+        return forget(thread);
+    if (found == STEPPED && must_be_seen(thread))
+        found = OTHER;
+    else if (found == STEPPED)
         (void)sdb__wait_take_stop(thread->tid, &status);
-        hide_trap_flag(thread, instruction_class);
-    }
-    (void)sdb__ptrace_set_signal_mask(thread->tid, mask);
+    if (found == OTHER)
+        (void)sdb__registers_flush(
+            thread); /* the stop that is still to be seen knows nothing of them */
+    sdb__trap_signal_restore_unblocked(thread);
+    pay_signal(thread);
     if (interrupted)
         sdb__thread_stop_is_coming(thread, sdb__ptrace_interrupt(thread->tid) == 0);
-    return rc;
+    return found == STEPPED ? 0 : 1;
 }
 
-/* ---- the caller's steps ---- */
+/* ---- the caller's steps: their ends ---- */
+
+/* The thread goes on with its step; for whoever looks it is nothing that has to do with it. */
+static enum sdb__verdict go_on(struct sdb__stop *stop)
+{
+    *stop = (struct sdb__stop){.kind = SDB_EVENT_INTERRUPT};
+    return SDB__VERDICT_ON;
+}
+
+static void become_step(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    *stop = (struct sdb__stop){.kind = SDB_EVENT_STEP};
+    sdb__thread_set_stop(thread, stop->kind, 0);
+}
 
 /*
- * The kernel takes the trap flag of a step for the program's own if it steps over an instruction that
- * loads the flags, and leaves it set.  So it is looked at before the first step and after the last.
+ * A thread that is interrupted just as it has stepped stops for the interrupt first, and its SIGTRAP waits.
+ * So that is taken first: it is the one that ends the step.
  */
-static enum sdb__going mind_trap_flag(struct sdb_thread *thread, struct sdb__resume *resume)
+static bool trap_comes_first(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
-    struct flag *flag = thread->slots[SDB__SINGLE_STEP_SLOT];
-    const bool steps = resume->how == SDB_RESUME_STEP;
+    struct sdb__one_step *step = sdb__one_step(thread);
+
+    if (step->way != SDB__STEP_TRAPS ||
+        (stop->kind != SDB_EVENT_INTERRUPT && stop->kind != SDB_EVENT_GROUP_STOP &&
+         stop->kind != SDB_EVENT_GROUP_CONTINUE) ||
+        !sdb__one_step_trap_waits(thread))
+        return false;
+    step->trap_comes_next = true;
+    step->stops_again = stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE;
+    return true;
+}
+
+/* Both ends of its call stop it, and an exec stops it in between. */
+static enum sdb__verdict look_at_end_of_call(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    const bool is_exit = stop->kind == SDB_EVENT_SYSCALL_EXIT;
+
+    thread->step_due = false; /* no SIGTRAP comes of it */
+    sdb__one_step_end(thread, is_exit);
+    if (stop->kind == SDB_EVENT_SYSCALL_ENTRY && !stop->by_filter)
+        return SDB__VERDICT_ON;
+    if (!is_exit)
+        return SDB__VERDICT_NONE;
+    /* With the end of an exec nothing of the program has run. */
+    if (thread->came_from == SDB_EVENT_EXEC || call_goes_on(thread))
+        return SDB__VERDICT_ON;
+    if (call_was_refused(thread))
+        return SDB__VERDICT_TRAP;
+    become_step(thread, stop);
+    return SDB__VERDICT_NONE;
+}
+
+/* It stands before its next instruction: of a signal's handler, or where it was. */
+static enum sdb__verdict look_at_end_of_detour(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    const struct sdb__one_step before = *sdb__one_step(thread);
     struct user_regs_struct *registers;
 
-    if (steps == (thread->how == SDB_RESUME_STEP) || sdb__registers_general(thread, &registers) < 0)
-        return SDB__GOING_READY;
-    if (steps)
-        flag->is_programs = (registers->eflags & SDB__TRAP_FLAG) != 0;
-    else if (!flag->is_programs)
-        clear_trap_flag(thread, &registers->eflags);
+    thread->step_due = false;
+    sdb__one_step_end(thread, false);
+    if (stop->kind != SDB_EVENT_INTERRUPT &&
+        !(stop->kind == SDB_EVENT_GROUP_STOP && thread->against_stop))
+        return SDB__VERDICT_NONE;
+    if (sdb__registers_general(thread, &registers) < 0 ||
+        (registers->rip == before.pc && registers->rsp == before.stack_pointer))
+        return go_on(stop);
+    become_step(thread, stop);
+    return SDB__VERDICT_NONE;
+}
+
+static enum sdb__verdict look_at_trap(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    struct sdb__one_step *step = sdb__one_step(thread);
+    bool executed;
+
+    executed = stop->kind == SDB_EVENT_STEP;
+    thread->step_due = false; /* where it waits it was taken first */
+    if (step->lends_signal && stop->kind == SDB_EVENT_SIGNAL && stop->signal == SIGTRAP &&
+        was_sent(thread)) {
+        sdb__one_step_end(thread, false);
+        step->owes_signal = true;
+        if (thread->process->phase == SDB__PROCESS_HELD)
+            return go_on(stop);
+        executed = false;
+    } else {
+        sdb__one_step_end(thread, executed);
+    }
+    pay_signal(thread);
+    if (!executed)
+        return SDB__VERDICT_NONE;
+    sdb__trap_signal_restore_unblocked(thread);
+    if (stop->address != 0)
+        sdb__registers_note_pc(thread, stop->address);
+    else
+        step->is_known = false; /* a handler has begun */
+    step->own_trap = step->own_trap && stop->address != 0;
+    if (step->instruction_class == SDB__INSTRUCTION_TRAP ||
+        (step->own_trap && thread->how != SDB_RESUME_STEP))
+        *stop = (struct sdb__stop){.kind = SDB_EVENT_SIGNAL, .signal = SIGTRAP};
+    else if (step->own_trap)
+        stop->signal = SIGTRAP; /* with the step */
+    return SDB__VERDICT_NONE;
+}
+
+static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    struct sdb__one_step *step = sdb__one_step(thread);
+
+    if (step->way == SDB__STEP_NONE) {
+        if (stop->kind == SDB_EVENT_STEP && step->own_trap)
+            stop->signal = SIGTRAP; /* it was stepped alone */
+        step->own_trap = false;
+        step->is_known = false;
+        return SDB__VERDICT_NONE;
+    }
+    if (!step->trap_comes_next && trap_comes_first(thread, stop))
+        return SDB__VERDICT_TRAP;
+    /* Its trap has it leave a group-stop.  An interrupt asked for before would have come before it. */
+    if (step->trap_comes_next && step->stops_again)
+        (void)sdb__ptrace_interrupt(thread->tid);
+    step->trap_comes_next = false;
+    step->stops_again = false;
+    switch (step->way) {
+    case SDB__STEP_CALL:
+        return look_at_end_of_call(thread, stop);
+    case SDB__STEP_DETOUR:
+        return look_at_end_of_detour(thread, stop);
+    default:
+        return look_at_trap(thread, stop);
+    }
+}
+
+/* ---- and their beginnings ---- */
+
+/* The kernel does not keep the signal ignored: that has to be known before the first step. */
+static enum sdb__going note_trap_signal(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    if (resume->how == SDB_RESUME_STEP && !sdb__trap_signal_is_noted(thread->process->space))
+        (void)sdb__trap_signal_note_once(thread->process); /* without memory, it is not known */
     return SDB__GOING_READY;
 }
+
+static enum sdb__going begin(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    struct sdb__one_step *step = sdb__one_step(thread);
+
+    if (resume->request == SDB_RESUME_STEP || step->trap_comes_next)
+        sdb__one_step_begin(thread, resume->signal, &resume->request);
+    else
+        *step = (struct sdb__one_step){0}; /* the kernel begins anew, too */
+    if (step->way != SDB__STEP_TRAPS || step->instruction_class != SDB__INSTRUCTION_OTHER ||
+        resume->signal > 0)
+        sdb__text_may_change(thread->process);
+    return SDB__GOING_READY;
+}
+
+#ifndef NDEBUG
+static void check(const struct sdb_process *process)
+{
+    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
+        const struct sdb__one_step *step = sdb__one_step(thread);
+
+        assert(step->way == SDB__STEP_NONE || !sdb__thread_stands(thread));
+        assert(step->way != SDB__STEP_NONE || (!step->lends_signal && !step->trap_comes_next));
+    }
+}
+#endif
 
 const struct sdb__feature sdb__single_step_feature = {
     .slot = SDB__SINGLE_STEP_SLOT,
     .used_by = SDB_RESUME_STEP,
-    .thread_size = sizeof(struct flag),
-    .resume = mind_trap_flag,
+    .thread_size = sizeof(struct sdb__one_step),
+    .look = look,
+    .resume = note_trap_signal,
+    .space_gone = sdb__text_forget,
+#ifndef NDEBUG
+    .check = check,
+#endif
+};
+
+const struct sdb__feature sdb__step_begin_feature = {
+    .slot = SDB__STEP_BEGIN_SLOT,
+    .used_by = SDB_RESUME_STEP,
+    .resume = begin,
 };

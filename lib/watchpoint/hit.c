@@ -129,7 +129,7 @@ static bool some_execute(const struct sdb_process *process, unsigned slots)
 static void become_hit(struct sdb_thread *thread, struct sdb__stop *stop, int code)
 {
     /* A step is over with it; but a SIGTRAP of the program's own stepping has to reach it. */
-    if (stop->kind == SDB_EVENT_STEP || code == TRAP_HWBKPT)
+    if (code == TRAP_HWBKPT)
         stop->signal = 0;
     stop->kind = SDB_EVENT_WATCHPOINT;
     sdb__thread_set_stop(thread, stop->kind, stop->signal);
@@ -170,6 +170,8 @@ enum sdb__verdict sdb__watchpoint_judge(struct sdb_thread *thread, struct sdb__s
         return SDB__VERDICT_TELL;
     if (seen->kind != SDB_EVENT_STEP && stop->signal == 0)
         return SDB__VERDICT_PASS;
-    *stop = *seen; /* the end of a step, or of one of the program's own, is left */
+    /* The end of a step, or of one of the program's own, is left. */
+    stop->kind =
+        stop->signal != 0 && thread->how != SDB_RESUME_STEP ? SDB_EVENT_SIGNAL : SDB_EVENT_STEP;
     return SDB__VERDICT_NONE;
 }

@@ -16,7 +16,7 @@
 #include "arch/arch.h"
 #include "session/feature.h"
 
-#define SDB__WATCHPOINT_SLOT 1
+#define SDB__WATCHPOINT_SLOT 2
 
 extern const struct sdb__feature sdb__watchpoint_feature;
 

@@ -367,6 +367,65 @@ int sdb__instruction_length(const uint8_t *bytes, size_t len, unsigned flags)
     return rc < 0 ? rc : instruction.length;
 }
 
+static bool is_prefix(uint8_t byte)
+{
+    switch (byte) {
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0xf0:
+    case 0xf2:
+    case 0xf3:
+        return true;
+    default:
+        return (byte & 0xf0) == 0x40; /* REX */
+    }
+}
+
+/* Of those whose opcode begins with 0f: syscall, sysenter; sldt, str; sgdt, sidt, smsw and many more. */
+static bool is_plain_of_two(uint8_t second)
+{
+    return second != 0x05 && second != 0x34 && second != 0x00 && second != 0x01;
+}
+
+bool sdb__instruction_is_plain(uint64_t word)
+{
+    unsigned left = sizeof(word);
+
+    while (left > 0 && is_prefix((uint8_t)word)) {
+        word >>= 8;
+        left--;
+    }
+    if (left < 2)
+        return false;
+    switch ((uint8_t)word) {
+    case 0x0f:
+        return is_plain_of_two((uint8_t)(word >> 8));
+    case 0x8e: /* mov to a segment register */
+    case 0x9c: /* pushf, popf, iret */
+    case 0x9d:
+    case 0xcf:
+    case 0xcc: /* int3, int, int1 */
+    case 0xcd:
+    case 0xf1:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static bool loads_stack_segment(const ZydisDecodedInstruction *instruction)
+{
+    return instruction->mnemonic == ZYDIS_MNEMONIC_MOV && instruction->opcode == 0x8e &&
+           instruction->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+           instruction->raw.modrm.reg == REGISTER_SS;
+}
+
 int sdb__instruction_class(const uint8_t *bytes, size_t len, unsigned flags)
 {
     ZydisDecodedInstruction instruction;
@@ -394,7 +453,15 @@ int sdb__instruction_class(const uint8_t *bytes, size_t len, unsigned flags)
     case ZYDIS_MNEMONIC_IRETD:
     case ZYDIS_MNEMONIC_IRETQ:
         return SDB__INSTRUCTION_POP_FLAGS;
+    case ZYDIS_MNEMONIC_SGDT:
+    case ZYDIS_MNEMONIC_SIDT:
+    case ZYDIS_MNEMONIC_SLDT:
+    case ZYDIS_MNEMONIC_SMSW:
+    case ZYDIS_MNEMONIC_STR:
+        return SDB__INSTRUCTION_UNTRAPPED;
     default:
+        if (loads_stack_segment(&instruction))
+            return SDB__INSTRUCTION_UNTRAPPED;
         return (instruction.attributes & REPEATED) ? SDB__INSTRUCTION_REPEATED
                                                    : SDB__INSTRUCTION_OTHER;
     }

@@ -58,6 +58,8 @@ enum sdb__instruction_class {
     SDB__INSTRUCTION_POP_FLAGS,  /* and iret: may set the trap flag itself */
     SDB__INSTRUCTION_TRAP,       /* int3, int1: ends in a SIGTRAP of its own */
     SDB__INSTRUCTION_REPEATED,   /* a string with a rep prefix: a step does one element */
+    SDB__INSTRUCTION_UNTRAPPED, /* a step goes on to the one behind it: mov to ss; and str and its like,
+                                    where the kernel carries them out (UMIP) */
 };
 
 /**
@@ -96,5 +98,14 @@ int sdb__instruction_length(const uint8_t *bytes, size_t len, unsigned flags);
 
 /** @return one of enum sdb__instruction_class, or -EILSEQ as above */
 int sdb__instruction_class(const uint8_t *bytes, size_t len, unsigned flags);
+
+/**
+ * Look whether an instruction is one that a step need know nothing of, without decoding it.
+ *
+ * @param word  the first bytes that are there, and more behind a short one
+ * @return true: it is no call of the system's, loads and stores no flags, is neither a trap nor emulated
+ *         and does not keep a trap away; false: it may be
+ */
+bool sdb__instruction_is_plain(uint64_t word);
 
 #endif

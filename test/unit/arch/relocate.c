@@ -27,7 +27,17 @@
 #define BYTES 15
 
 enum { NONE = SDB__RELOCATION_NONE, SLOT, SKIP, JUMP, MADE };
-enum { OTHER = SDB__INSTRUCTION_OTHER, CALL, RETURN, SYSCALL, PUSHES, POPS, TRAP, REPEATED };
+enum {
+    OTHER = SDB__INSTRUCTION_OTHER,
+    CALL,
+    RETURN,
+    SYSCALL,
+    PUSHES,
+    POPS,
+    TRAP,
+    REPEATED,
+    UNTRAPPED
+};
 
 static const struct {
     const char *text;
@@ -198,7 +208,15 @@ static const struct {
     {"int3", 1, {0xcc}, NONE, NONE, TRAP},
     {"int 3", 2, {0xcd, 3}, NONE, NONE, TRAP},
     {"int1", 1, {0xf1}, NONE, NONE, TRAP},
-    {"mov ss, eax", 2, {0x8e, 0xd0}, NONE, NONE, OTHER},
+    {"mov ss, eax", 2, {0x8e, 0xd0}, NONE, NONE, UNTRAPPED},
+    {"mov ds, eax", 2, {0x8e, 0xd8}, SLOT, SLOT, OTHER},
+    {"str eax", 3, {0x0f, 0x00, 0xc8}, SLOT, SLOT, UNTRAPPED},
+    {"sldt [rcx]", 3, {0x0f, 0x00, 0x01}, SLOT, SLOT, UNTRAPPED},
+    {"sgdt [rcx]", 3, {0x0f, 0x01, 0x01}, SLOT, SLOT, UNTRAPPED},
+    {"sidt [rcx]", 3, {0x0f, 0x01, 0x09}, SLOT, SLOT, UNTRAPPED},
+    {"smsw eax", 3, {0x0f, 0x01, 0xe0}, SLOT, SLOT, UNTRAPPED},
+    {"rdtscp", 3, {0x0f, 0x01, 0xf9}, SLOT, SLOT, OTHER},
+    {"pushfq with a prefix", 2, {0x48, 0x9c}, SLOT, SLOT, PUSHES},
     {"enclu", 3, {0x0f, 0x01, 0xd7}, NONE, NONE, OTHER},
 };
 #define ENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
@@ -226,6 +244,26 @@ LOOP_TEST(each_encoding_is_moved_or_refused_as_it_must, 0, ENCODINGS)
     ck_assert_msg(far.kind == encodings[_i].far_kind, "%s", encodings[_i].text);
     slot_check(encodings[_i].bytes, encodings[_i].len, HERE, NEAR, &close);
     slot_check(encodings[_i].bytes, encodings[_i].len, HERE, FAR, &far);
+}
+
+/* @return whether an instruction is taken for one of which a step need know nothing, and is none */
+static bool is_taken_for_plain(const uint8_t *bytes, size_t len)
+{
+    const int class = sdb__instruction_class(bytes, len, 0);
+    uint64_t word = 0;
+
+    memcpy(&word, bytes, len < sizeof(word) ? len : sizeof(word));
+    return sdb__instruction_is_plain(word) && class != OTHER && class != CALL && class != RETURN &&
+           class != REPEATED && class >= 0;
+}
+
+/* A look without decoding is on the safe side, and knows the common ones. */
+LOOP_TEST(what_a_step_must_know_of_is_never_taken_for_plain, 0, ENCODINGS)
+{
+    ck_assert_msg(!is_taken_for_plain(encodings[_i].bytes, encodings[_i].len), "%s",
+                  encodings[_i].text);
+    ck_assert(sdb__instruction_is_plain(0x55));
+    ck_assert(sdb__instruction_is_plain(UINT64_C(0x08245c8b48)));
 }
 
 LOOP_TEST(what_an_instruction_is_does_not_depend_on_moving_it, 0, ENCODINGS)
@@ -484,6 +522,8 @@ TEST(any_bytes_are_moved_rightly_or_refused)
             ck_abort_msg("another length");
         if (rc == 0)
             slot_check(bytes, len, HERE, to, &relocation);
+        if (is_taken_for_plain(bytes, len))
+            ck_abort_msg("taken for plain");
         moved += rc == 0 && relocation.kind != SDB__RELOCATION_NONE;
         free(bytes);
     }
