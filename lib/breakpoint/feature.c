@@ -69,6 +69,13 @@ static void forget_program(struct sdb_thread *thread)
     sdb__hardware_forget(thread->process);
 }
 
+static enum sdb__going go_on(struct sdb_thread *thread, struct sdb__resume *resume)
+{
+    if (resume->signal > 0)
+        sdb__hardware_deliver(thread);
+    return sdb__breakpoint_leave(thread, resume);
+}
+
 const struct sdb__feature sdb__breakpoint_feature = {
     .slot = SDB__BREAKPOINT_SLOT,
     .session_size = sizeof(struct sdb__stop_points),
@@ -76,7 +83,7 @@ const struct sdb__feature sdb__breakpoint_feature = {
     .thread_size = sizeof(struct sdb__breakpoint_state),
     .look = sdb__breakpoint_look,
     .tell = tell,
-    .resume = sdb__breakpoint_leave,
+    .resume = go_on,
     .resumed = forget_stop,
     .process_born = inherit,
     .thread_born = expect_displaced,

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "breakpoint/siginfo.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
 #include "trap/debug_registers.h"
@@ -146,6 +147,31 @@ void sdb__hardware_forget(struct sdb_process *process)
         sdb__debug_drop(process, place);
         free(place);
     }
+}
+
+/* ---- signals ---- */
+
+static bool is_place(const struct sdb_process *process, uint64_t pc)
+{
+    const struct sdb__hardware_place *place = sdb__breakpoint_process(process)->hardware_places;
+
+    while (place && (place->address != pc || !place->breakpoint->point.enabled))
+        place = place->next_of_process;
+    return place;
+}
+
+void sdb__hardware_deliver(struct sdb_thread *thread)
+{
+    struct user_regs_struct *registers;
+    siginfo_t info;
+
+    if (!sdb__breakpoint_process(thread->process)->hardware_places ||
+        sdb__registers_general(thread, &registers) < 0 || !(registers->eflags & SDB__RESUME_FLAG) ||
+        !is_place(thread->process, registers->rip) || sdb__ptrace_siginfo(thread->tid, &info) < 0 ||
+        !sdb__siginfo_is_fault(&info))
+        return;
+    registers->eflags &= ~(unsigned long long)SDB__RESUME_FLAG;
+    sdb__registers_changed(thread);
 }
 
 /* ---- hits ---- */

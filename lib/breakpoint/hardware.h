@@ -49,4 +49,10 @@ void sdb__hardware_forget(struct sdb_process *process);
  */
 enum sdb__verdict sdb__hardware_look(struct sdb_thread *thread, struct sdb__stop *stop);
 
+/**
+ * A thread goes on to a signal.  If the instruction that it stands at has caused it by a fault, that is hit
+ * again when the handler returns to it: the flag by which the processor passes a place once is not kept.
+ */
+void sdb__hardware_deliver(struct sdb_thread *thread);
+
 #endif

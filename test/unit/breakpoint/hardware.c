@@ -555,6 +555,30 @@ SESSION_TEST(it_is_switched_while_newborns_come_and_go)
     finish_places(&target);
 }
 
+/* As by a planted byte: it is tried twice, with the program's handler in between. */
+SESSION_TEST(an_instruction_that_faults_is_hit_again_when_it_is_tried_again)
+{
+    static const char *const ways[] = {"stack", "pointer"};
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        const char *const argv[] = {SDB_TRACEE_DIR "/faulting", ways[i], NULL};
+        struct target target = launch_program(argv[0], argv);
+        struct sdb_breakpoint_options options;
+        struct sdb_breakpoint *breakpoint;
+        uint64_t address;
+
+        resume_process(target.process);
+        ck_assert_int_eq(read(target.output, &address, sizeof(address)), (ssize_t)sizeof(address));
+        options = hardware_at(address);
+        breakpoint = create(target.process, &options);
+        tell_target(&target, '!');
+        ck_assert_int_eq(run_to_end(target.process).code, 0);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 2);
+        close_target(&target);
+    }
+    finish();
+}
+
 int main(void)
 {
     return run_suite("breakpoint_hardware");
