@@ -191,10 +191,14 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
 /**
  * Let the process go, with all of its threads.  The handle becomes invalid.
  *
- * A thread that cannot stop yet (it waits in vfork(2), or is a first thread that has ended while
- * others run) is let go by the session as soon as it can, within sdb_session_wait() and the other
- * calls that wait.  Where nothing else is left of the process, it is waited for by a thread of the
- * library's own, so that the process's parent sees its end.
+ * A thread that waits in vfork(2) cannot be let go before that is over.  It is waited for up to 200 ms;
+ * but not where the one that it has made is held, and so is the caller's to run.  If it is not over then,
+ * the session lets the thread go as soon as it can, within sdb_session_wait() and the other calls that wait,
+ * and within sdb_child_wait() in the tracer thread: until one of these the process stands still once its
+ * vfork is over, and so does whoever waits for it otherwise.
+ *
+ * A first thread that has ended while others run stays with the session's thread until they have ended.
+ * It is waited for by a thread of the library's own, so that the process's parent sees its end.
  *
  * @param process  a process that stands still or runs
  * @param how      what becomes of it

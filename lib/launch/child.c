@@ -112,6 +112,22 @@ static int try_to_reap(struct sdb_child *child)
     return rc;
 }
 
+/* What a thread that waits may have to do meanwhile, or NULL: nothing yet. */
+static bool (*tend)(void);
+
+void sdb__child_set_tender(bool (*tender)(void))
+{
+    __atomic_store_n(&tend, tender, __ATOMIC_RELEASE);
+}
+
+/* @return whether there may be more to do soon */
+static bool tend_others(void)
+{
+    bool (*tender)(void) = __atomic_load_n(&tend, __ATOMIC_ACQUIRE);
+
+    return tender && tender();
+}
+
 /*
  * Sleep until the child may have ended.  Its pidfd tells; but once it has, there may still be nothing
  * to take: a tracer of somebody else's holds the dead child, and no descriptor says until when.
@@ -125,7 +141,7 @@ static int sleep_until_end(const struct sdb_child *child, const struct sdb__dead
     struct pollfd polled = {.fd = *told ? -1 : child->pidfd, .events = POLLIN};
     const struct sdb__deadline soon = sdb__deadline_in(LOOK_INTERVAL_MS);
     const struct sdb__deadline until =
-        polled.fd >= 0 ? *deadline : sdb__deadline_earlier(*deadline, soon);
+        tend_others() || polled.fd < 0 ? sdb__deadline_earlier(*deadline, soon) : *deadline;
     struct timespec left;
     int ready = ppoll(&polled, 1, sdb__deadline_left(&until, &left), NULL);
 

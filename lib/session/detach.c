@@ -15,6 +15,12 @@
 /* How long a killed process may take to die before it is left to itself. */
 #define DEATH_TIMEOUT_MS 1000
 
+/* How long the vfork of one that is let go may take before it is left to later waits. */
+#define VFORK_TIMEOUT_MS 200
+
+/* How long to look after those while a child is waited for, at a time. */
+#define TEND_MS 2
+
 /*
  * Whether nothing is left of a process to be let go: but for a first thread that has ended while others
  * run, which the kernel keeps, and the end of the process; or for one whose id another thread has got, by
@@ -104,6 +110,32 @@ static int reap_dying(struct sdb_process *process)
     return rc;
 }
 
+/* Whether a child that has its memory is the caller's to run: a vfork of that one lasts until it has. */
+static bool shares_with_held(const struct sdb_process *process)
+{
+    const struct sdb_process *other = process->held->processes;
+
+    while (other && (other == process || other->space != process->space || other->ended ||
+                     other->phase != SDB__PROCESS_HELD))
+        other = other->next;
+    return other != NULL;
+}
+
+/*
+ * A thread that waits in vfork stands still when that is over, until it is let go; and so does whoever waits
+ * for the process.  So its end is waited for, if it may come by itself, and not for ever.
+ */
+static void wait_for_vfork(struct sdb_process *process)
+{
+    const struct sdb__deadline deadline = sdb__deadline_in(VFORK_TIMEOUT_MS);
+    struct sdb_session *session = process->session;
+    int rc = 0;
+
+    while (rc == 0 && process->session && !only_dead_first_is_left(process) &&
+           !shares_with_held(process))
+        rc = sdb__session_pump(session, &deadline, false);
+}
+
 /*
  * What was launched is killed when the tracer dies, by an option that only a thread which stands still
  * can be given.  Those that are let go have lost it with their tracer.
@@ -127,8 +159,10 @@ static int detach(struct sdb_process *process, bool stopped)
         sdb__features_give_back(process);
         rc = leave(process, stopped);
     }
-    if (rc == 0)
+    if (rc == 0) {
         (void)reap_dying(process); /* it has gone for the caller, whatever comes of this */
+        wait_for_vfork(process);
+    }
     if (process->session && only_dead_first_is_left(process) && have_end_taken(process) == 0)
         sdb__session_remove(process);
     sdb__session_review(session);
@@ -228,6 +262,27 @@ static bool is_leaving(const struct sdb_process *process)
     return sdb__process_is_hidden(process);
 }
 
+static struct sdb_process *find(struct sdb_session *session,
+                                bool (*is_wanted)(const struct sdb_process *process))
+{
+    struct sdb_process *process = session->held.processes;
+
+    while (process && !is_wanted(process))
+        process = process->next;
+    return process;
+}
+
+bool sdb__session_tend_leaving(void)
+{
+    const struct sdb__deadline soon = sdb__deadline_in(TEND_MS);
+    struct sdb_session *session = sdb__session_of_this_thread;
+
+    if (!session || sdb__session_is_copy(session) || !find(session, is_leaving))
+        return false;
+    (void)sdb__session_pump(session, &soon, false);
+    return find(session, is_leaving) != NULL;
+}
+
 static bool is_here(const struct sdb_process *process)
 {
     return !process->ended && !process->released && !is_leaving(process);
@@ -246,16 +301,6 @@ static bool shall_live(const struct sdb_process *process)
 static bool has_ended(const struct sdb_process *process)
 {
     return process->ended;
-}
-
-static struct sdb_process *find(struct sdb_session *session,
-                                bool (*is_wanted)(const struct sdb_process *process))
-{
-    struct sdb_process *process = session->held.processes;
-
-    while (process && !is_wanted(process))
-        process = process->next;
-    return process;
 }
 
 /* Those that are born of them meanwhile, too. */

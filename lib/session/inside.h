@@ -274,6 +274,12 @@ int sdb__session_kill(struct sdb_process *process);
 /** Take a process out that an attach has failed to hold, and let go what is held of it. */
 void sdb__session_give_up(struct sdb_process *process);
 
+/**
+ * What a thread that waits for a child has to do meanwhile, see sdb__child_set_tender(): let go those of
+ * its session that can be by now.
+ */
+bool sdb__session_tend_leaving(void);
+
 /** Take a process out of which nothing is left that could be let go.  @return whether it was such a one */
 bool sdb__session_forget_left(struct sdb_process *process);
 

@@ -11,6 +11,7 @@
 
 #include "base/trace.h"
 #include "base/versioned.h"
+#include "launch/child.h"
 #include "session/inside.h"
 
 /* It was first published with its handler. */
@@ -74,6 +75,7 @@ int sdb__session_begin(const struct sdb__features *features, uint64_t flags,
         free_session(created, false);
         return rc;
     }
+    sdb__child_set_tender(sdb__session_tend_leaving);
     sdb__session_of_this_thread = created;
     *session = created;
     return 0;

@@ -243,6 +243,41 @@ SESSION_TEST(a_process_in_vfork_can_be_attached_to_and_let_go)
     finish();
 }
 
+/* Nobody but sdb_child_wait() looks after it. */
+SESSION_TEST(who_waits_for_a_child_that_was_let_go_in_vfork_sees_its_end)
+{
+    for (int round = 0; round < rounds(4); round++) {
+        struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+        struct target busy = start_busy("linger", linger_ways[round % 2], NULL);
+
+        await_state(busy.pid, 'D');
+        detach(attach(busy.pid));
+        tell_target(&busy, 'x');
+        ck_assert_int_eq(sdb_child_wait(busy.child, PATIENCE_MS, &status), 0);
+        ck_assert_uint_eq(status.how, SDB_EXITED);
+        ck_assert_int_eq(status.code, 0);
+        close_target(&busy);
+    }
+    finish();
+}
+
+/* Nobody looks after it at all: a vfork that is soon over is waited for by the detach. */
+SESSION_TEST(a_process_that_was_let_go_among_vforks_runs_on)
+{
+    for (int round = 0; round < rounds(20); round++) {
+        struct target busy = start_busy("vforks", "4", NULL);
+
+        detach(attach(busy.pid));
+        for (int i = 0; i < 2; i++)
+            ask(&busy);
+        close_input(&busy);
+        ck_assert_int_eq(exit_code_of(busy.pid), 0);
+        (void)sdb_child_wait(busy.child, 0, NULL);
+        close_target(&busy);
+    }
+    finish();
+}
+
 SESSION_TEST(a_process_in_vfork_is_held_once_it_has_left_it)
 {
     for (int round = 0; round < rounds(20); round++) {
