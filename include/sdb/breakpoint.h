@@ -31,9 +31,11 @@
  * Newborn processes: one that is held has its parent's breakpoints too, and their hits are told as the
  * newborn's.  One that is not held has none: they are lifted from its copy of the memory, or, while it
  * shares the memory as after vfork(2), it is watched until it has executed a program or ended, without
- * a word to the caller; so is one that had the memory before the first breakpoint came into it, a child of
- * a vfork(2) from before the attach, say (it is not seen without /proc and kcmp(2)).  An exec does away with the process's breakpoints.  Letting a process go lifts
- * them first.  If the host dies without its session's end, a process that is not killed with it
+ * a word to the caller.  So is one that had the memory before the first breakpoint came into it, a child
+ * of a vfork(2) from before the attach, say; it is not seen without /proc and kcmp(2).  Not so one that is
+ * made with CLONE_UNTRACED, see <sdb/process.h>.  An exec does away with the process's breakpoints.
+ * Letting a process go lifts them first.  If the host dies without its session's end, a process that is not
+ * killed with it
  * (SDB_RELEASE_KILL) keeps the bytes, and dies of the first that it comes by.
  *
  * What it costs the program: a trap that comes while it blocks or ignores SIGTRAP has the kernel reset that

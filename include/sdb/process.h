@@ -30,7 +30,14 @@ enum sdb_release {
 
 /**
  * Which newborns of a process are held, as flags; the others go on untraced, with nothing of libsdb in
- * them, and no event tells of them.  Since 0.1.
+ * them, and no event tells of them.
+ *
+ * Those that are made with CLONE_UNTRACED of clone(2) are out of reach of them all: the kernel shows them to
+ * no tracer.  They go on whatever becomes of the session, and one that is made while its parent has software
+ * breakpoints has their bytes, and dies of the first that it comes by.  Hardly any program does that; who
+ * has to do with one catches clone(2) and clone3(2), sdb_process_catch_syscalls(), and takes the flag out at
+ * the beginning of the call, sdb_thread_set_syscall(): then the newborn is as any other.  The library does
+ * not do so by itself, as it would have to stop each thread at each of its system calls.  Since 0.1.
  */
 #define SDB_FOLLOW_FORK  UINT32_C(0x1) /* processes made by fork(2) and the like */
 #define SDB_FOLLOW_VFORK UINT32_C(0x2) /* processes made by vfork(2), posix_spawn(3) and the like */
