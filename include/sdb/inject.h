@@ -65,6 +65,7 @@ SDB_BEGIN_DECLS
  *                   restart_syscall(2); or the clone would not be held, as its flags (CLONE_VFORK,
  *                   CLONE_UNTRACED) or the follow policy say
  *         -ENOSYS   no `syscall` instruction was found in the process
+ *         -ENOMEM, -EMFILE, -ENFILE  no memory, or no descriptor, to look for one with
  *         -EACCES   the program traps the call: by a seccomp filter of its own (SECCOMP_RET_TRAP), or
  *                   by PR_SET_SYSCALL_USER_DISPATCH.  It gets no SIGSYS of that
  *         -EFAULT   the instruction that makes the call was unmapped just then
@@ -113,7 +114,7 @@ struct sdb_inject_buffer {
  *                  none here
  *         -E2BIG   they are too long together
  *         -EFAULT  also: the memory could not be read or written (another thread has unmapped it)
- *         -EPERM, -EMFILE, -ENFILE  the memory of the process could not be opened
+ *         -EPERM, -EMFILE, -ENFILE  also: the memory of the process could not be opened
  *
  * If the thread is killed meanwhile, the caller's bytes are left as they were.
  *

@@ -220,7 +220,8 @@ SDB_API int sdb_process_kill(struct sdb_process *process);
  *         -EBUSY   @p child is wanted, and it shares its memory with another held process that has
  *                  breakpoints there
  *         -ETIMEDOUT  with SDB_RELEASE_KILL: it hangs in the kernel; its end is still told
- *         -ENOMEM  no memory for the child; the process is held as before
+ *         -ENOMEM  no memory for the child, or for a newborn that is still to be told; the process is
+ *                  held as before
  *         -EAGAIN  the means of waiting could not be had; the process is held as before
  *
  * Tracer thread only.  Since 0.1.

@@ -264,7 +264,9 @@ SDB_API int sdb_session_set_signal_policy(struct sdb_session *session, int signa
  *                     out what it was: the next call tells it (of a process that was reaped, an end
  *                     whose usage is not known, and whose status only where the kernel keeps it,
  *                     Linux 6.15; else as SDB_EXITED with code -1)
- *         -ENOMEM, -EAGAIN  the means of waiting could not be had; call again
+ *         -ENOMEM     no memory; call again, nothing is lost.  Where it was a newborn that there was
+ *                     none for, the newborn stands still until there is some, and so does who made it
+ *         -EAGAIN     the means of waiting could not be had; call again
  *
  * A signal handler of the host that runs meanwhile does not end it.
  *

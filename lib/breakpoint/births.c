@@ -10,9 +10,12 @@
  * that share it already, unknown to us, are looked for before the first byte is planted, and held too.
  */
 #include <errno.h>
+#include <unistd.h>
 
+#include "base/descriptor.h"
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/scratch.h"
+#include "kernel/procfs.h"
 #include "session/session.h"
 #include "trap/signal.h"
 #include "trap/single_step.h"
@@ -96,8 +99,8 @@ static int share_locations(struct sdb__space *space, const struct sdb__breakpoin
     return 0;
 }
 
-void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
-                             const struct sdb_thread *parent)
+int sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                            const struct sdb_thread *parent)
 {
     const struct sdb__breakpoint_sites *sites = sdb__sites(from->space);
     int rc;
@@ -107,7 +110,7 @@ void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_proce
         sdb__breakpoint_inherit_returns(newborn->thread, parent);
     sdb__breakpoint_process(newborn)->calls_seen = sdb__breakpoint_process(from)->calls_seen;
     if (!sites || newborn->space == from->space)
-        return;
+        return 0;
     rc = sdb__sites_copy(newborn->space, sites);
     if (rc == 0 && newborn->phase == SDB__PROCESS_HELD)
         rc = share_locations(newborn->space, sites);
@@ -115,8 +118,25 @@ void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_proce
     if (rc == 0 && newborn->thread &&
         !(parent && sdb__breakpoint_state(parent)->changes_seen == sites->changes))
         sdb__sites_settle(newborn, from);
-    if (rc < 0 && newborn->thread)
-        sdb__breakpoint_lift_all(newborn); /* no memory: then it has none */
+    return rc;
+}
+
+void sdb__breakpoint_lift_copies(pid_t newborn, const struct sdb_process *from)
+{
+    const struct sdb__breakpoint_sites *sites = sdb__sites(from->space);
+    const struct sdb__site *site = NULL;
+    int fd = sites ? sdb__procfs_open_memory(newborn) : -1;
+    size_t at = 0;
+
+    while (fd >= 0 && (site = sdb__site_next(sites, &at, site))) {
+        uint8_t byte;
+
+        /* It may have been lifted from the parent since. */
+        if (!site->own_trap && site->original != 0 &&
+            pread(fd, &byte, 1, (off_t)site->address) == 1 && byte == SDB__TRAP_BYTE)
+            (void)!pwrite(fd, &site->original, 1, (off_t)site->address);
+    }
+    sdb__fd_close(&fd);
 }
 
 /* ---- those that are let go ---- */

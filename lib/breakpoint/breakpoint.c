@@ -23,16 +23,23 @@
 
 int sdb__breakpoint_add_location(struct sdb_breakpoint *breakpoint, struct sdb__site *site)
 {
-    struct sdb__location *location = calloc(1, sizeof(*location));
     struct sdb__location **end = &site->locations;
+    struct sdb__location *location;
+    unsigned count = 1;
+    int rc;
 
+    for (; *end; end = &(*end)->next_at_site)
+        count++;
+    rc = sdb__breakpoint_reserve_hits(breakpoint->point.session, site->sites, count);
+    if (rc < 0)
+        return rc;
+    location = calloc(1, sizeof(*location));
     if (!location)
         return -ENOMEM;
-    while (*end)
-        end = &(*end)->next_at_site;
     *end = location;
     location->breakpoint = breakpoint;
     location->site = site;
+    location->number = ++site->sites->locations_made;
     location->next_of_breakpoint = breakpoint->locations;
     breakpoint->locations = location;
     return 0;
@@ -55,7 +62,9 @@ static struct sdb__stop_point *point_of(struct sdb_breakpoint *breakpoint)
 
 static struct sdb__stop_points *points_of(const struct sdb_session *session)
 {
-    return session->slots[SDB__BREAKPOINT_SLOT];
+    struct sdb__breakpoint_session *state = session->slots[SDB__BREAKPOINT_SLOT];
+
+    return &state->points;
 }
 
 static struct sdb_process *holder_of(const struct sdb_session *session,
@@ -171,68 +180,12 @@ void sdb__breakpoint_forget_space(struct sdb__space *space)
 
 /* ---- beginning and end ---- */
 
-bool sdb__breakpoint_take_hit(struct sdb_thread *thread, const struct sdb_breakpoint *breakpoint)
-{
-    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
-    unsigned left = 0;
-    bool found;
-
-    for (unsigned i = 0; i < state->hit_count; i++) {
-        if (state->hits[i] != breakpoint)
-            state->hits[left++] = state->hits[i];
-    }
-    found = left < state->hit_count;
-    state->hit_count = left;
-    return found;
-}
-
-static struct sdb_thread *find_hit(const struct sdb_breakpoint *breakpoint)
-{
-    for (struct sdb_process *process = breakpoint->point.session->held.processes; process;
-         process = process->next) {
-        for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-            const struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
-
-            for (unsigned i = 0; i < state->hit_count; i++) {
-                if (state->hits[i] == breakpoint)
-                    return thread;
-            }
-        }
-    }
-    return NULL;
-}
-
-/*
- * No thread shall tell of it any more.  One that has nothing else to tell goes on.  Whoever goes on may
- * have others stop, and end: so look anew.
- */
-static void take_from_hits(struct sdb_breakpoint *breakpoint)
-{
-    struct sdb_thread *thread;
-
-    while (breakpoint->listed && (thread = find_hit(breakpoint))) {
-        (void)sdb__breakpoint_take_hit(thread, breakpoint);
-        if (sdb__breakpoint_state(thread)->hit_count == 0 && thread->queued &&
-            thread->stop == SDB_EVENT_BREAKPOINT)
-            sdb__session_untell(thread);
-    }
-}
-
-void sdb__breakpoint_forget_hits(struct sdb_thread *thread)
-{
-    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
-
-    free(state->hits);
-    state->hits = NULL;
-    state->hit_count = 0;
-}
-
 static void end_breakpoint(struct sdb_breakpoint *breakpoint)
 {
     breakpoint->point.enabled = false; /* first: others are stopped meanwhile, and tell no hit */
     drop_locations(breakpoint);
     sdb__hardware_end(breakpoint);
-    take_from_hits(breakpoint);
+    sdb__breakpoint_untell(breakpoint);
     sdb__stop_point_end(&breakpoint->point, points_of(breakpoint->point.session));
 }
 
@@ -452,21 +405,6 @@ int sdb_breakpoint_set_ignore_count(struct sdb_breakpoint *breakpoint, uint64_t 
 uint64_t sdb_breakpoint_hit_count(const struct sdb_breakpoint *breakpoint)
 {
     return sdb__stop_point_hit_count(breakpoint ? &breakpoint->point : NULL);
-}
-
-struct sdb_breakpoint *sdb_thread_next_breakpoint(const struct sdb_thread *thread,
-                                                  const struct sdb_breakpoint *after)
-{
-    const struct sdb__breakpoint_state *state;
-    unsigned i = 0;
-
-    if (!thread)
-        return NULL;
-    state = sdb__breakpoint_state(thread);
-    while (after && i < state->hit_count && state->hits[i] != after)
-        i++;
-    i += after != NULL;
-    return i < state->hit_count ? state->hits[i] : NULL;
 }
 
 void sdb_breakpoint_set_data(struct sdb_breakpoint *breakpoint, void *data)

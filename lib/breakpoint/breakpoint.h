@@ -3,13 +3,13 @@
  * Breakpoints from the inside: the handles, and what a thread has to do with them at its stops and when
  * it goes on.
  *
- * breakpoint.c has the handles, site.c the places, hit.c the stops of threads, leave.c how they go on
- * from a site, make_call.c how by a call, in_place.c how where the instruction cannot be displaced,
- * slotless.c how where that is a system call, returns.c what comes again without being a hit, siginfo.c
- * what signals say of a displaced instruction, core.c what core files do, rseq.c whether that is in a
- * restartable sequence, births.c what becomes of
- * processes that are born with planted bytes and of those that are let go; scratch.c the pages where
- * displaced instructions run, hardware.c those in debug registers; feature.c names the moments.
+ * breakpoint.c has the handles, site.c the places, hit.c the stops of threads, hits.c what they have hit,
+ * leave.c how they go on from a site, make_call.c how by a call, in_place.c how where the instruction cannot
+ * be displaced, slotless.c how where that is a system call, returns.c what comes again without being a hit,
+ * siginfo.c what signals say of a displaced instruction, core.c what core files do, rseq.c whether that is
+ * in a restartable sequence, births.c what becomes of processes that are born with planted bytes and of
+ * those that are let go; scratch.c the pages where displaced instructions run, hardware.c those in debug
+ * registers; feature.c names the moments.
  */
 #ifndef SDB_LIB_BREAKPOINT_BREAKPOINT_H
 #define SDB_LIB_BREAKPOINT_BREAKPOINT_H
@@ -65,6 +65,9 @@ struct sdb__slotless {
     uint64_t instruction;   /* that makes it: another, or the site's own */
 };
 
+/* How many hits every thread has room for. */
+#define SDB__FEW_HITS 8
+
 /* What a thread has to do with breakpoints. */
 struct sdb__breakpoint_state {
     struct sdb__site
@@ -77,8 +80,12 @@ struct sdb__breakpoint_state {
     unsigned changes_seen; /* of what is planted, when it was resumed */
     uint64_t rseq;         /* its struct rseq, 0: not known */
     uint32_t rseq_signature;
+
+    /* What is told now, see hits.c. */
     unsigned hit_count;
-    struct sdb_breakpoint **hits; /* that are told now */
+    unsigned hit_room; /* of `many_hits` */
+    struct sdb_breakpoint *few_hits[SDB__FEW_HITS];
+    struct sdb_breakpoint **many_hits; /* instead, or NULL */
 };
 
 /* What a process has to do with them. */
@@ -86,6 +93,14 @@ struct sdb__breakpoint_process {
     struct sdb__hardware_place *hardware_places;
     bool dumps_core; /* one of its threads was sent a signal that does so, and all others pause */
     bool calls_seen; /* its threads run so that their system calls stop them */
+    uint32_t asked_to_stand; /* for a step in place, a bit for each level, see in_place.c */
+    uint32_t held;           /* and it does */
+};
+
+/* What a session has to do with them. */
+struct sdb__breakpoint_session {
+    struct sdb__stop_points points;
+    unsigned holders; /* steps in place, one within the other */
 };
 
 static inline struct sdb__breakpoint_state *sdb__breakpoint_state(const struct sdb_thread *thread)
@@ -107,7 +122,7 @@ static inline struct sdb__breakpoint_sites *sdb__sites(const struct sdb__space *
 
 /* ---- handles (breakpoint.c) ---- */
 
-/** Add a breakpoint to a site.  @return 0 or -ENOMEM */
+/** Add a breakpoint to a site, and have room for its hits.  @return 0 or -ENOMEM */
 int sdb__breakpoint_add_location(struct sdb_breakpoint *breakpoint, struct sdb__site *site);
 
 /** Note whether a location's breakpoint wants its place. */
@@ -116,14 +131,8 @@ void sdb__location_set_enabled(struct sdb__location *location, bool enabled);
 /** Take all locations out that are in an address space which nobody is held with any more. */
 void sdb__breakpoint_forget_space(struct sdb__space *space);
 
-/** Take one out of what a thread tells.  @return whether it was there */
-bool sdb__breakpoint_take_hit(struct sdb_thread *thread, const struct sdb_breakpoint *breakpoint);
-
 /** A thread sets out from an address, where it may stand without a hit: the instruction is executed. */
 void sdb__breakpoint_set_out_from(struct sdb_thread *thread, uint64_t address);
-
-/** Forget what a thread's stop had to do with breakpoints: it has ended, or goes. */
-void sdb__breakpoint_forget_hits(struct sdb_thread *thread);
 
 /** Free all of a session's. */
 void sdb__breakpoint_free_all(struct sdb_session *session);
@@ -167,6 +176,32 @@ void sdb__mappings_resume(struct sdb_thread *thread, struct sdb__resume *resume)
 
 /** Check what must always hold; in a debug build. */
 void sdb__breakpoint_check(const struct sdb_process *process);
+
+/* ---- what a thread has hit (hits.c) ---- */
+
+/**
+ * Have each thread that uses an address space have room for the hits of all breakpoints at one site.
+ *
+ * @param count  of them
+ * @return 0 or -ENOMEM
+ */
+int sdb__breakpoint_reserve_hits(const struct sdb_session *session,
+                                 struct sdb__breakpoint_sites *sites, unsigned count);
+
+/** The same for a thread that was born.  @return 0 or -ENOMEM */
+int sdb__breakpoint_reserve_hits_of(struct sdb_thread *newborn);
+
+/** Note that a thread has hit a breakpoint.  There is room. */
+void sdb__breakpoint_add_hit(struct sdb_thread *thread, struct sdb_breakpoint *breakpoint);
+
+/** Take one out of what a thread tells.  @return whether it was there */
+bool sdb__breakpoint_take_hit(struct sdb_thread *thread, const struct sdb_breakpoint *breakpoint);
+
+/** No thread shall tell of a breakpoint any more.  One that has nothing else to tell goes on. */
+void sdb__breakpoint_untell(const struct sdb_breakpoint *breakpoint);
+
+/** Forget what a thread has hit: it has ended, or goes. */
+void sdb__breakpoint_forget_hits(struct sdb_thread *thread);
 
 /* ---- what comes again (returns.c) ---- */
 
@@ -256,9 +291,16 @@ bool sdb__site_is_in_section(struct sdb__site *site, struct sdb_thread *thread);
 /** Before a process gets its first breakpoint.  @return 0, -ESRCH, or as sdb__session_pause() */
 int sdb__breakpoint_prepare(struct sdb_process *process);
 
-/** Have a newborn process have the same breakpoints, if it is wanted, or know of the planted bytes. */
-void sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
-                             const struct sdb_thread *parent);
+/**
+ * Have a newborn process have the same breakpoints, if it is wanted, or know of the planted bytes.
+ *
+ * @return 0 or -ENOMEM
+ */
+int sdb__breakpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                            const struct sdb_thread *parent);
+
+/** Lift what is planted in the copy of a process's memory that a newborn has, which is not known. */
+void sdb__breakpoint_lift_copies(pid_t newborn, const struct sdb_process *from);
 
 /** Lift all that is planted in a process's memory, and give its scratch pages back. */
 void sdb__breakpoint_lift_all(struct sdb_process *process);

@@ -37,20 +37,23 @@ static void try_again(struct sdb_session *session)
     }
 }
 
-static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
-                    const struct sdb_thread *parent)
+static int inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                   const struct sdb_thread *parent)
 {
+    int rc = 0;
+
     if (newborn->phase == SDB__PROCESS_HELD)
-        sdb__hardware_inherit(newborn, from);
-    sdb__breakpoint_inherit(newborn, from, parent);
+        rc = sdb__hardware_inherit(newborn, from);
+    return rc < 0 ? rc : sdb__breakpoint_inherit(newborn, from, parent);
 }
 
-/* It may begin in a slot, where its parent has made it. */
-static void expect_displaced(struct sdb_thread *newborn)
+static int begin_thread(struct sdb_thread *newborn)
 {
     const struct sdb__breakpoint_sites *sites = sdb__sites(newborn->process->space);
 
+    /* It may begin in a slot, where its parent has made it. */
     sdb__breakpoint_state(newborn)->displaced = sites && sites->scratch;
+    return sdb__breakpoint_reserve_hits_of(newborn);
 }
 
 static void forget_program(struct sdb_thread *thread)
@@ -78,7 +81,7 @@ static enum sdb__going go_on(struct sdb_thread *thread, struct sdb__resume *resu
 
 const struct sdb__feature sdb__breakpoint_feature = {
     .slot = SDB__BREAKPOINT_SLOT,
-    .session_size = sizeof(struct sdb__stop_points),
+    .session_size = sizeof(struct sdb__breakpoint_session),
     .process_size = sizeof(struct sdb__breakpoint_process),
     .thread_size = sizeof(struct sdb__breakpoint_state),
     .look = sdb__breakpoint_look,
@@ -86,7 +89,8 @@ const struct sdb__feature sdb__breakpoint_feature = {
     .resume = go_on,
     .resumed = forget_stop,
     .process_born = inherit,
-    .thread_born = expect_displaced,
+    .newborn_lost = sdb__breakpoint_lift_copies,
+    .thread_born = begin_thread,
     .executed = forget_program,
     .thread_ended = sdb__breakpoint_forget_hits,
     .withdraw = sdb__hardware_forget,

@@ -126,15 +126,20 @@ void sdb__hardware_disable_soon(struct sdb_breakpoint *breakpoint)
         sdb__debug_drop(place->process, place);
 }
 
-void sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent)
+int sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent)
 {
     for (struct sdb__hardware_place *place = sdb__breakpoint_process(parent)->hardware_places;
          place; place = place->next_of_process) {
-        if (!place->breakpoint->point.only &&
-            add_place(place->breakpoint, child, place->address) == 0)
-            sdb__debug_inherit(child, sdb__breakpoint_process(child)->hardware_places, parent,
-                               place);
+        int rc;
+
+        if (place->breakpoint->point.only)
+            continue;
+        rc = add_place(place->breakpoint, child, place->address);
+        if (rc < 0)
+            return rc;
+        sdb__debug_inherit(child, sdb__breakpoint_process(child)->hardware_places, parent, place);
     }
+    return 0;
 }
 
 void sdb__hardware_forget(struct sdb_process *process)

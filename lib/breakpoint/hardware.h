@@ -36,8 +36,12 @@ void sdb__hardware_disable(struct sdb_breakpoint *breakpoint);
 /** The same without stopping any thread: hits until then are none. */
 void sdb__hardware_disable_soon(struct sdb_breakpoint *breakpoint);
 
-/** Give a newborn process, which has not run yet, the same places; but for those of one thread only. */
-void sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent);
+/**
+ * Give a newborn process, which has not run yet, the same places; but for those of one thread only.
+ *
+ * @return 0 or -ENOMEM
+ */
+int sdb__hardware_inherit(struct sdb_process *child, const struct sdb_process *parent);
 
 /** Take all from a process: it has executed another program, or is gone. */
 void sdb__hardware_forget(struct sdb_process *process);

@@ -8,7 +8,6 @@
  */
 #include <assert.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/hardware.h"
@@ -19,9 +18,6 @@
 #include "trap/debug_registers.h"
 #include "trap/signal.h"
 #include "trap/single_step.h"
-
-/* How many breakpoints one address usually has at most. */
-#define USUAL_COUNT 8
 
 /* ---- where it stands ---- */
 
@@ -110,20 +106,6 @@ static bool show_own_place(struct sdb_thread *thread, struct sdb__stop *stop)
 
 /* ---- hits ---- */
 
-static bool add_hit(struct sdb_thread *thread, struct sdb_breakpoint *breakpoint)
-{
-    struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
-    struct sdb_breakpoint **hits =
-        realloc(state->hits, (state->hit_count + 1) * sizeof(struct sdb_breakpoint *));
-
-    if (!hits)
-        return false;
-    state->hits = hits;
-    hits[state->hit_count++] = breakpoint;
-    breakpoint->listed = true;
-    return true;
-}
-
 void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *thread)
 {
     struct sdb__stop_point *point = &breakpoint->point;
@@ -133,40 +115,39 @@ void sdb__breakpoint_ask(struct sdb_breakpoint *breakpoint, struct sdb_thread *t
          !breakpoint->condition(breakpoint, thread, breakpoint->condition_data)))
         return;
     /* Meanwhile the thread may have been killed. */
-    if (!sdb__stop_point_count_hit(point) || sdb__thread_is_gone(thread) ||
-        !add_hit(thread, breakpoint) || !(point->flags & SDB_BREAKPOINT_ONE_SHOT))
+    if (!sdb__stop_point_count_hit(point) || sdb__thread_is_gone(thread))
+        return;
+    sdb__breakpoint_add_hit(thread, breakpoint);
+    if (!(point->flags & SDB_BREAKPOINT_ONE_SHOT))
         return;
     /* No thread is stopped for it here: more would hit meanwhile. */
     sdb__hardware_disable_soon(breakpoint);
     (void)sdb_breakpoint_disable(breakpoint);
 }
 
-/* Ask all breakpoints of a site.  A condition may remove any of them. */
+/*
+ * Ask all breakpoints of a site that it has now.  A condition may remove any of them, and make others; and
+ * see the thread's end, after which the site may be gone.
+ */
 static void ask_all(const struct sdb__site *site, struct sdb_thread *thread)
 {
-    struct sdb_breakpoint *usual[USUAL_COUNT];
-    struct sdb_breakpoint **all = usual;
-    size_t count = 0;
+    const uint64_t last = site->sites->locations_made;
+    uint64_t asked = 0;
 
-    for (const struct sdb__location *location = site->locations; location;
-         location = location->next_at_site)
-        count++;
-    if (count > USUAL_COUNT)
-        all = calloc(count, sizeof(struct sdb_breakpoint *));
-    if (!all)
-        return;
-    count = 0;
-    for (const struct sdb__location *location = site->locations; location;
-         location = location->next_at_site) {
-        all[count] = location->breakpoint;
-        sdb__stop_point_retain(&all[count++]->point);
+    while (sdb__thread_stands(thread)) {
+        const struct sdb__location *location = site->locations;
+        struct sdb_breakpoint *breakpoint;
+
+        while (location && location->number <= asked)
+            location = location->next_at_site;
+        if (!location || location->number > last)
+            return;
+        asked = location->number;
+        breakpoint = location->breakpoint;
+        sdb__stop_point_retain(&breakpoint->point);
+        sdb__breakpoint_ask(breakpoint, thread);
+        sdb__stop_point_drop(&breakpoint->point);
     }
-    for (size_t i = 0; i < count; i++) {
-        sdb__breakpoint_ask(all[i], thread);
-        sdb__stop_point_drop(&all[i]->point);
-    }
-    if (all != usual)
-        free(all);
 }
 
 bool sdb__is_trap(const struct sdb_thread *thread)

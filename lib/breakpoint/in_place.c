@@ -4,8 +4,8 @@
  * share the memory standing still: one that cannot be moved, and one inside a restartable sequence (rseq),
  * which has to be aborted, as it was interrupted; out of its place it would be completed.
  */
+#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 
 #include "breakpoint/breakpoint.h"
 #include "breakpoint/scratch.h"
@@ -117,56 +117,69 @@ static void step_others(struct sdb_process *process)
     }
 }
 
-/* Processes that share a memory, while they stand still. */
-struct sharer {
-    struct sdb_process *process; /* retained */
-    bool paused;
-};
+/*
+ * Holding all that share a memory needs no memory itself: each process notes on which level it was asked
+ * to stand still.  Whoever goes on meanwhile may have to hold others itself, one level deeper.
+ */
+#define MOST_LEVELS 32
 
-static bool is_among(const struct sharer *sharers, size_t count, const struct sdb_process *process)
+static struct sdb__breakpoint_session *state_of(const struct sdb_session *session)
 {
-    while (count > 0 && sharers[count - 1].process != process)
-        count--;
-    return count > 0;
+    return session->slots[SDB__BREAKPOINT_SLOT];
+}
+
+static struct sdb_process *find_sharer(const struct sdb_session *session,
+                                       const struct sdb__space *space, uint32_t level)
+{
+    struct sdb_process *process = session->held.processes;
+
+    while (process &&
+           (process->space != space || (sdb__breakpoint_process(process)->asked_to_stand & level)))
+        process = process->next;
+    return process;
+}
+
+static struct sdb_process *find_held(const struct sdb_session *session, uint32_t level)
+{
+    struct sdb_process *process = session->held.processes;
+
+    while (process && !(sdb__breakpoint_process(process)->held & level))
+        process = process->next;
+    return process;
 }
 
 /*
  * Have all stand still that share the memory.  While one is stopped another may be born, or end, or
  * execute a program.
  */
-static struct sharer *hold_sharers(struct sdb_session *session, const struct sdb__space *space,
-                                   size_t *count)
+static uint32_t hold_sharers(struct sdb_session *session, const struct sdb__space *space)
 {
-    struct sdb_process *process = session->held.processes;
-    struct sharer *sharers = NULL;
+    const unsigned depth = state_of(session)->holders++;
+    const uint32_t level = UINT32_C(1) << depth;
+    struct sdb_process *process;
 
-    *count = 0;
-    while (process) {
-        struct sharer *more;
-
-        if (process->space != space || is_among(sharers, *count, process)) {
-            process = process->next;
-            continue;
-        }
-        more = realloc(sharers, (*count + 1) * sizeof(*sharers));
-        if (!more)
-            break;
-        sharers = more;
-        sharers[*count].process = sdb_process_retain(process);
-        sharers[(*count)++].paused = sdb__session_pause(process) == 0;
-        process = session->held.processes; /* the list may be another now */
+    assert(depth < MOST_LEVELS);
+    while ((process = find_sharer(session, space, level))) {
+        sdb_process_retain(process);
+        sdb__breakpoint_process(process)->asked_to_stand |= level;
+        if (sdb__session_pause(process) == 0)
+            sdb__breakpoint_process(process)->held |= level;
+        sdb_process_close(process);
     }
-    return sharers;
+    return level;
 }
 
-static void let_sharers_go_on(struct sharer *sharers, size_t count)
+static void let_sharers_go_on(struct sdb_session *session, uint32_t level)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (sharers[i].paused)
-            sdb__session_unpause(sharers[i].process);
-        sdb_process_close(sharers[i].process);
+    struct sdb_process *process;
+
+    for (process = session->held.processes; process; process = process->next)
+        sdb__breakpoint_process(process)->asked_to_stand &= ~level;
+    while ((process = find_held(session, level))) {
+        sdb__breakpoint_process(process)->held &= ~level;
+        sdb__session_unpause(process);
     }
-    free(sharers);
+    state_of(session)->holders--;
 }
 
 /* It was killed, perhaps by an exec of another, and that was seen. */
@@ -180,20 +193,21 @@ static int with_others_held(struct sdb_thread *thread, struct sdb__site *site,
                             int (*act)(struct sdb_thread *thread, struct sdb__site *site))
 {
     struct sdb__space *space = sdb__space_retain(thread->process->space);
-    struct sharer *sharers;
-    size_t count;
+    struct sdb_session *session = thread->process->session;
+    uint32_t level;
     int rc = -ECHILD;
 
     sdb_thread_retain(thread);
-    sharers = hold_sharers(thread->process->session, space, &count);
+    level = hold_sharers(session, space);
     if (!is_gone(thread) && thread->process->space == space) {
         rc = act(thread, site);
-        for (size_t i = 0; i < count; i++) {
-            if (sharers[i].process->space == space && sharers[i].paused)
-                step_others(sharers[i].process);
+        for (struct sdb_process *process = session->held.processes; process;
+             process = process->next) {
+            if (process->space == space && (sdb__breakpoint_process(process)->held & level))
+                step_others(process);
         }
     }
-    let_sharers_go_on(sharers, count);
+    let_sharers_go_on(session, level);
     if (is_gone(thread))
         rc = -ECHILD;
     if (rc == -ECHILD)

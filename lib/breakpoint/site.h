@@ -31,6 +31,7 @@ struct sdb__location {
     struct sdb__site *site;
     struct sdb__location *next_at_site; /* oldest first */
     struct sdb__location *next_of_breakpoint;
+    uint64_t number; /* those that were made later have higher ones */
     bool enabled;
 };
 
@@ -103,6 +104,9 @@ struct sdb__breakpoint_sites {
     size_t count;
     unsigned changes; /* counts what was planted and lifted */
     bool has_low;     /* there are some where there may be 32-bit code */
+
+    unsigned most_locations; /* that a site has, or had: each thread has room for so many hits */
+    uint64_t locations_made;
 
     unsigned followed; /* the sum of the sites' */
     bool some_shared;  /* the bytes of some may stand in shared memory */

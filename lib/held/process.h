@@ -49,6 +49,7 @@ struct sdb_process {
     bool init_known;     /* it was asked whether... */
     bool is_init;        /* ...it is that of its pid namespace */
     bool first_replaced; /* in an attach: another thread, not held, has its first one's id */
+    bool adoption_due;   /* newborns of before its exec could not be taken in yet */
     enum sdb__process_phase phase;
     struct sdb__policies policies;
     bool births_reported; /* by the kernel, whatever the policies say: a feature wants it */

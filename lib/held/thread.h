@@ -38,6 +38,7 @@ enum sdb__reason {
     SDB__REASON_INTERRUPT = 2, /* the caller wants the event of an interrupt */
     SDB__REASON_PAUSE = 4,     /* the library does something to its process, for a moment */
     SDB__REASON_WORK = 8,      /* its stop is being looked at, or it is being got ready to go on */
+    SDB__REASON_BIRTH = 16,    /* there was no memory yet for the newborn that it has made */
 };
 
 /* What keeps a running thread from stopping when it is asked to. */
@@ -45,6 +46,12 @@ enum sdb__hindrance {
     SDB__HINDERED_NOT,
     SDB__HINDERED_NOW,     /* it was found so, and may not be any more */
     SDB__HINDERED_BY_VFORK /* it waits for its vfork child; its next stop says that it does no more */
+};
+
+/* A birth that a thread has told of. */
+struct sdb__birth {
+    uint32_t kind; /* of the event, enum sdb_event_kind */
+    pid_t tid;     /* of the newborn */
 };
 
 struct sdb_thread {
@@ -90,6 +97,7 @@ struct sdb_thread {
     int signal_behind; /* it stands before this signal, which is told after what is told now; or 0 */
     pid_t former_tid;
     struct sdb_thread *newborn;        /* that it has made, retained */
+    struct sdb__birth birth;           /* the same while there is no memory for that; or NONE */
     const struct sdb__feature *teller; /* whose event it is; or NULL: the session's own */
 
     /* How it came to where it is. */

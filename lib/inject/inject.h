@@ -22,7 +22,7 @@ struct sdb_thread;
  *
  * In 32-bit code the number is one of i386's.
  *
- * @return 0, -ESRCH, -EBUSY, -ENOTSUP, -ENOSYS, -EACCES, -EFAULT or -EIO
+ * @return 0, -ESRCH, -EBUSY, -ENOTSUP, -ENOSYS, -EACCES, -EFAULT, -EIO, -ENOMEM, -EMFILE or -ENFILE
  */
 int sdb__inject(struct sdb_thread *thread, long number, const uint64_t arguments[6],
                 int64_t *result);
@@ -56,7 +56,7 @@ int sdb__inject_unmap(struct sdb_thread *helper, uint64_t start, size_t length);
  *
  * @param is_i386  `int $0x80`
  * @param address  gets its address
- * @return 0, -ENOSYS: there is none that can be found, or -ESRCH
+ * @return 0, -ESRCH, -ENOSYS: there is none that can be found, -ENOMEM, -EMFILE or -ENFILE
  */
 int sdb__inject_place(struct sdb_process *process, bool is_i386, uint64_t *address);
 

@@ -91,7 +91,7 @@ int sdb__inject_place(struct sdb_process *process, bool is_i386, uint64_t *addre
     }
     rc = sdb_facts_read_maps(process->pid, &maps);
     if (rc < 0)
-        return rc == -ESRCH ? -ESRCH : -ENOSYS;
+        return rc == -ESRCH || rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -ENOSYS;
     *known = find_in(process, is_i386, maps, true);
     if (*known == 0)
         *known = find_in(process, is_i386, maps, false);

@@ -230,6 +230,9 @@ int sdb__session_detach(struct sdb_process *process, enum sdb_release how, struc
             *child = NULL;
         return rc;
     }
+    rc = sdb__session_take_due_births(process->session);
+    if (rc < 0)
+        return rc; /* what was born of it would be lost */
     if (child && process->launched) {
         if (sdb__features_must_stay(process))
             return -EBUSY;
@@ -366,6 +369,7 @@ static void detach_all(struct sdb_session *session)
 
 void sdb__session_release_all(struct sdb_session *session)
 {
+    session->ends = true;
     /* A newborn of one that was killed may come only now. */
     do {
         kill_all(session);
@@ -374,5 +378,5 @@ void sdb__session_release_all(struct sdb_session *session)
         wait_for_leaving(session);
         remove_ended(session);
     } while (!session->held.processes && sdb__session_newborns_are_due(session) &&
-             sdb__session_adopt_orphans(session));
+             sdb__session_adopt_orphans(session) > 0);
 }

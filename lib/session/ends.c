@@ -42,14 +42,15 @@ void sdb__session_drop(struct sdb_thread *thread)
     sdb__thread_gone(thread);
 }
 
-void sdb__session_leave_space(struct sdb_process *process)
+void sdb__session_leave_space(struct sdb_session *session, const struct sdb_process *process)
 {
-    const struct sdb_process *other = process->held->processes;
+    const struct sdb_process *other = session->held.processes;
 
     while (other && (other == process || other->space != process->space))
         other = other->next;
-    if (!other)
-        sdb__features_space_gone(process->session, process->space);
+    /* What newborns have from one that has departed is still asked for. */
+    if (!other && !(session->departed && session->departed->space == process->space))
+        sdb__features_space_gone(session, process->space);
 }
 
 void sdb__session_remove(struct sdb_process *process)
@@ -62,7 +63,7 @@ void sdb__session_remove(struct sdb_process *process)
     while (process->threads)
         sdb__session_drop(process->threads);
     sdb__features_process_gone(process);
-    sdb__session_leave_space(process);
+    sdb__session_leave_space(session, process);
     sdb__process_gone(process);
 }
 

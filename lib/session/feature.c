@@ -121,28 +121,44 @@ void sdb__features_launched(struct sdb_process *process, const struct sdb__launc
     }
 }
 
-void sdb__features_process_born(struct sdb_process *newborn, const struct sdb_process *from,
-                                const struct sdb_thread *parent)
+int sdb__features_process_born(struct sdb_process *newborn, const struct sdb_process *from,
+                               const struct sdb_thread *parent)
+{
+    unsigned left = from->features;
+    const struct sdb__feature *feature;
+    int rc = 0;
+
+    newborn->features = from->features;
+    while (rc == 0 && (feature = next_of(newborn->session, &left))) {
+        if (feature->process_born)
+            rc = feature->process_born(newborn, from, parent);
+    }
+    return rc;
+}
+
+void sdb__features_newborn_lost(struct sdb_session *session, pid_t newborn,
+                                const struct sdb_process *from)
 {
     unsigned left = from->features;
     const struct sdb__feature *feature;
 
-    newborn->features = from->features;
-    while ((feature = next_of(newborn->session, &left))) {
-        if (feature->process_born)
-            feature->process_born(newborn, from, parent);
+    while ((feature = next_of(session, &left))) {
+        if (feature->newborn_lost)
+            feature->newborn_lost(newborn, from);
     }
 }
 
-void sdb__features_thread_born(struct sdb_thread *newborn)
+int sdb__features_thread_born(struct sdb_thread *newborn)
 {
     unsigned left = newborn->process->features;
     const struct sdb__feature *feature;
+    int rc = 0;
 
-    while ((feature = next_of(newborn->process->session, &left))) {
+    while (rc == 0 && (feature = next_of(newborn->process->session, &left))) {
         if (feature->thread_born)
-            feature->thread_born(newborn);
+            rc = feature->thread_born(newborn);
     }
+    return rc;
 }
 
 void sdb__features_executed(struct sdb_thread *thread)

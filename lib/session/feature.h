@@ -85,12 +85,25 @@ struct sdb__feature {
     /*
      * A process was born of another, with a copy of its memory or the same; or one is to be remembered
      * that has no thread any more.  @p parent is the thread that has made it, or NULL: nobody knows.
+     *
+     * @return 0, or -ENOMEM: it was not born yet, as far as the session knows, and all that it has is
+     *         taken from it; the birth comes again
      */
-    void (*process_born)(struct sdb_process *newborn, const struct sdb_process *from,
-                         const struct sdb_thread *parent);
+    int (*process_born)(struct sdb_process *newborn, const struct sdb_process *from,
+                        const struct sdb_thread *parent);
 
-    /* A thread was born in a process, or with it; it has not run yet. */
-    void (*thread_born)(struct sdb_thread *newborn);
+    /*
+     * A process that was born with a copy of the memory of another is let go before it has run, without
+     * having been taken in: give back what was changed in that.
+     */
+    void (*newborn_lost)(pid_t newborn, const struct sdb_process *from);
+
+    /*
+     * A thread was born in a process, or with it; it has not run yet.
+     *
+     * @return 0, or -ENOMEM: as above.  What its stops need is had now: nothing fails then
+     */
+    int (*thread_born)(struct sdb_thread *newborn);
 
     /* A process has executed a program, in this thread, which is its only one; its memory is still the
      * one before. */
@@ -162,9 +175,11 @@ enum sdb__verdict sdb__features_judge(struct sdb_thread *thread, struct sdb__sto
 enum sdb__going sdb__features_resume(struct sdb_thread *thread, struct sdb__resume *resume);
 void sdb__features_resumed(struct sdb_thread *thread);
 void sdb__features_launched(struct sdb_process *process, const struct sdb__launch_plan *plan);
-void sdb__features_process_born(struct sdb_process *newborn, const struct sdb_process *from,
-                                const struct sdb_thread *parent);
-void sdb__features_thread_born(struct sdb_thread *newborn);
+int sdb__features_process_born(struct sdb_process *newborn, const struct sdb_process *from,
+                               const struct sdb_thread *parent);
+void sdb__features_newborn_lost(struct sdb_session *session, pid_t newborn,
+                                const struct sdb_process *from);
+int sdb__features_thread_born(struct sdb_thread *newborn);
 void sdb__features_executed(struct sdb_thread *thread);
 void sdb__features_thread_ended(struct sdb_thread *thread);
 void sdb__features_withdraw(struct sdb_process *process);

@@ -5,11 +5,12 @@
  * A wait status comes from the kernel by pump.c, becomes a stop or an end in take.c, which asks the
  * features (feature.c), and is queued (queue.c) to be told (event.c) by a wait (wait.c).  A thread goes on
  * by resume.c.  newborn.c has the births and what exec does, orphans.c those whom nobody has told of yet,
- * ends.c the ends; attach.c and launch.c are the ways in, leave.c and detach.c those out, watched.c is
- * about who is held on although nobody asks for it, sharers.c about who has the memory of another; gather.c
- * stops all threads of a process, group_stop.c numbers its group-stops, stolen.c notices what the host has
- * taken away, check.c checks it all.  session.c has the session's beginning and end, own_thread.c its own
- * thread; process.c and thread.c have what callers ask for.
+ * due_births.c those for whom there was no memory, ends.c the ends; attach.c and launch.c are the ways in,
+ * leave.c and detach.c those out, watched.c is about who is held on although nobody asks for it, sharers.c
+ * about who has the memory of another; gather.c stops all threads of a process, group_stop.c numbers its
+ * group-stops, stolen.c notices what the host has taken away, check.c checks it all.  session.c has the
+ * session's beginning and end, own_thread.c its own thread; process.c and thread.c have what callers ask
+ * for.
  */
 #ifndef SDB_LIB_SESSION_INSIDE_H
 #define SDB_LIB_SESSION_INSIDE_H
@@ -182,14 +183,18 @@ struct sdb_process *sdb__session_add(struct sdb_session *session, pid_t pid, int
 /** @return whether a process's newborns of this kind of event are held for the caller */
 bool sdb__session_wants_birth(const struct sdb_process *process, uint32_t kind);
 
-/** Take in the newborns whose parent can tell of them no more, as the process has ended or executed. */
-void sdb__session_adopt(struct sdb_process *process);
+/**
+ * Take in the newborns whose parent can tell of them no more, as the process has ended or executed.
+ *
+ * @return 0, or -ENOMEM: it has executed, and they are still to be taken in
+ */
+int sdb__session_adopt(struct sdb_process *process);
 
 /** @return whether there are unknown threads whose parent may have ended */
 bool sdb__session_has_orphans(const struct sdb_session *session);
 
-/** Take in those of them whose parent has ended.  @return whether there were any */
-bool sdb__session_adopt_orphans(struct sdb_session *session);
+/** Take in those of them whose parent has ended.  @return whether there were any, or -ENOMEM */
+int sdb__session_adopt_orphans(struct sdb_session *session);
 
 /** No more newborns are to be expected of processes that have ended. */
 void sdb__session_forget_departed(struct sdb_session *session);
@@ -201,6 +206,36 @@ void sdb__session_forget_departed(struct sdb_session *session);
  * @return the thread that executed it
  */
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop);
+
+/**
+ * Take in a newborn, and what it has done already.
+ *
+ * @param known  whether its parent stands in the very stop of its birth
+ * @return 0, or -ENOMEM: it is not known, as before
+ */
+int sdb__session_take_birth(struct sdb_thread *parent, const struct sdb__birth *birth, bool known);
+
+/** Have room for what can come by itself when there is no memory.  @return 0 or -ENOMEM */
+int sdb__session_reserve(struct sdb_session *session);
+
+/* ---- births that could not be taken in (due_births.c) ---- */
+
+/** There is no memory for a newborn: its parent stands until there is, or it is let go. */
+void sdb__session_put_birth_off(struct sdb_thread *parent, const struct sdb__birth *birth);
+
+/** Take in all that were put off.  @return 0, or -ENOMEM: some still are */
+int sdb__session_take_due_births(struct sdb_session *session);
+
+/** A thread is to be let go: let the newborn go whose birth was put off, if there is one. */
+void sdb__session_drop_due_birth(struct sdb_thread *parent);
+
+/**
+ * Let a newborn go that was not taken in.
+ *
+ * @param from  the process that it was born of
+ */
+void sdb__session_let_newborn_go(struct sdb_session *session, pid_t tid,
+                                 const struct sdb_process *from);
 
 /* ---- what the host has taken away (stolen.c) ---- */
 
@@ -236,7 +271,7 @@ void sdb__session_remove(struct sdb_process *process);
 void sdb__session_remove_if_gone(struct sdb_process *process);
 
 /** A process has its memory no more: if nobody else has it, forget what is in it. */
-void sdb__session_leave_space(struct sdb_process *process);
+void sdb__session_leave_space(struct sdb_session *session, const struct sdb_process *process);
 
 /* ---- the ways in (attach.c, launch.c) ---- */
 

@@ -40,6 +40,7 @@ int sdb__session_let_go(struct sdb_thread *thread)
 
     if (!sdb__thread_stands(thread))
         return 0;
+    sdb__session_drop_due_birth(thread);
     sdb__session_unqueue_thread(thread);
     sdb__thread_unwant(thread, SDB__REASON_HOLD);
     sdb__thread_unwant(thread, SDB__REASON_INTERRUPT);

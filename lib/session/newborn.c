@@ -8,6 +8,7 @@
  * status of a thread that is not known is kept until its parent's event claims it; and when the parent
  * can tell no more, the newborn is taken in without it.
  */
+#include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,16 +37,17 @@ static void replay(struct sdb_session *session, pid_t tid)
 
 /* ---- newborns ---- */
 
+int sdb__session_reserve(struct sdb_session *session)
+{
+    if (!session->spare_space)
+        session->spare_space = sdb__space_create();
+    return session->spare_space ? sdb__orphans_reserve(&session->orphans) : -ENOMEM;
+}
+
 struct sdb_process *sdb__session_add(struct sdb_session *session, pid_t pid, int pidfd)
 {
-    struct sdb_process *process;
+    struct sdb_process *process = sdb__process_create(session, &session->held, pid, pidfd);
 
-    /* What it needs when it ends is had now. */
-    if (!session->spare)
-        session->spare = sdb__process_allocate(session, &session->held, 0);
-    if (!session->spare)
-        return NULL;
-    process = sdb__process_create(session, &session->held, pid, pidfd);
     if (process)
         sdb__waiter_notify(session->waiter); /* there is something to watch now */
     return process;
@@ -91,48 +93,83 @@ static bool is_thread(struct sdb_session *session, const struct sdb_thread *pare
            (orphan && sdb__status_is_end(orphan->status) && !sdb__task_exists(tid));
 }
 
-/* A newborn process, whose parent stands in the stop of its birth. */
-static struct sdb_process *claim_process(struct sdb_session *session, struct sdb_thread *parent,
-                                         const struct sdb__stop *stop)
+/* @return 0, or -ENOMEM: then it is not known, as before */
+static int create_thread(struct sdb_process *process, pid_t tid, struct sdb_thread **newborn)
+{
+    int rc = sdb__thread_create(process, tid, newborn);
+
+    if (rc == 0) {
+        rc = sdb__features_thread_born(*newborn);
+        if (rc < 0)
+            sdb__session_drop(*newborn);
+    }
+    return rc;
+}
+
+/* Let the features know of a newborn process.  @return 0, or -ENOMEM: then it is not known, as before */
+static int introduce(struct sdb_process *process, const struct sdb_process *from,
+                     const struct sdb_thread *parent)
+{
+    int rc = sdb__features_process_born(process, from, parent);
+
+    if (rc == 0)
+        rc = sdb__features_thread_born(process->thread);
+    if (rc < 0)
+        sdb__session_remove(process);
+    return rc;
+}
+
+/* A newborn process.  @param known  whether its parent stands in the stop of its birth */
+static int create_process(struct sdb_session *session, const struct sdb_thread *parent,
+                          const struct sdb__birth *birth, bool known, struct sdb_thread **newborn)
 {
     const struct sdb_process *from = parent->process;
-    struct sdb_process *process = create_with(session, stop->other_tid, &from->policies);
+    struct sdb_process *process = create_with(session, birth->tid, &from->policies);
+    int rc;
 
     if (!process)
-        return NULL;
+        return -ENOMEM;
     if (sdb__tasks_share_memory(parent->tid, process->pid))
         sdb__process_set_space(process, sdb__space_retain(from->space));
     if (sdb__process_is_hidden(from))
         process->phase = from->phase;
-    else if (!sdb__session_wants_birth(from, stop->kind))
+    else if (!sdb__session_wants_birth(from, birth->kind))
         process->phase = SDB__PROCESS_WATCHED;
-    sdb__features_process_born(process, from, parent);
-    return process;
+    rc = introduce(process, from, known ? parent : NULL);
+    *newborn = rc == 0 ? process->thread : NULL;
+    return rc;
+}
+
+int sdb__session_take_birth(struct sdb_thread *parent, const struct sdb__birth *birth, bool known)
+{
+    struct sdb_session *session = parent->process->session;
+    struct sdb_thread *newborn = NULL;
+    int rc;
+
+    if (sdb__thread_table_find(&session->held.threads, birth->tid))
+        return 0; /* found otherwise, by an attach */
+    if (birth->kind == SDB_EVENT_CLONE && is_thread(session, parent, birth->tid))
+        rc = create_thread(parent->process, birth->tid, &newborn);
+    else
+        rc = create_process(session, parent, birth, known, &newborn);
+    if (rc < 0)
+        return rc;
+    newborn->awaits_start = true;
+    parent->process->gathered = false;
+    if (sdb__thread_stands(parent) && parent->stop == birth->kind)
+        parent->newborn = sdb_thread_retain(newborn);
+    replay(session, birth->tid);
+    return 0;
 }
 
 void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
                         const struct sdb__stop *stop)
 {
-    struct sdb_thread *newborn = NULL;
-    const struct sdb_process *process;
+    const struct sdb__birth birth = {.kind = stop->kind, .tid = stop->other_tid};
 
-    if (sdb__thread_table_find(&session->held.threads, stop->other_tid))
-        return; /* found otherwise, by an attach */
-    if (stop->kind == SDB_EVENT_CLONE && is_thread(session, parent, stop->other_tid)) {
-        if (sdb__thread_create(parent->process, stop->other_tid, &newborn) < 0)
-            return;
-    } else {
-        process = claim_process(session, parent, stop);
-        if (!process)
-            return;
-        newborn = process->thread;
-    }
-    newborn->awaits_start = true;
-    sdb__features_thread_born(newborn);
-    parent->process->gathered = false;
-    if (sdb__thread_stands(parent))
-        parent->newborn = sdb_thread_retain(newborn);
-    replay(session, stop->other_tid);
+    (void)session;
+    if (sdb__session_take_birth(parent, &birth, true) < 0)
+        sdb__session_put_birth_off(parent, &birth);
 }
 
 /* ---- newborns whose parent cannot tell of them ---- */
@@ -166,38 +203,47 @@ static bool is_wanted(const struct sdb_process *from)
     return (from->policies.follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) || !from->births_reported;
 }
 
-/* Take in a newborn whose parent cannot tell of it.  @return whether there was memory for it */
-static bool adopt_one(struct sdb_session *session, pid_t tid, const struct sdb_process *from)
+/* @return 0, or -ENOMEM: then it is an orphan as before */
+static int adopt_one(struct sdb_session *session, pid_t tid, const struct sdb_process *from)
 {
     struct sdb_process *process = create_with(session, tid, &from->policies);
+    int rc;
 
     if (!process)
-        return false;
+        return -ENOMEM;
     if (!is_wanted(from))
         process->phase = SDB__PROCESS_WATCHED;
+    rc = introduce(process, from, NULL);
+    if (rc < 0)
+        return rc;
     process->thread->awaits_start = true;
-    sdb__features_process_born(process, from, NULL);
-    sdb__features_thread_born(process->thread);
     replay(session, tid);
-    return true;
+    return 0;
 }
 
-/* @param from  the process whose newborns are meant, or one that is like it */
-static bool adopt(struct sdb_session *session, const struct sdb_process *from)
+/*
+ * @param from  the process whose newborns are meant
+ * @return whether there were any, or -ENOMEM: those that are left are adopted another time
+ */
+static int adopt(struct sdb_session *session, const struct sdb_process *from)
 {
     const struct sdb_process *executed = from->ended ? NULL : from;
     struct sdb__orphans *orphans = &session->orphans;
-    bool adopted = false;
+    int adopted = 0;
 
     for (struct sdb__orphan *orphan = sdb__orphans_first(orphans); orphan;
          orphan = sdb__orphans_next(orphans)) {
-        if (!executed)
-            sdb__orphans_looked_at(orphans, orphan);
-        if (!is_left(session, orphan, executed))
+        if (!is_left(session, orphan, executed)) {
+            if (!executed)
+                sdb__orphans_looked_at(orphans, orphan);
             continue;
-        if (!adopt_one(session, orphan->tid, from))
-            break;
-        adopted = true;
+        }
+        if (adopt_one(session, orphan->tid, from) < 0) {
+            if (!session->ends)
+                return -ENOMEM;
+            sdb__session_let_newborn_go(session, orphan->tid, from);
+        }
+        adopted = 1;
     }
     return adopted;
 }
@@ -208,42 +254,33 @@ void sdb__session_forget_departed(struct sdb_session *session)
 
     session->departed = NULL;
     if (departed)
-        sdb__features_space_gone(session, departed->space);
+        sdb__session_leave_space(session, departed);
     sdb_process_close(departed);
 }
 
 /* Keep what the newborns of a process have from it, whose stops may still be to come. */
-static void remember(struct sdb_session *session, const struct sdb_process *ended)
+static void remember(struct sdb_session *session, struct sdb_process *ended)
 {
-    struct sdb_process *departed = session->spare;
-
-    session->spare = NULL;
-    if (!departed)
-        departed = sdb__process_allocate(session, &session->held, 0);
-    if (!departed)
-        return; /* the one before is better than none */
     sdb__session_forget_departed(session);
-    departed->pid = ended->pid;
-    departed->policies = ended->policies;
-    departed->births_reported = ended->births_reported;
-    departed->phase = SDB__PROCESS_WATCHED;
-    departed->ended = true;
-    sdb__features_process_born(departed, ended, NULL);
-    session->departed = departed;
+    session->departed = sdb_process_retain(ended);
 }
 
-void sdb__session_adopt(struct sdb_process *process)
+int sdb__session_adopt(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
     if (!process->ended) {
-        (void)adopt(session, process);
-        return;
+        const int rc = adopt(session, process);
+
+        process->adoption_due = rc < 0;
+        session->births_due = session->births_due || rc < 0;
+        return rc < 0 ? rc : 0;
     }
     if ((process->policies.follow & FOLLOW_NEWBORNS) || process->births_reported) {
         remember(session, process);
         (void)sdb__session_adopt_orphans(session);
     }
+    return 0;
 }
 
 bool sdb__session_has_orphans(const struct sdb_session *session)
@@ -251,16 +288,17 @@ bool sdb__session_has_orphans(const struct sdb_session *session)
     return session->departed && session->orphans.new_stops > 0;
 }
 
-bool sdb__session_adopt_orphans(struct sdb_session *session)
+int sdb__session_adopt_orphans(struct sdb_session *session)
 {
     struct sdb_process *departed = session->departed;
-    bool adopted;
+    int adopted;
 
     if (!departed)
-        return false;
+        return 0;
     sdb_process_retain(departed); /* another may take its place meanwhile */
     adopted = adopt(session, departed);
     sdb_process_close(departed);
+    session->births_due = session->births_due || adopted < 0;
     return adopted;
 }
 
@@ -290,15 +328,20 @@ static struct sdb_thread *move_to_pid(struct sdb_thread *first, struct sdb_threa
     return executing;
 }
 
-/* Without memory for another the old one serves on, and says that it is gone. */
+/* Without memory for another, time and again, the old one serves on, and says that it is gone. */
 static void take_new_memory(struct sdb_process *process)
 {
+    struct sdb_session *session = process->session;
     struct sdb__space *space = sdb__space_create();
 
-    sdb__session_leave_space(process);
+    if (!space) {
+        space = session->spare_space;
+        session->spare_space = NULL;
+    }
+    sdb__session_leave_space(session, process);
     if (space)
         sdb__process_set_space(process, space);
-    sdb__session_review(process->session);
+    sdb__session_review(session);
 }
 
 struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
@@ -308,7 +351,7 @@ struct sdb_thread *sdb__session_take_exec(struct sdb_thread *thread, const struc
 
     if (executing && executing != thread && executing->process == thread->process)
         thread = move_to_pid(thread, executing);
-    sdb__session_adopt(thread->process);
+    (void)sdb__session_adopt(thread->process);
     sdb__features_executed(thread);
     take_new_memory(thread->process);
     return thread;

@@ -60,6 +60,13 @@ void sdb__orphans_forget(struct sdb__orphans *orphans, struct sdb__orphan *orpha
 
 /* ---- keeping ---- */
 
+int sdb__orphans_reserve(struct sdb__orphans *orphans)
+{
+    if (!orphans->spare)
+        orphans->spare = calloc(1, sizeof(*orphans->spare));
+    return orphans->spare ? 0 : -ENOMEM;
+}
+
 /* Whether somebody may tell of one that stands still: it is traced by us, so that it was born to us. */
 static bool stands_for_us(const struct sdb__orphan *orphan)
 {
@@ -100,6 +107,10 @@ static struct sdb__orphan *add(struct sdb__orphans *orphans, pid_t tid)
     struct sdb__orphan **bucket = bucket_of(orphans, tid);
     struct sdb__orphan *orphan = calloc(1, sizeof(*orphan));
 
+    if (!orphan) {
+        orphan = orphans->spare;
+        orphans->spare = NULL;
+    }
     if (!orphan)
         return NULL;
     orphan->tid = tid;
@@ -123,7 +134,7 @@ void sdb__orphans_keep(struct sdb_session *session, pid_t tid, int status,
     if (!orphan)
         orphan = add(orphans, tid);
     if (!orphan)
-        return;
+        return; /* nothing was told since the spare one was used, and there is still no memory */
     orphans->new_stops -= is_new_stop(orphan);
     orphan->status = status;
     orphan->usage = *usage;
@@ -154,4 +165,6 @@ void sdb__orphans_free(struct sdb__orphans *orphans)
 {
     while (orphans->first)
         sdb__orphans_forget(orphans, orphans->first);
+    free(orphans->spare);
+    orphans->spare = NULL;
 }

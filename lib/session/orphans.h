@@ -37,7 +37,11 @@ struct sdb__orphans {
     size_t count;
     size_t most;      /* before it is looked which of them can be forgotten; 0: the fewest */
     size_t new_stops; /* those that stand, and were not looked at */
+    struct sdb__orphan *spare; /* for when there is no memory; or NULL: that was so */
 };
+
+/** Have room for one more, whatever comes.  @return 0 or -ENOMEM */
+int sdb__orphans_reserve(struct sdb__orphans *orphans);
 
 /** Keep the status of a thread that is not known, in place of an earlier one of it. */
 void sdb__orphans_keep(struct sdb_session *session, pid_t tid, int status,

@@ -25,10 +25,10 @@ static void free_session(struct sdb_session *session, bool in_fork)
     while (session->held.processes)
         sdb__session_remove(session->held.processes);
     sdb__session_forget_departed(session);
-    sdb_process_close(session->spare);
     sdb__features_session_ends(session);
     sdb__thread_table_free(&session->held.threads);
     sdb__orphans_free(&session->orphans);
+    sdb__space_close(session->spare_space);
     sdb__waiter_close(session->waiter, in_fork);
     if (session->mark)
         munmap(session->mark, session->mark_size);

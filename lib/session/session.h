@@ -35,9 +35,11 @@ struct sdb_session {
 
     /* Newborns whose parent has not told of them, see newborn.c and orphans.c. */
     struct sdb__orphans orphans;  /* statuses of threads that are not known, or not yet */
-    struct sdb_process *departed; /* the last process that has ended and had its newborns held, as
-                                     far as they have something from it; or NULL */
-    struct sdb_process *spare;    /* room for the next of these, or NULL */
+    struct sdb_process *departed; /* the last process that has ended and had its newborns held, for
+                                     what they have from it; or NULL */
+    struct sdb__space *spare_space; /* for an exec when there is no memory; or NULL: that was so */
+    bool births_due;                /* some could not be taken in yet, see due_births.c */
+    bool ends;                      /* nothing can be put off any more */
 
     pid_t stop_to_take; /* whose stop was looked at last, and is still there; or 0 */
     bool stolen;        /* that something was, is still to be told */

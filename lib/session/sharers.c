@@ -52,18 +52,18 @@ static pid_t find_live(const struct sdb_process *process)
 /* What one that is held, too, had of the memory alone is the other's now. */
 static void join(struct sdb_process *other, const struct sdb_process *process)
 {
-    sdb__session_leave_space(other);
+    sdb__session_leave_space(process->session, other);
     sdb__process_set_space(other, sdb__space_retain(process->space));
 }
 
-/* Have one go on that was attached to, as one that is watched. */
+/* Have one go on that was attached to, as one that is watched.  It tells nothing, and needs no room for it. */
 static void watch(struct sdb_process *other, const struct sdb_process *process)
 {
     other->phase = SDB__PROCESS_WATCHED;
     join(other, process);
-    sdb__features_process_born(other, process, NULL);
+    (void)sdb__features_process_born(other, process, NULL);
     for (struct sdb_thread *thread = other->threads; thread; thread = thread->next)
-        sdb__features_thread_born(thread);
+        (void)sdb__features_thread_born(thread);
     (void)sdb__process_apply_options(other);
     sdb__session_abandon(other);
 }

@@ -70,7 +70,8 @@ static void claim_newborn(struct sdb_session *session, struct sdb_thread *thread
 static void pass_before_exec(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
     if (stop->kind != SDB_EVENT_EXEC) {
-        (void)sdb__session_go_on(thread, SDB_RESUME_CONTINUE);
+        if (!sdb__thread_wants(thread, SDB__REASON_BIRTH))
+            (void)sdb__session_go_on(thread, SDB_RESUME_CONTINUE);
         return;
     }
     thread->process->phase = SDB__PROCESS_HELD;
@@ -183,8 +184,8 @@ static void place_stop(struct sdb_session *session, struct sdb_thread *thread,
         take_held_stop(session, thread, stop, verdict);
         break;
     case SDB__PROCESS_LAUNCHING:
-        pass_before_exec(thread, stop);
         claim_newborn(session, thread, stop);
+        pass_before_exec(thread, stop);
         break;
     case SDB__PROCESS_ATTACHING:
         take_attaching_stop(thread, stop);
@@ -321,7 +322,7 @@ void sdb__session_take_end(struct sdb_thread *thread, const struct sdb_exit_stat
             end_others(session, process);
         process->ended = true;
         sdb__process_close_memory(process);
-        sdb__session_adopt(process);
+        (void)sdb__session_adopt(process);
     }
     switch (process->phase) {
     case SDB__PROCESS_HELD:

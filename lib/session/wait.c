@@ -92,7 +92,7 @@ static int pump(struct sdb_session *session, const struct sdb__deadline *deadlin
     soon = sdb__deadline_earlier(*deadline, sdb__deadline_in(ORPHAN_MS));
     rc = sdb__session_pump(session, &soon, true);
     if (rc == -ETIMEDOUT &&
-        (sdb__session_adopt_orphans(session) || !sdb__deadline_passed(deadline)))
+        (sdb__session_adopt_orphans(session) > 0 || !sdb__deadline_passed(deadline)))
         rc = 0;
     return rc;
 }
@@ -112,6 +112,9 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
 #endif
         if (session->due)
             sdb__features_due(session);
+        rc = sdb__session_take_due_births(session);
+        if (rc < 0)
+            return rc;
         thread = session->first_queued;
         if (session->stolen) {
             session->stolen = false;
@@ -122,7 +125,9 @@ int sdb__session_wait(struct sdb_session *session, const struct sdb__deadline *d
                 rc = sdb__waiter_idle(session->waiter);
                 return rc < 0 ? rc : -ECHILD;
             }
-            rc = pump(session, deadline);
+            rc = sdb__session_reserve(session);
+            if (rc == 0)
+                rc = pump(session, deadline);
             if (rc < 0)
                 return rc;
             be_fair(session);

@@ -416,11 +416,12 @@ static void catch_by_filter(struct sdb_process *process, const struct sdb__launc
     sdb__call_set_add(&catching->filter, SYS_restart_syscall);
 }
 
-static void inherit(struct sdb_process *newborn, const struct sdb_process *from,
-                    const struct sdb_thread *parent)
+static int inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                   const struct sdb_thread *parent)
 {
     (void)parent;
     *catching_of(newborn) = *catching_of(from);
+    return 0;
 }
 
 const struct sdb__feature sdb__syscall_feature = {

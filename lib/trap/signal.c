@@ -305,18 +305,20 @@ static enum sdb__going drop_ignored(struct sdb_thread *thread, struct sdb__resum
 
 /* ---- births and departures ---- */
 
-static void copy_to_newborn(struct sdb_process *newborn, const struct sdb_process *from,
-                            const struct sdb_thread *parent)
+static int copy_to_newborn(struct sdb_process *newborn, const struct sdb_process *from,
+                           const struct sdb_thread *parent)
 {
     const struct known *known = known_of(from->space);
     struct known *copy;
 
     (void)parent;
     if (!known || newborn->space == from->space)
-        return;
+        return 0;
     copy = newborn->space->slots[SDB__TRAP_SIGNAL_SLOT] = calloc(1, sizeof(*copy));
-    if (copy)
-        *copy = *known;
+    if (!copy)
+        return -ENOMEM;
+    *copy = *known;
+    return 0;
 }
 
 /* There will be no more hits: look at those that were not looked at. */

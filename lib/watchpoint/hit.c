@@ -6,7 +6,6 @@
  * was stepped (TRAP_TRACE).  Only then the processor's note is looked at.
  */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/ptrace.h"
@@ -22,17 +21,13 @@
 
 /* ---- looking ---- */
 
-/* Note what has fired, with its values, oldest first.  Without memory nobody can be told. */
+/* Note what has fired, with its values, oldest first. */
 static void note_hits(struct sdb_thread *thread, unsigned slots)
 {
     struct sdb_process *process = thread->process;
-    struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
+    struct sdb__watch_hits *hits = sdb__watch_hits(thread);
     uint8_t offset = 0;
 
-    if (!hits)
-        hits = sdb__watch_state(thread)->hits = calloc(1, sizeof(*hits));
-    if (!hits)
-        return;
     hits->count = 0;
     for (struct sdb__watch_site *site = sdb__watch_process(process)->sites; site;
          site = site->next) {
@@ -56,7 +51,7 @@ static void note_hits(struct sdb_thread *thread, unsigned slots)
 /* @return whether it is to be told */
 static bool ask(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint, uint8_t offset)
 {
-    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
+    const struct sdb__watch_hits *hits = sdb__watch_hits(thread);
 
     if ((watchpoint->point.flags & SDB_WATCHPOINT_ONLY_CHANGES) &&
         memcmp(hits->old_values + offset, hits->new_values + offset, watchpoint->length) == 0)
@@ -70,23 +65,23 @@ static bool ask(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint, ui
 /* Ask for one, and leave it if it is to be told.  A condition may remove any, and see the thread's end. */
 static void sift_hit(struct sdb_thread *thread, struct sdb_watchpoint *watchpoint)
 {
-    const struct sdb__watch_state *state = sdb__watch_state(thread);
-    int at = state->hits ? sdb__watch_find_hit(state->hits, watchpoint) : 0;
+    struct sdb__watch_hits *hits = sdb__watch_hits(thread);
+    int at = sdb__watch_find_hit(hits, watchpoint);
     bool is_told;
 
-    if (!state->hits || at == state->hits->count)
+    if (at == hits->count)
         return;
-    is_told = ask(thread, watchpoint, state->hits->offsets[at]);
-    at = state->hits ? sdb__watch_find_hit(state->hits, watchpoint) : 0;
-    if (!is_told && state->hits && at < state->hits->count)
-        sdb__watch_remove_hit(state->hits, at);
+    is_told = ask(thread, watchpoint, hits->offsets[at]);
+    at = sdb__watch_find_hit(hits, watchpoint);
+    if (!is_told && at < hits->count)
+        sdb__watch_remove_hit(hits, at);
     if (is_told && (watchpoint->point.flags & SDB_WATCHPOINT_ONE_SHOT))
         sdb__watchpoint_disable_soon(watchpoint);
 }
 
 static void sift_hits(struct sdb_thread *thread)
 {
-    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
+    const struct sdb__watch_hits *hits = sdb__watch_hits(thread);
     struct sdb_watchpoint *asked[SDB__DEBUG_SLOTS];
     const int count = hits->count;
 

@@ -3,7 +3,6 @@
  * The watchpoints that a thread has hit where it stands, and telling them.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "session/session.h"
 #include "watchpoint/site.h"
@@ -32,10 +31,10 @@ void sdb__watchpoint_forget_hits(struct sdb_process *process,
                                  const struct sdb_watchpoint *watchpoint)
 {
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
-        int at = hits ? sdb__watch_find_hit(hits, watchpoint) : 0;
+        struct sdb__watch_hits *hits = sdb__watch_hits(thread);
+        const int at = sdb__watch_find_hit(hits, watchpoint);
 
-        if (!hits || at == hits->count)
+        if (at == hits->count)
             continue;
         sdb__watch_remove_hit(hits, at);
         if (hits->count == 0 && thread->queued && thread->stop == SDB_EVENT_WATCHPOINT)
@@ -45,25 +44,14 @@ void sdb__watchpoint_forget_hits(struct sdb_process *process,
 
 void sdb__watchpoint_forget_stop(struct sdb_thread *thread)
 {
-    struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
-
-    if (hits)
-        hits->count = 0;
-}
-
-void sdb__watchpoint_free_hits(struct sdb_thread *thread)
-{
-    struct sdb__watch_state *state = sdb__watch_state(thread);
-
-    free(state->hits);
-    state->hits = NULL;
+    sdb__watch_hits(thread)->count = 0;
 }
 
 /* ---- telling ---- */
 
 void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event)
 {
-    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
+    const struct sdb__watch_hits *hits = sdb__watch_hits(thread);
 
     if (event->kind != SDB_EVENT_WATCHPOINT || !sdb__watch_has_hits(thread))
         return;
@@ -76,7 +64,7 @@ void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event)
 
 static const struct sdb__watch_hits *hits_of(const struct sdb_thread *thread)
 {
-    return thread && sdb__thread_stands(thread) ? sdb__watch_state(thread)->hits : NULL;
+    return thread && sdb__thread_stands(thread) ? sdb__watch_hits(thread) : NULL;
 }
 
 struct sdb_watchpoint *sdb_thread_next_watchpoint(const struct sdb_thread *thread,

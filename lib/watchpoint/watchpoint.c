@@ -278,12 +278,12 @@ void *sdb_watchpoint_data(const struct sdb_watchpoint *watchpoint)
 
 /* ---- moments ---- */
 
-void sdb__watchpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
-                             const struct sdb_thread *parent)
+int sdb__watchpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                            const struct sdb_thread *parent)
 {
     (void)parent;
     if (newborn->phase != SDB__PROCESS_HELD)
-        return;
+        return 0;
     for (const struct sdb__watch_site *each = sdb__watch_process(from)->sites; each;
          each = each->next) {
         struct sdb__watch_site *site;
@@ -292,10 +292,11 @@ void sdb__watchpoint_inherit(struct sdb_process *newborn, const struct sdb_proce
             continue;
         site = add_site(newborn, each->watchpoint);
         if (!site)
-            return;
+            return -ENOMEM;
         memcpy(site->value, each->value, sizeof(site->value));
         sdb__debug_inherit(newborn, site, from, each);
     }
+    return 0;
 }
 
 void sdb__watchpoint_forget(struct sdb_process *process)

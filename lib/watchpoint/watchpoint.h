@@ -23,8 +23,8 @@ extern const struct sdb__feature sdb__watchpoint_feature;
 struct sdb__watch_site;
 
 /*
- * The watchpoints that a thread has hit where it stands.  Each has at least one slot of at most eight
- * bytes, so the values of all have room.
+ * The watchpoints that a thread has hit where it stands, which is what is kept of a thread.  Each has at
+ * least one slot of at most eight bytes, so the values of all have room.
  */
 struct sdb__watch_hits {
     int count;
@@ -34,17 +34,12 @@ struct sdb__watch_hits {
     uint8_t new_values[SDB_WATCHPOINT_MOST_BYTES];
 };
 
-/* Of a thread. */
-struct sdb__watch_state {
-    struct sdb__watch_hits *hits; /* or NULL: it has had none yet */
-};
-
 /* Of a process. */
 struct sdb__watch_process {
     struct sdb__watch_site *sites; /* oldest first */
 };
 
-static inline struct sdb__watch_state *sdb__watch_state(const struct sdb_thread *thread)
+static inline struct sdb__watch_hits *sdb__watch_hits(const struct sdb_thread *thread)
 {
     return thread->slots[SDB__WATCHPOINT_SLOT];
 }
@@ -56,9 +51,13 @@ static inline struct sdb__watch_process *sdb__watch_process(const struct sdb_pro
 
 /* ---- their life (watchpoint.c) ---- */
 
-/** Give a newborn process, which has not run yet, those of the process that it was born of. */
-void sdb__watchpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
-                             const struct sdb_thread *parent);
+/**
+ * Give a newborn process, which has not run yet, those of the process that it was born of.
+ *
+ * @return 0 or -ENOMEM
+ */
+int sdb__watchpoint_inherit(struct sdb_process *newborn, const struct sdb_process *from,
+                            const struct sdb_thread *parent);
 
 /** Take all from a process: it has executed another program, or is let go, or gone. */
 void sdb__watchpoint_forget(struct sdb_process *process);
@@ -82,9 +81,7 @@ enum sdb__verdict sdb__watchpoint_judge(struct sdb_thread *thread, struct sdb__s
 
 static inline bool sdb__watch_has_hits(const struct sdb_thread *thread)
 {
-    const struct sdb__watch_hits *hits = sdb__watch_state(thread)->hits;
-
-    return hits && hits->count > 0;
+    return sdb__watch_hits(thread)->count > 0;
 }
 
 /** @return the place of a watchpoint among the hits, or their count: it is not there */
@@ -99,6 +96,5 @@ void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event);
 
 /** Forget what a thread has hit: it goes on, or has ended. */
 void sdb__watchpoint_forget_stop(struct sdb_thread *thread);
-void sdb__watchpoint_free_hits(struct sdb_thread *thread);
 
 #endif
