@@ -202,12 +202,18 @@ struct target launch_threads(const char *what, const char *first, const char *se
     return launch_board_program(THREADS, what, first, second);
 }
 
-struct target start_threads(const char *what, const char *first, const char *second)
+struct target start_board_program(const char *path, const char *first, const char *second,
+                                  const char *third)
 {
-    return launch(&(struct launching){.path = THREADS,
-                                      .argv = ARGUMENTS(THREADS, what, first, second),
+    return launch(&(struct launching){.path = path,
+                                      .argv = ARGUMENTS(path, first, second, third),
                                       .with_board = true,
                                       .untraced = true});
+}
+
+struct target start_threads(const char *what, const char *first, const char *second)
+{
+    return start_board_program(THREADS, what, first, second);
 }
 
 void close_target(struct target *target)

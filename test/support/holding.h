@@ -120,6 +120,10 @@ struct target launch_board_program(const char *path, const char *first, const ch
 /** Give a target a board.  @return its descriptor, for the program's BOARD_FD */
 int make_board(struct target *target);
 
+/** Start a program untraced with a board and up to three arguments more; it dies with the test. */
+struct target start_board_program(const char *path, const char *first, const char *second,
+                                  const char *third);
+
 /** Start test/tracees/threads.c untraced; it dies with the test.  It is not yet ready. */
 struct target start_threads(const char *what, const char *first, const char *second);
 
