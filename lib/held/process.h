@@ -63,6 +63,8 @@ struct sdb_process {
     unsigned
         group_stop; /* the number of its last group-stop, which is odd; or one more: it is over */
 
+    unsigned continues; /* how many SIGCONTs its threads have taken */
+
     bool killed;             /* by the end of its session */
     bool ended;              /* its first thread's status says how */
     bool released;           /* let go at its exec; it is still to be told */

@@ -84,7 +84,8 @@ struct sdb_thread {
         pid_t pid;
         uid_t uid;
         void *value;
-    } stop_signal; /* of its siginfo_t, which has no more */
+        unsigned continues; /* how many SIGCONTs its process had taken then */
+    } stop_signal;          /* of its siginfo_t, which has no more */
 
     /* Why it shall stand. */
     uint8_t reasons; /* enum sdb__reason */

@@ -212,10 +212,10 @@ int sdb__ptrace_call(pid_t tid, struct sdb__ptrace_call *call)
     return 0;
 }
 
-/* Find a signal that waits to be delivered to a thread. */
-static bool find_pending(pid_t tid, int signal, siginfo_t *info)
+/* Find a signal that waits to be delivered: to a thread, or with PTRACE_PEEKSIGINFO_SHARED to any. */
+static bool find_pending(pid_t tid, uint32_t flags, int signal, siginfo_t *info)
 {
-    struct __ptrace_peeksiginfo_args which = {.nr = 1};
+    struct __ptrace_peeksiginfo_args which = {.flags = flags, .nr = 1};
 
     for (;; which.off++) {
         long count = syscall(SYS_ptrace, PTRACE_PEEKSIGINFO, tid, &which, info);
@@ -231,7 +231,14 @@ bool sdb__ptrace_has_pending(pid_t tid, int signal)
 {
     siginfo_t info;
 
-    return find_pending(tid, signal, &info);
+    return find_pending(tid, 0, signal, &info);
+}
+
+bool sdb__ptrace_process_has_pending(pid_t tid, int signal)
+{
+    siginfo_t info;
+
+    return find_pending(tid, PTRACE_PEEKSIGINFO_SHARED, signal, &info);
 }
 
 int sdb__ptrace_find_carrier(pid_t tid)
@@ -249,7 +256,7 @@ int sdb__ptrace_pending_code(pid_t tid, int signal)
 {
     siginfo_t info;
 
-    return find_pending(tid, signal, &info) ? info.si_code : 0;
+    return find_pending(tid, 0, signal, &info) ? info.si_code : 0;
 }
 
 int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo)

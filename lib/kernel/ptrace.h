@@ -57,6 +57,9 @@ int sdb__ptrace_call(pid_t tid, struct sdb__ptrace_call *call);
 /** @return whether a signal that was sent to this thread waits to be delivered */
 bool sdb__ptrace_has_pending(pid_t tid, int signal);
 
+/** The same of one that waits for any thread of its process. */
+bool sdb__ptrace_process_has_pending(pid_t tid, int signal);
+
 /**
  * @return a harmless signal by which a thread can be brought to stand before a signal: none of it waits for
  *         the thread already, they would become one

@@ -12,6 +12,8 @@
  * Whoever begins the next has taken the signal for it after the end of the one before.  So that end was
  * always seen before, and no two have one number.
  */
+#include <signal.h>
+
 #include "session/inside.h"
 
 static bool is_stopped_at(unsigned number)
@@ -51,6 +53,7 @@ void sdb__session_note_stop(struct sdb_thread *thread, const struct sdb__stop *s
 {
     switch (stop->kind) {
     case SDB_EVENT_SIGNAL:
+        thread->process->continues += stop->signal == SIGCONT;
         note_signal(thread);
         break;
     case SDB_EVENT_GROUP_STOP:

@@ -4,9 +4,12 @@
  * told then.
  *
  * It is not sent again, for a SIGCONT that came before that would be done away with, and the process stop
- * for good.  The kernel remembers that the thread has taken it until a SIGCONT comes, and lets it be
- * delivered wherever the thread stands before a signal.  So the thread is asked to stop, and is taken from
- * there to a signal that carries the SIGSTOP.
+ * for good.  The kernel lets it be delivered wherever the thread stands before a signal.  So the thread is
+ * asked to stop, and is taken from there to a signal that carries the SIGSTOP.
+ *
+ * A SIGCONT that comes while a thread stands before a stop signal has the kernel not stop anybody.  It knows
+ * that of each signal anew, so not of one that came before the thread stood before the carrier: that is found
+ * here, and the SIGSTOP is told no more, as if the SIGCONT had found it waiting.
  */
 #include <signal.h>
 #include <sys/syscall.h>
@@ -14,6 +17,33 @@
 
 #include "base/trace.h"
 #include "session/inside.h"
+
+static bool has_taken_continue(const struct sdb_thread *thread)
+{
+    int signal = 0;
+    int status;
+
+    return sdb__thread_runs(thread) && sdb__wait_peek_one(thread->tid, &status) == 0 &&
+           sdb__status_kind(status, &signal) == SDB__STATUS_SIGNAL && signal == SIGCONT;
+}
+
+/* @return how many SIGCONTs its threads have taken, those that are still to be seen, too */
+static unsigned continues_of(const struct sdb_process *process)
+{
+    unsigned count = process->continues;
+
+    for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next)
+        count += has_taken_continue(thread);
+    return count;
+}
+
+/* A SIGCONT that waits has come later than the SIGSTOP, which would have done away with it. */
+static bool was_continued(const struct sdb_thread *thread)
+{
+    return sdb__ptrace_has_pending(thread->tid, SIGCONT) ||
+           sdb__ptrace_process_has_pending(thread->tid, SIGCONT) ||
+           continues_of(thread->process) != thread->stop_signal.continues;
+}
 
 void sdb__session_owe_stop_signal(struct sdb_thread *thread)
 {
@@ -26,6 +56,7 @@ void sdb__session_owe_stop_signal(struct sdb_thread *thread)
     thread->stop_signal.pid = info.si_pid;
     thread->stop_signal.uid = info.si_uid;
     thread->stop_signal.value = info.si_ptr;
+    thread->stop_signal.continues = continues_of(thread->process);
 }
 
 /* Have the signal that it stands before be the one that it has taken. */
@@ -106,6 +137,8 @@ bool sdb__session_tell_stop_signal(struct sdb_thread *thread, struct sdb__stop *
     int taken;
 
     thread->owes_stop_signal = false;
+    if (was_continued(thread))
+        return true;
     sdb__session_take_stop_of(thread);
     if (run_to_carrier(thread) == 0) {
         sdb__thread_stands_no_more(thread);
@@ -113,8 +146,8 @@ bool sdb__session_tell_stop_signal(struct sdb_thread *thread, struct sdb__stop *
         return false;
     }
     (void)sdb__wait_take_stop(thread->tid, &taken);
-    /* In a group-stop a SIGSTOP has nothing to say. */
-    if (!sdb__session_has_joined_stop(thread)) {
+    /* In a group-stop a SIGSTOP has nothing to say.  From now on the kernel knows of a SIGCONT. */
+    if (!sdb__session_has_joined_stop(thread) && !was_continued(thread)) {
         *stop =
             (struct sdb__stop){.kind = SDB_EVENT_SIGNAL, .signal = SIGSTOP, .asked = stop->asked};
         sdb__thread_set_stop(thread, stop->kind, stop->signal);

@@ -220,6 +220,64 @@ SESSION_TEST(one_that_comes_before_a_page_is_mapped_is_told_as_it_was_sent)
     finish_places(&target);
 }
 
+/* It would stop the process for good. */
+SESSION_TEST(one_that_is_followed_by_a_sigcont_stops_nobody)
+{
+    struct target target = launch_calls(STEPS("ready", "nap:300"));
+
+    resume_process(target.process);
+    wait_ready(&target);
+    await_state(target.pid, 'S');
+    stop_thread(sdb_process_thread(target.process));
+    inject_before_stop(sdb_process_thread(target.process));
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    resume_thread(sdb_process_thread(target.process), SDB_RESUME_CONTINUE);
+    resume_from_signal(SIGCONT);
+    expect_exit(SDB_EXITED, 0);
+    ck_assert_int_eq(result_of(&target, 2), 0);
+    finish_with(&target);
+}
+
+SESSION_TEST(one_that_is_followed_by_a_sigcont_of_another_thread_stops_nobody)
+{
+    struct target target = launch_turning_crew(2);
+    struct sdb_thread *thread = crew_thread(&target, 1);
+
+    for (int told = 0; told < 2; told++) {
+        stop_thread(thread);
+        inject_before_stop(thread);
+        ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+        if (told == 1)
+            resume_from_signal(SIGCONT);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
+        if (told == 0)
+            resume_from_signal(SIGCONT);
+        expect_nothing();
+        expect_all_turn(target.board, 1, 2, TURNS);
+    }
+    finish_with(&target);
+}
+
+SESSION_TEST(whoever_is_let_go_after_a_sigcont_runs)
+{
+    struct target target = launch_calls(STEPS("ready", "nap:300"));
+    struct sdb_child *child;
+    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+
+    resume_process(target.process);
+    wait_ready(&target);
+    await_state(target.pid, 'S');
+    stop_thread(sdb_process_thread(target.process));
+    inject_before_stop(sdb_process_thread(target.process));
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    child = detach_child(target.process);
+    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+    ck_assert_uint_eq(status.how, SDB_EXITED);
+    ck_assert_int_eq(result_of(&target, 2), 0);
+    sdb_child_close(child);
+    finish_with(&target);
+}
+
 SESSION_TEST(whoever_is_let_go_after_an_injection_stops)
 {
     struct target target = launch_calls(STEPS("ready", "nap:300"));
