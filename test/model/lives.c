@@ -168,6 +168,15 @@ void life_wait(int timeout_ms, int most)
     }
 }
 
+/* Who is held besides may be waited for by who is not. */
+static void have_others_go_on(void)
+{
+    struct known_thread *thread;
+
+    world_resume_all();
+    (void)wait_once(1, &thread);
+}
+
 /* ---- quiet ---- */
 
 /* Whether somebody who counts is still at something. */
@@ -273,12 +282,8 @@ static bool some_are_held(void)
 
 static void wait_until_let_go(void)
 {
-    struct known_thread *thread;
-
-    while (some_are_held()) {
-        if (wait_once(1, &thread) == 0)
-            world_resume_all();
-    }
+    while (some_are_held())
+        have_others_go_on();
 }
 
 void life_attach(void)
@@ -294,8 +299,8 @@ void life_attach(void)
     do {
         rc = sdb_session_attach(world.session, life.pid, &process, &error);
         story_note("attach to %d: %d", life.pid, rc);
-        if (rc == -EBUSY && wait_once(1, &thread) == 0)
-            world_resume_all();
+        if (rc == -EBUSY)
+            have_others_go_on();
     } while (rc == -EBUSY);
     story_tell("attached to %d: %d", life.pid, rc);
     EXPECT(rc == 0, "sdb_session_attach(): %d", rc);
@@ -333,6 +338,7 @@ bool life_let_go(enum sdb_release how)
         return false;
     EXPECT(rc == 0, "sdb_process_detach(): %d", rc);
     world_let_go(world.main);
+    world.lets_go = true;
     if (child)
         life.child = child;
     for (int i = 0; i < MOST_POINTS; i++) {
@@ -386,8 +392,7 @@ static void end_group_stop(void)
         return;
     story_tell("it must be stopped");
     while (state_of_program() != 'T') {
-        if (wait_once(1, &thread) == 0)
-            world_resume_all();
+        have_others_go_on();
         pause_ms(1);
     }
     world.stopped = false;
@@ -405,8 +410,7 @@ void life_expect_progress(void)
     story_tell("it must go on by itself");
     while (all_done() < before + 10) {
         EXPECT(world.ledger->wrong == 0, "the program says: %s", world.ledger->wrong_text);
-        if (world.session && wait_once(0, &thread) == 0)
-            world_resume_all();
+        have_others_go_on();
         pause_ms(1);
     }
 }

@@ -338,6 +338,18 @@ static void see_release(struct known_thread *thread, const struct sdb_event *eve
     world_let_go(thread->process);
 }
 
+/* Its parent was killed, or let go, before it could tell of it. */
+static struct known_thread *add_orphan(const struct sdb_event *event)
+{
+    struct known_process *process;
+
+    EXPECT(world.main->killed || world.lets_go, "nobody has told of newborn %d",
+           sdb_thread_tid(event->thread));
+    process = add_process(event->process);
+    process->follow = SDB_FOLLOW_ALL;
+    return add_thread(process, event->thread);
+}
+
 /* ---- any event ---- */
 
 static bool is_end(uint32_t kind)
@@ -443,6 +455,8 @@ void world_event(const struct sdb_event *event)
     world.events++;
     story_tell("%s of thread %d, process %d, signal %d", sdb_event_name(event->kind),
                sdb_thread_tid(event->thread), sdb_process_pid(event->process), event->signal);
+    if (!thread && event->kind == SDB_EVENT_START)
+        thread = add_orphan(event);
     EXPECT(thread, "nobody knows thread %d", sdb_thread_tid(event->thread));
     expect_possible(thread, event);
     thread->listens = false;

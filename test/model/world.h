@@ -81,6 +81,7 @@ struct world {
     uint64_t refused;    /* system calls */
     uint64_t sent_stops; /* stop signals from outside */
     bool stopped;        /* the last of these was not followed by a SIGCONT */
+    bool lets_go;        /* the main process was let go once at least */
     bool main_exited;
     int main_how;
     int main_code;
