@@ -11,8 +11,8 @@ static struct point points[MOST_POINTS];
 /* Of each slot and place, how often it was begun when a hit of the point was told last. */
 static uint32_t last_begun[MOST_POINTS][LEDGER_SLOTS][PLACES];
 static uint32_t last_aborted[MOST_POINTS][LEDGER_SLOTS][PLACES];
-/* Below this slot there may be a hit of the very execution that was counted before. */
-static int known_slots[MOST_POINTS];
+/* Whether that was told, and not only begun when the point was enabled: it may be hit still. */
+static bool last_was_told[MOST_POINTS][LEDGER_SLOTS][PLACES];
 
 int counts_number(const struct point *point)
 {
@@ -105,7 +105,7 @@ void counts_enabled(struct point *point)
 
     sum(point, &least, &point->most_before);
     point->enabled = true;
-    known_slots[number] = slot_count();
+    memset(last_was_told[number], 0, sizeof(last_was_told[number]));
     memset(last_begun[number], 0, sizeof(last_begun[number]));
     memset(last_aborted[number], 0, sizeof(last_aborted[number]));
     for (int i = 0; i < slot_count(); i++) {
@@ -262,9 +262,10 @@ static void expect_next(struct point *point, const struct known_thread *thread, 
            "%u of "
            "these in vain",
            counts_number(point), place, thread->tid, index, begun - *last, gone);
-    EXPECT(begun != *last || index < known_slots[counts_number(point)],
+    EXPECT(begun != *last || !last_was_told[counts_number(point)][index][place],
            "point %d at place %d: thread %d (slot %d) tells the same execution again, the %uth",
            counts_number(point), place, thread->tid, index, begun);
+    last_was_told[counts_number(point)][index][place] = true;
     *last = begun;
     *aborted += gone;
 }

@@ -290,7 +290,6 @@ void life_attach(void)
 {
     struct sdb_error error = SDB_ERROR_INIT;
     struct sdb_process *process = NULL;
-    struct known_thread *thread;
     int rc;
 
     if (!profile.attaches_at_once)
@@ -386,7 +385,6 @@ static char state_of_program(void)
 /* Whoever was stopped stays so, until it is continued. */
 static void end_group_stop(void)
 {
-    struct known_thread *thread;
 
     if (!world.stopped)
         return;
@@ -402,7 +400,6 @@ static void end_group_stop(void)
 void life_expect_progress(void)
 {
     uint64_t before;
-    struct known_thread *thread;
 
     end_group_stop();
     before = all_done();
