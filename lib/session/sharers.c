@@ -25,13 +25,25 @@ static struct sdb_process *held_process(const struct sdb_process *process, pid_t
     return thread ? thread->process : NULL;
 }
 
+static bool has_memory(pid_t tid)
+{
+    struct sdb__procfs_status status;
+
+    return sdb__procfs_status(tid, &status) == 0 && status.has_memory;
+}
+
+/* Two that have ended are alike in having no memory: what has some now had it then. */
+static bool shares_memory(pid_t tid, pid_t pid)
+{
+    return sdb__tasks_share_memory(tid, pid) && has_memory(pid);
+}
+
 static bool look_at(pid_t pid, void *data)
 {
     struct search *search = data;
     const struct sdb_process *other = held_process(search->process, pid);
 
-    if ((!other || other->space != search->process->space) &&
-        sdb__tasks_share_memory(search->tid, pid))
+    if ((!other || other->space != search->process->space) && shares_memory(search->tid, pid))
         search->found = pid;
     return search->found == 0;
 }
@@ -39,11 +51,8 @@ static bool look_at(pid_t pid, void *data)
 /* @return the id of a thread that has memory, or 0 */
 static pid_t find_live(const struct sdb_process *process)
 {
-    struct sdb__procfs_status status;
-
     for (const struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
-        if (!sdb__thread_is_gone(thread) && sdb__procfs_status(thread->tid, &status) == 0 &&
-            status.has_memory)
+        if (!sdb__thread_is_gone(thread) && has_memory(thread->tid))
             return thread->tid;
     }
     return 0;
@@ -73,11 +82,11 @@ static int hold(const struct sdb_process *process, pid_t tid, pid_t pid)
     struct sdb_process *other;
     int rc = sdb__session_attach(process->session, pid, &other, NULL);
 
-    if (rc == -ESRCH || (rc < 0 && !sdb__tasks_share_memory(tid, pid)))
+    if (rc == -ESRCH || (rc < 0 && !shares_memory(tid, pid)))
         return 0; /* it has ended, or executes another program now */
     if (rc < 0)
         return rc == -EPERM || rc == -EDEADLK ? -EBUSY : rc;
-    if (sdb__tasks_share_memory(tid, pid))
+    if (shares_memory(tid, pid))
         watch(other, process);
     else
         (void)sdb__session_detach(other, SDB_RELEASE_RUN, NULL);
@@ -96,8 +105,12 @@ int sdb__session_find_sharers(struct sdb_process *process)
     struct sdb_process *other;
     int rc = 0;
 
-    if (search.tid != 0)
+    while (search.tid != 0) {
         (void)sdb__procfs_processes(look_at, &search);
+        if (search.found != 0 || has_memory(search.tid))
+            break;
+        search.tid = find_live(process); /* that one has ended meanwhile */
+    }
     if (search.found == 0) {
         process->space->all_known = true;
         return 0;
