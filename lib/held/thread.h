@@ -67,9 +67,10 @@ struct sdb_thread {
     enum sdb_resume request; /* by which request of ptrace's it was last resumed */
     enum sdb__hindrance hindrance;
     bool stop_is_coming; /* it was asked to stop, or has something to stop for, and has not since */
-    bool options_due;    /* the kernel has not been told its process's options since they changed */
-    bool step_due;       /* a SIGTRAP of its stepping has not come yet */
-    bool awaits_start;   /* a newborn, whose first stop is still to come */
+    bool request_may_wait; /* of the one before its last stop, which the kernel may still have */
+    bool options_due;  /* the kernel has not been told its process's options since they changed */
+    bool step_due;     /* a SIGTRAP of its stepping has not come yet */
+    bool awaits_start; /* a newborn, whose first stop is still to come */
 
     /* Group-stops, by the process's number of each (session/group_stop.c); at first 0, which is none. */
     unsigned resumed_at;   /* the process's number when the kernel was last told to resume it */

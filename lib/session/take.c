@@ -231,6 +231,18 @@ static bool examine(struct sdb_thread *thread, struct sdb__stop *stop, enum sdb_
     return true;
 }
 
+/*
+ * A request to stop that has come when the thread had stopped already, which was not seen yet, is kept by
+ * the kernel, and interrupts what the thread does next.
+ */
+static void note_request(struct sdb_thread *thread, struct sdb__stop *stop)
+{
+    stop->asked = thread->stop_is_coming || thread->request_may_wait;
+    thread->request_may_wait = thread->stop_is_coming && stop->kind != SDB_EVENT_INTERRUPT &&
+                               stop->kind != SDB_EVENT_GROUP_STOP &&
+                               stop->kind != SDB_EVENT_GROUP_CONTINUE;
+}
+
 static void take_stop(struct sdb_session *session, struct sdb_thread *thread, int status)
 {
     enum sdb__verdict verdict;
@@ -239,7 +251,7 @@ static void take_stop(struct sdb_session *session, struct sdb_thread *thread, in
 
     if (sdb__session_decode(thread, status, &stop) < 0)
         return; /* its end is what comes next */
-    stop.asked = thread->stop_is_coming;
+    note_request(thread, &stop);
     if (stop.kind == SDB_EVENT_EXEC)
         thread = sdb__session_take_exec(thread, &stop);
     note_step(thread, &stop);
