@@ -16,7 +16,8 @@
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread)
 {
     sdb__site_decode(site, thread);
-    if (sdb__site_is_in_section(site, thread) || site->kind == SDB__RELOCATION_NONE)
+    if (sdb__site_is_in_section(site, thread) || site->kind == SDB__RELOCATION_NONE ||
+        (site->is_syscall && sdb__ptrace_dispatches_calls(thread->tid)))
         return true;
     return site->kind == SDB__RELOCATION_SLOT && sdb__scratch_place(site, thread->process->pid) < 0;
 }

@@ -6,8 +6,8 @@
  * program.  So none is stepped, and nobody waits for its end.  The thread is sent to another instruction
  * of its process that makes calls; at the call's beginning, of which the kernel has done nothing yet, it
  * is put back behind its own, and is in its own call from then on: for filters, newborns and signals.
- * Where there is no such instruction, its own makes the call, with the byte lifted and all others that
- * share the memory standing still; but only until the call has begun.
+ * Where there is no such instruction, or the kernel minds which it is, its own makes the call, with the
+ * byte lifted and all others that share the memory standing still; but only until the call has begun.
  *
  * The end stops it, too: a call that the kernel will make again is made again by the other instruction.
  */
@@ -66,7 +66,7 @@ enum sdb__going sdb__breakpoint_make_syscall(struct sdb_thread *thread, struct s
 
     state->at_site = NULL;
     state->slotless = (struct sdb__slotless){.site = site, .instruction = site->address};
-    if (!find_other(thread, site, &instruction))
+    if (sdb__ptrace_dispatches_calls(thread->tid) || !find_other(thread, site, &instruction))
         return sdb__breakpoint_begin_in_place(thread, site);
     state->slotless.instruction = instruction;
     sdb__registers_set_pc(thread, instruction);

@@ -21,6 +21,10 @@
 #include "base/deadline.h"
 #include "base/trace.h"
 
+#ifndef PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG /* from Linux 6.4 on */
+#define PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG 0x4211
+#endif
+
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -312,6 +316,15 @@ int sdb__ptrace_rseq(pid_t tid, uint64_t *address, uint32_t *signature)
         *signature = configuration.signature;
     }
     return rc;
+}
+
+bool sdb__ptrace_dispatches_calls(pid_t tid)
+{
+    uint64_t configuration[4] = {0}; /* its mode, and three more (prctl(2)) */
+
+    return request(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, tid, sizeof(configuration),
+                   (uintptr_t)configuration) == 0 &&
+           configuration[0] != 0;
 }
 
 int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word)

@@ -92,6 +92,11 @@ int sdb__ptrace_set_register_set(pid_t tid, unsigned type, const void *registers
 /** @param address  gets where the thread's struct rseq is, 0: it has none */
 int sdb__ptrace_rseq(pid_t tid, uint64_t *address, uint32_t *signature);
 
+/**
+ * @return whether the thread has the kernel look from where it makes its system calls (syscall user dispatch)
+ */
+bool sdb__ptrace_dispatches_calls(pid_t tid);
+
 /* One word of struct user, by its offset there. */
 int sdb__ptrace_peek_user(pid_t tid, size_t offset, uint64_t *word);
 int sdb__ptrace_poke_user(pid_t tid, size_t offset, uint64_t word);

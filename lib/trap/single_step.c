@@ -248,7 +248,7 @@ static enum sdb__verdict look_at_end_of_detour(struct sdb_thread *thread, struct
     thread->step_due = false;
     sdb__one_step_end(thread, false);
     if (stop->kind != SDB_EVENT_INTERRUPT &&
-        !(stop->kind == SDB_EVENT_GROUP_STOP && thread->against_stop))
+        !(stop->kind == SDB_EVENT_GROUP_STOP && thread->against_stop == thread->joined_stop))
         return SDB__VERDICT_NONE;
     if (sdb__registers_general(thread, &registers) < 0 ||
         (registers->rip == before.pc && registers->rsp == before.stack_pointer))

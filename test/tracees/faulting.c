@@ -10,6 +10,8 @@
  *     illegal  ud2; the handler goes on behind it
  *     divide   a division by zero; the same
  *     refused  a system call that a filter of its own answers with SIGSYS
+ *     inside   a system call out of the text that may make them (syscall user dispatch)
+ *     outside  and one out of another, which is answered with SIGSYS
  */
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -24,6 +26,10 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#endif
 
 #define PAGE 4096
 
@@ -44,11 +50,14 @@ __asm__(".text\n"
         ".globl divide, divide_place\n"
         "divide: xor %ecx, %ecx\n mov $1, %eax\n cltd\ndivide_place: idiv %ecx\n ret\n"
         ".globl refused, refused_place\n"
-        "refused: mov $110, %eax\nrefused_place: syscall\n ret\n");
+        "refused: mov $110, %eax\nrefused_place: syscall\n ret\n"
+        ".globl inside, inside_place, outside, outside_place\n"
+        "inside: mov $110, %eax\ninside_place: syscall\n ret\n"
+        "outside: mov $110, %eax\noutside_place: syscall\n ret\n");
 void by_stack(void *), by_pointer(void *), by_address(void *), illegal(void *), divide(void *),
-    refused(void *);
+    refused(void *), inside(void *), outside(void *);
 extern char target[], stack_call[], pointer_call[], address_call[], illegal_place[], divide_place[],
-    refused_place[];
+    refused_place[], inside_place[], outside_place[];
 
 static const struct way {
     const char *name;
@@ -60,11 +69,13 @@ static const struct way {
     {"stack", by_stack, stack_call, SIGSEGV, 0}, {"pointer", by_pointer, pointer_call, SIGSEGV, 0},
     {"wild", by_address, address_call, 0, 2},    {"illegal", illegal, illegal_place, SIGILL, 2},
     {"divide", divide, divide_place, SIGFPE, 2}, {"refused", refused, refused_place, SIGSYS, 0},
+    {"inside", inside, inside_place, 0, 0},      {"outside", outside, outside_place, SIGSYS, 0},
 };
 
 static const struct way *way;
 static uint8_t *page;
 static int faults;
+static volatile char calls_are_dispatched;
 
 static int tells_the_place(const siginfo_t *info)
 {
@@ -78,6 +89,7 @@ static void handle(int signal, siginfo_t *info, void *context)
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     const char *expected = way->place + (signal == SIGSYS ? 2 : 0);
 
+    calls_are_dispatched = 0;
     faults++;
     if (strcmp(way->name, "wild") == 0) {
         /* Some processors have made the call by now. */
@@ -107,6 +119,18 @@ static int set_filter(void)
 
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0;
+}
+
+/* @return whether the kernel can */
+static int dispatch(void)
+{
+    const uint64_t length = (uintptr_t)outside - (uintptr_t)inside;
+
+    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, 1, (uintptr_t)inside, length, &calls_are_dispatched) <
+        0)
+        return 0;
+    calls_are_dispatched = 1;
+    return 1;
 }
 
 static void *argument(void)
@@ -151,6 +175,9 @@ int main(int argc, char **argv)
     if (!way || prepare() || write(STDOUT_FILENO, &address, sizeof(address)) < 0 ||
         read(STDIN_FILENO, &byte, 1) != 1)
         return 1;
+    if ((way->run == inside || way->run == outside) && !dispatch())
+        return 0;
     way->run(argument());
-    return faults == 1 ? 0 : 4;
+    calls_are_dispatched = 0;
+    return faults == (way->signal != 0 || way->length != 0) ? 0 : 4;
 }

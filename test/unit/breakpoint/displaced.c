@@ -19,8 +19,8 @@ HOLDING_CASE(units);
 static const struct {
     const char *name;
     uint64_t tries;
-} ways[] = {{"stack", 2},   {"pointer", 2}, {"wild", 1},
-            {"illegal", 1}, {"divide", 1},  {"refused", 1}};
+} ways[] = {{"stack", 2},  {"pointer", 2}, {"wild", 1},   {"illegal", 1},
+            {"divide", 1}, {"refused", 1}, {"inside", 1}, {"outside", 1}};
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
 static struct target launch_faulting(const char *way, uint64_t *address)
