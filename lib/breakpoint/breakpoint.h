@@ -245,10 +245,10 @@ enum sdb__going sdb__breakpoint_leave(struct sdb_thread *thread, struct sdb__res
  */
 bool sdb__breakpoint_make_call(struct sdb_thread *thread, const struct sdb__site *site);
 
-/** See to it that there is room for a site's slot, if that can be, with all others standing still. */
+/** See to it that there is room for the slot of one, if that can be, with all others standing still. */
 enum sdb__going sdb__breakpoint_make_room(struct sdb_thread *thread, struct sdb__site *site);
 
-/** @return whether a site's instruction cannot be executed in a slot by a thread */
+/** @return whether the instruction of a site, which is decoded, cannot be executed in a slot by a thread */
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread);
 
 /** Execute it in its own place, with all others that share the memory standing still. */

@@ -15,7 +15,6 @@
 
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread)
 {
-    sdb__site_decode(site, thread);
     if (sdb__site_is_in_section(site, thread) || site->kind == SDB__RELOCATION_NONE ||
         (site->is_syscall && sdb__ptrace_dispatches_calls(thread->tid)))
         return true;
@@ -110,10 +109,13 @@ static void step_others(struct sdb_process *process)
 {
     for (struct sdb_thread *thread = process->threads; thread; thread = thread->next) {
         const struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
+        struct sdb__site *site = state->at_site;
 
-        if (sdb__thread_pauses(thread) && state->at_site && state->slot_pc == 0 &&
-            !state->at_site->is_syscall && sdb__site_needs_own_place(state->at_site, thread) &&
-            step_in_place(thread, state->at_site) == 1)
+        if (!sdb__thread_pauses(thread) || !site || state->slot_pc != 0)
+            continue;
+        sdb__site_decode(site, thread);
+        if (!site->is_syscall && sdb__site_needs_own_place(site, thread) &&
+            step_in_place(thread, site) == 1)
             sdb__session_runs_unseen(thread);
     }
 }
@@ -247,9 +249,10 @@ static int make_room(struct sdb_thread *thread, struct sdb__site *site)
 
 enum sdb__going sdb__breakpoint_make_room(struct sdb_thread *thread, struct sdb__site *site)
 {
-    sdb__site_decode(site, thread);
     if (site->kind != SDB__RELOCATION_SLOT || !sdb__scratch_lacks_room(site))
         return SDB__GOING_READY;
-    return with_others_held(thread, site, make_room) == -ECHILD ? SDB__GOING_ENDED
-                                                                : SDB__GOING_READY;
+    if (with_others_held(thread, site, make_room) == -ECHILD)
+        return SDB__GOING_ENDED;
+    sdb__site_decode(site, thread); /* others have run meanwhile */
+    return SDB__GOING_READY;
 }

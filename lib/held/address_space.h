@@ -117,6 +117,8 @@ void sdb__space_forget_planted(struct sdb__space *space, uint64_t address);
 int sdb__space_look(struct sdb__space *space, pid_t pid, uint64_t address);
 
 /**
+ * Tracer thread only.
+ *
  * @param planted  unless it is NULL, gets what is known of it
  * @return whether a byte was planted there, and nothing else was seen there since
  */

@@ -141,7 +141,7 @@ static int look(struct sdb__space *space, int fd, uint64_t address)
         return 0;
     count = sdb__space_move(fd, address, &now, NULL, 1);
     if (count == -EFAULT) {
-        planted->lost = true; /* nothing is mapped there any more */
+        __atomic_store_n(&planted->lost, true, __ATOMIC_RELAXED); /* nothing is mapped there now */
         return 0;
     }
     return count < 0 ? (int)count : sdb__planted_stands(planted, now);
@@ -268,13 +268,15 @@ bool sdb__space_is_planted(struct sdb__space *space, uint64_t address, struct sd
 
     if (__atomic_load_n(&space->planted_count, __ATOMIC_RELAXED) == 0)
         return false;
-    pthread_mutex_lock(&space->lock);
+    /* The table is this thread's; what others change in its entries is whether they are lost. */
     found = find(space, address);
-    stands = found && !found->lost;
-    if (stands && planted)
-        *planted = *found;
+    stands = found && !__atomic_load_n(&found->lost, __ATOMIC_RELAXED);
+    if (!stands || !planted)
+        return stands;
+    pthread_mutex_lock(&space->lock);
+    *planted = *found;
     pthread_mutex_unlock(&space->lock);
-    return stands;
+    return true;
 }
 
 int sdb__space_copy_planted(struct sdb__space *copy, struct sdb__space *from)

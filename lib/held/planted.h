@@ -37,7 +37,7 @@ void sdb__planted_hide(struct sdb__planted *planted, size_t offset, void *data);
 static inline bool sdb__planted_stands(struct sdb__planted *planted, uint8_t now)
 {
     if (now != planted->byte && !planted->shared)
-        planted->lost = true;
+        __atomic_store_n(&planted->lost, true, __ATOMIC_RELAXED);
     return now == planted->byte && !planted->lost;
 }
 
