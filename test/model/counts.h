@@ -36,8 +36,9 @@ struct point {
     const struct slot *only; /* of this thread alone */
 
     uint64_t told;
-    uint64_t asked;   /* of its condition */
-    uint64_t granted; /* what that has said yes to */
+    uint64_t repeated; /* of these, of an execution that was told before */
+    uint64_t asked;    /* of its condition */
+    uint64_t granted;  /* what that has said yes to */
     /* How often it was come by before it was enabled: at least, at most. */
     uint64_t least_before;
     uint64_t most_before;

@@ -6,6 +6,7 @@
 struct profile profile;
 
 #define STEPS_FLAGS_PERCENT                  0
+#define NEVER_TWICE_PERCENT                  0
 #define BOTH_INJECTS_AND_GROUP_STOPS_PERCENT 0
 #define PLANTS_DURING_VFORK_PERCENT          0
 #define ATTACHES_AT_ONCE_PERCENT             0
@@ -35,10 +36,12 @@ void profile_choose(struct chance *chance, struct ledger *ledger)
     profile.attaches_at_once = chance_percent(chance, ATTACHES_AT_ONCE_PERCENT);
     profile.plants_during_vfork = chance_percent(chance, PLANTS_DURING_VFORK_PERCENT);
     profile.steps_flags = chance_percent(chance, STEPS_FLAGS_PERCENT);
+    profile.never_twice = chance_percent(chance, NEVER_TWICE_PERCENT);
     profile.injects = chance_percent(chance, 50);
     profile.group_stops = !profile.injects;
     if (chance_percent(chance, BOTH_INJECTS_AND_GROUP_STOPS_PERCENT))
-        profile.injects = profile.group_stops = true;
+        profile.never_twice = chance_percent(chance, NEVER_TWICE_PERCENT);
+    profile.injects = profile.group_stops = true;
     profile.all_stop = chance_percent(chance, 30);
     story_tell("%d threads, trap handler %d, all-stop %d, stand %u, step %u, syscall %u",
                ledger->threads, ledger->has_trap_handler, profile.all_stop, profile.stand_percent,

@@ -15,6 +15,7 @@ struct profile {
     bool all_stop;
     bool attaches_at_once;    /* again, while a thread that waits in vfork(2) is not let go yet */
     bool plants_during_vfork; /* the first breakpoint, while newborns of vfork(2) live */
+    bool never_twice;         /* an execution must not be told twice, whatever comes between */
     bool injects;             /* calls are injected */
     bool group_stops;         /* it gets SIGSTOP and SIGCONT */
     bool steps_flags;         /* instructions that push or pop flags are stepped */

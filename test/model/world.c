@@ -472,7 +472,8 @@ void world_event(const struct sdb_event *event)
         return;
     }
     see_kind(thread, event);
-    thread->call_is_old = thread->in_call && thread->may_tell_call;
+    if (event->kind == SDB_EVENT_SYSCALL_ENTRY)
+        thread->call_is_old = thread->may_tell_call;
     thread->may_tell_call = false;
     thread->interrupted = false;
     thread->silent = thread->may_stop = false;
