@@ -7,6 +7,7 @@
  * tells of them, so that all processes are looked through.
  */
 #include <errno.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/procfs.h"
@@ -38,12 +39,21 @@ static bool shares_memory(pid_t tid, pid_t pid)
     return sdb__tasks_share_memory(tid, pid) && has_memory(pid);
 }
 
+/* Whether the kernel holds it for us: it was born just now, stands, and is still to be told of. */
+static bool is_to_come(pid_t pid)
+{
+    struct sdb__procfs_status status;
+
+    return sdb__procfs_status(pid, &status) == 0 && status.tracer == (pid_t)syscall(SYS_gettid);
+}
+
 static bool look_at(pid_t pid, void *data)
 {
     struct search *search = data;
     const struct sdb_process *other = held_process(search->process, pid);
 
-    if ((!other || other->space != search->process->space) && shares_memory(search->tid, pid))
+    if ((!other || other->space != search->process->space) && shares_memory(search->tid, pid) &&
+        (other || !is_to_come(pid)))
         search->found = pid;
     return search->found == 0;
 }
