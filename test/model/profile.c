@@ -40,8 +40,7 @@ void profile_choose(struct chance *chance, struct ledger *ledger)
     profile.injects = chance_percent(chance, 50);
     profile.group_stops = !profile.injects;
     if (chance_percent(chance, BOTH_INJECTS_AND_GROUP_STOPS_PERCENT))
-        profile.never_twice = chance_percent(chance, NEVER_TWICE_PERCENT);
-    profile.injects = profile.group_stops = true;
+        profile.injects = profile.group_stops = true;
     profile.all_stop = chance_percent(chance, 30);
     story_tell("%d threads, trap handler %d, all-stop %d, stand %u, step %u, syscall %u",
                ledger->threads, ledger->has_trap_handler, profile.all_stop, profile.stand_percent,
