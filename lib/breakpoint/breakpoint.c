@@ -67,14 +67,20 @@ static struct sdb__stop_points *points_of(const struct sdb_session *session)
     return &state->points;
 }
 
+/*
+ * A process that has this memory: the oldest.  Newer ones were made by vfork(2), and may have executed a
+ * program or ended, which is still to be seen.
+ */
 static struct sdb_process *holder_of(const struct sdb_session *session,
                                      const struct sdb__space *space)
 {
-    struct sdb_process *process = session->held.processes;
+    struct sdb_process *holder = NULL;
 
-    while (process && (process->space != space || process->ended || process->released))
-        process = process->next;
-    return process;
+    for (struct sdb_process *process = session->held.processes; process; process = process->next) {
+        if (process->space == space && !process->ended && !process->released)
+            holder = process;
+    }
+    return holder;
 }
 
 static bool is_followed(const struct sdb__location *location)
