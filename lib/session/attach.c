@@ -121,11 +121,11 @@ static int find_reason(pid_t pid, enum sdb_stage stage, struct sdb_error *error)
     return 0;
 }
 
-/* Why the kernel has said EPERM. */
-static int explain_denial(pid_t pid, struct sdb_error *error)
+/* Why the kernel has said EPERM.  @param is_held  whether its first thread is held already, for this */
+static int explain_denial(pid_t pid, bool is_held, struct sdb_error *error)
 {
     struct sdb__procfs_status status;
-    int rc = find_reason(pid, SDB_STAGE_ATTACH, error);
+    int rc = is_held ? 0 : find_reason(pid, SDB_STAGE_ATTACH, error);
 
     if (rc < 0)
         return rc;
@@ -175,7 +175,7 @@ static void look_at_refused(struct attaching *attaching, pid_t tid)
     if (status.tracer != 0)
         attaching->rc = refuse_traced(attaching->error, SDB_STAGE_ATTACH, pid, status.tracer);
     else if (++attaching->refusals > MOST_REFUSALS)
-        attaching->rc = explain_denial(pid, attaching->error);
+        attaching->rc = explain_denial(pid, true, attaching->error);
     else
         attaching->found = true; /* look again */
 }
@@ -322,7 +322,7 @@ static int seize_first(struct attaching *attaching)
         }
         if (rc != -EPERM)
             return refuse(attaching->error, rc, SDB_STAGE_ATTACH, process->pid, "");
-        rc = explain_denial(process->pid, attaching->error);
+        rc = explain_denial(process->pid, false, attaching->error);
         if (rc != -EPERM || attaching->error->reason != SDB_REASON_SECURITY ||
             ++attaching->refusals > MOST_REFUSALS)
             return rc;

@@ -52,6 +52,9 @@ static void check_thread(const struct sdb_thread *thread)
 
     assert(!sdb__thread_wants(thread, SDB__REASON_WORK));
     assert(sdb__thread_wants(thread, SDB__REASON_PAUSE) == (process->pauses > 0));
+    /* Whose newborn could not be taken in stands until it is, or the thread has gone. */
+    assert(sdb__thread_wants(thread, SDB__REASON_BIRTH) == (thread->birth.kind != SDB_EVENT_NONE));
+    assert(thread->birth.kind == SDB_EVENT_NONE || process->session->births_due);
     assert((thread->stop != SDB_EVENT_NONE) == sdb__thread_stands(thread) ||
            sdb__thread_is_gone(thread));
     assert(!thread->queued || !sdb__thread_runs(thread));

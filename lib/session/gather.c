@@ -67,8 +67,11 @@ static void look_at_running(struct sdb_process *process)
         if (!sdb__thread_runs(thread))
             continue;
         if (sdb__procfs_thread_status(process->pid, thread->tid, &status) < 0) {
-            /* Its end, or that of an exec, is on its way; if it was ever held by that id. */
-            if (process->phase == SDB__PROCESS_ATTACHING && thread->missing)
+            /* Its end, or that of an exec, is on its way; if it was ever held by that id.  But /proc may
+               not tell either, without a descriptor for it. */
+            if (sdb__task_is_in(process->pid, thread->tid))
+                thread->missing = false;
+            else if (process->phase == SDB__PROCESS_ATTACHING && thread->missing)
                 sdb__session_lose(thread);
             else
                 thread->missing = true;
