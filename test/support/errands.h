@@ -14,6 +14,7 @@ struct errand {
     const char *name;
     void (*run)(void);
     int threads; /* that its subject has beside the first; -1: it needs none */
+    bool plants; /* it has breakpoints or watchpoints */
 };
 
 extern const struct errand errands[];

@@ -28,7 +28,8 @@ static void *assignment_data;
 
 static void answer(const struct seccomp_notif *call)
 {
-    struct seccomp_notif_resp response = {.id = call->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+    struct seccomp_notif_resp response = {.id = call->id,
+                                          .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
     uint64_t arguments[6];
     int error = 0;
 
@@ -95,8 +96,8 @@ static int install(const int *numbers, size_t count)
     size_t length = 0;
 
     ck_assert_uint_le(count, MOST_CALLS);
-    filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                                    offsetof(struct seccomp_data, nr));
+    filter[length++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < count; i++)
         filter[length++] = (struct sock_filter)BPF_JUMP(
             BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)numbers[i], (uint8_t)(count - i), 0);

@@ -227,11 +227,16 @@ static void fill_stack_cache(void)
 
 void leftovers_note(struct leftovers *before)
 {
+    leftovers_note_among(before, 1);
+}
+
+void leftovers_note_among(struct leftovers *before, size_t threads)
+{
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     if (mappings_are_ours())
         fill_stack_cache();
-    for (int i = 0; i < SETTLE_MS && count_threads() > 1; i++)
+    for (int i = 0; i < SETTLE_MS && count_threads() > threads; i++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     note_all(before);
 }

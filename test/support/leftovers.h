@@ -43,6 +43,9 @@ struct leftovers {
  */
 void leftovers_note(struct leftovers *before);
 
+/** The same in a test that has some threads of its own. */
+void leftovers_note_among(struct leftovers *before, size_t threads);
+
 /**
  * Compare, and fail the test with a list of all that differs.  The calling thread should be the one
  * that noted.

@@ -17,8 +17,8 @@
 #include "scarce.h"
 #include "suite.h"
 
-#define ANY      (-1)
-#define MOST_ERRNOS 8
+#define ANY         (-1)
+#define MOST_ERRNOS 4
 
 /* Requests of a kind. */
 struct refusal {
@@ -27,16 +27,18 @@ struct refusal {
     int what;   /* its first argument, or ANY */
     int error;
     int expected[MOST_ERRNOS]; /* what a call of the library may return then, 0 last */
+    bool comes_once;           /* a planted byte that can never be lifted cannot be gone on from */
+    bool not_planted;          /* only on errands that plant nothing */
 };
 
 static const struct refusal refusals[] = {
-    {"seize", SYS_ptrace, PTRACE_SEIZE, EPERM, {-EPERM}},
-    {"get register set", SYS_ptrace, PTRACE_GETREGSET, ENOMEM, {-ENOMEM}},
-    {"set register set", SYS_ptrace, PTRACE_SETREGSET, ENOMEM, {-ENOMEM}},
-    {"write memory", SYS_pwrite64, ANY, ENOMEM, {-ENOMEM}},
-    {"read memory", SYS_pread64, ANY, ENOMEM, {-ENOMEM}},
-    {"open", SYS_openat, ANY, EMFILE, {-EMFILE, -ENOSYS}},
-    {"open of a pidfd", SYS_pidfd_open, ANY, EMFILE, {-EMFILE}},
+    {"seize", SYS_ptrace, PTRACE_SEIZE, EPERM, {-EPERM}, false, false},
+    {"get register set", SYS_ptrace, PTRACE_GETREGSET, ENOMEM, {-ENOMEM}, false, false},
+    {"set register set", SYS_ptrace, PTRACE_SETREGSET, ENOMEM, {-ENOMEM}, false, false},
+    {"write memory", SYS_pwrite64, ANY, ENOMEM, {-ENOMEM}, true, false},
+    {"read memory", SYS_pread64, ANY, ENOMEM, {-ENOMEM}, true, false},
+    {"open", SYS_openat, ANY, EMFILE, {-EMFILE, -ENOSYS, -ENOMEM}, false, true},
+    {"open of a pidfd", SYS_pidfd_open, ANY, EMFILE, {-EMFILE}, false, false},
 };
 
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
@@ -74,13 +76,17 @@ static bool try_at(const struct errand *errand, unsigned at, enum scarcity scarc
 
 static void try_all(size_t index, const struct errand *errand, enum scarcity scarcity)
 {
-    static const int numbers[] = {SYS_ptrace, SYS_pwrite64, SYS_pread64, SYS_openat, SYS_pidfd_open};
+    static const int numbers[] = {SYS_ptrace, SYS_pwrite64, SYS_pread64, SYS_openat,
+                                  SYS_pidfd_open};
     unsigned at = 1;
 
     current = &refusals[index];
     scarce_expect(current->expected);
-    if (!intercept(numbers, sizeof(numbers) / sizeof(numbers[0]), ask, NULL))
+    if ((refusals[index].comes_once && scarcity != SCARCE_ONCE) ||
+        (refusals[index].not_planted && errand->plants))
         return;
+    if (!intercept(numbers, sizeof(numbers) / sizeof(numbers[0]), ask, NULL))
+        return; /* the system cannot do that */
     intercept_assist(prepare, (void *)(uintptr_t)errand);
     while (try_at(errand, at, scarcity))
         at++;
