@@ -10,6 +10,7 @@
 
 #include "base/trace.h"
 #include "breakpoint/breakpoint.h"
+#include "breakpoint/scratch.h"
 #include "held/held.h"
 #include "held/process.h"
 
@@ -304,6 +305,7 @@ void sdb__sites_settle(struct sdb_process *copy, const struct sdb_process *from)
     struct sdb__site *site = NULL;
     size_t at = 0;
 
+    sdb__scratch_settle(sdb__sites(copy->space), copy->pid);
     while ((site = sdb__site_next(sdb__sites(copy->space), &at, site)))
         settle(site, copy, from);
 }

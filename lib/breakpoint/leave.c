@@ -88,6 +88,13 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
     const uint64_t slot_pc = state->slot_pc;
     uint64_t pc;
 
+    /* Its byte has been lifted, and the slot may be gone: the call is made again in its own place. */
+    if (slot_pc != 0 && !sdb__site_stands(site)) {
+        state->at_site = NULL;
+        state->slot_pc = 0;
+        state->slotless.site = NULL;
+        return SDB__GOING_READY;
+    }
     if (state->slotless.site) {
         state->at_site = NULL;
         state->slot_pc = 0;

@@ -147,6 +147,7 @@ static int fill_slot(struct sdb__site *site, struct sdb__scratch *area, pid_t pi
         sdb__space_write(site->sites->space, pid, address, relocation->code, relocation->code_len);
     if (count != relocation->code_len)
         return count < 0 ? (int)count : -EFAULT;
+    site->sites->changes++; /* a copy that is made just now has it or not */
     area->used++;
     slot->site = site;
     site->slot = address;
@@ -211,6 +212,50 @@ int sdb__scratch_copy(struct sdb__breakpoint_sites *copy, const struct sdb__brea
         }
     }
     return 0;
+}
+
+static bool fill_again(struct sdb__breakpoint_sites *sites, const struct sdb__scratch *area,
+                       pid_t pid)
+{
+    for (size_t at = 0; at < area->used; at++) {
+        const struct sdb__relocation *relocation = &area->slots[at].relocation;
+
+        if (sdb__space_write(sites->space, pid, area->start + at * SDB__SLOT_SIZE, relocation->code,
+                             relocation->code_len) != relocation->code_len)
+            return false;
+    }
+    return true;
+}
+
+/* Its sites have no slots there, and look for others. */
+static void forget_area(struct sdb__scratch *area)
+{
+    for (size_t at = 0; at < area->used; at++) {
+        struct sdb__site *site = area->slots[at].site;
+
+        if (site->slot == area->start + at * SDB__SLOT_SIZE) {
+            site->placed = false;
+            site->slot = 0;
+        }
+    }
+    free(area->slots);
+    free(area);
+}
+
+void sdb__scratch_settle(struct sdb__breakpoint_sites *copy, pid_t pid)
+{
+    struct sdb__scratch **at = &copy->scratch;
+
+    while (*at) {
+        struct sdb__scratch *area = *at;
+
+        if (fill_again(copy, area, pid)) {
+            at = &area->next;
+            continue;
+        }
+        *at = area->next;
+        forget_area(area);
+    }
 }
 
 void sdb__scratch_give_back(struct sdb__breakpoint_sites *sites, struct sdb_thread *thread)

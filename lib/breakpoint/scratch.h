@@ -51,6 +51,12 @@ const struct sdb__scratch_slot *sdb__scratch_find(const struct sdb__breakpoint_s
 int sdb__scratch_copy(struct sdb__breakpoint_sites *copy, const struct sdb__breakpoint_sites *from);
 
 /**
+ * Have the slots of a copy of the memory be as they are noted, where some were filled while it was made.
+ * What was mapped after that is forgotten.
+ */
+void sdb__scratch_settle(struct sdb__breakpoint_sites *copy, pid_t pid);
+
+/**
  * Give everything back to the process.  No thread may be in it.
  *
  * @param thread  stands still, and unmaps the pages, if it may; else another of its process does

@@ -102,7 +102,7 @@ struct sdb__breakpoint_sites {
     struct sdb__site **buckets;
     size_t bucket_count; /* 0 or a power of two */
     size_t count;
-    unsigned changes; /* counts what was planted and lifted */
+    unsigned changes; /* counts what was planted and lifted, and slots that were filled */
     bool has_low;     /* there are some where there may be 32-bit code */
 
     unsigned most_locations; /* that a site has, or had: each thread has room for so many hits */

@@ -12,12 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "breaking.h"
 #include "crew.h"
 #include "forking.h"
 #include "holding.h"
 #include "racing.h"
 
 #define BIRTHS        SDB_TRACEE_DIR "/births"
+#define SLOTS         SDB_TRACEE_DIR "/slots"
+#define SLOT_DISTANCE 16
 #define CHILDREN      20
 #define CALLS         5
 #define CHILDREN_TEXT "20"
@@ -178,6 +181,38 @@ TEST(an_unwanted_child_lives_although_a_breakpoint_is_lifted_when_it_is_born)
     close(channel[0]);
     close(channel[1]);
     finish();
+}
+
+/* ---- slots that are filled while a copy of them is made ---- */
+
+/*
+ * The copy is made before the fork is told of, and until that the parent's other thread may get a slot; one
+ * in a page that is there already, as for a page all are stopped.
+ */
+SESSION_TEST(a_newborn_goes_through_a_slot_that_was_filled_after_it_was_born)
+{
+    const char *const argv[] = {SLOTS, NULL};
+    struct sdb_event forking;
+    struct sdb_event hit;
+    uint64_t address;
+
+    target = launch_program(SLOTS, argv);
+    set_follow(target.process, SDB_FOLLOW_FORK | SDB_FOLLOW_CLONE);
+    pass_silently(SIGCHLD);
+    resume_process(target.process);
+    ck_assert_int_eq(read(target.output, &address, sizeof(address)), (ssize_t)sizeof(address));
+    (void)plant_at(target.process, address);
+    breakpoint = plant_at(target.process, address + SLOT_DISTANCE);
+    tell_target(&target, 'g');
+    forking = expect(SDB_EVENT_CLONE);
+    resume_from(SDB_EVENT_START);
+    resume_from(SDB_EVENT_BREAKPOINT);
+    hit = expect(SDB_EVENT_BREAKPOINT);
+    resume(&forking);
+    await_state(target.pid, 't');
+    resume(&hit);
+    ck_assert_int_eq(run_to_end(target.process).code, 0);
+    finish_with(&target);
 }
 
 int main(void)
