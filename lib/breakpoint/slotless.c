@@ -18,6 +18,7 @@
 #include "inject/inject.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
+#include "trap/debug_registers.h"
 #include "trap/signal.h"
 
 /* The length of the instruction that makes a call in place of another. */
@@ -58,6 +59,18 @@ static uint64_t behind(const struct sdb__slotless *call)
 
 /* ---- going on ---- */
 
+/* A debug register that is set to the other instruction is for who comes there by itself. */
+static void send(struct sdb_thread *thread, uint64_t pc)
+{
+    struct user_regs_struct *registers;
+
+    sdb__registers_set_pc(thread, pc);
+    if (!sdb__debug_is_set(thread) || sdb__registers_general(thread, &registers) < 0)
+        return;
+    registers->eflags |= SDB__RESUME_FLAG;
+    sdb__registers_changed(thread);
+}
+
 enum sdb__going sdb__breakpoint_make_syscall(struct sdb_thread *thread, struct sdb__site *site,
                                              struct sdb__resume *resume)
 {
@@ -69,7 +82,7 @@ enum sdb__going sdb__breakpoint_make_syscall(struct sdb_thread *thread, struct s
     if (sdb__ptrace_dispatches_calls(thread->tid) || !find_other(thread, site, &instruction))
         return sdb__breakpoint_begin_in_place(thread, site);
     state->slotless.instruction = instruction;
-    sdb__registers_set_pc(thread, instruction);
+    send(thread, instruction);
     resume->request = SDB_RESUME_SYSCALL;
     return SDB__GOING_READY;
 }
@@ -90,7 +103,7 @@ void sdb__breakpoint_go_on_in_syscall(struct sdb_thread *thread, uint64_t slot_p
     } else if (is_by_own_instruction(call)) {
         sdb__breakpoint_stay(thread, call->site, slot_pc);
     } else {
-        sdb__registers_set_pc(thread, slot_pc);
+        send(thread, slot_pc);
         resume->request = SDB_RESUME_SYSCALL;
     }
 }
@@ -103,8 +116,11 @@ static void show_behind(struct sdb_thread *thread, struct user_regs_struct *regi
     const struct sdb__site *site = sdb__breakpoint_state(thread)->slotless.site;
 
     registers->rip = site->next;
-    if (is_syscall(site))
+    registers->eflags &= ~SDB__RESUME_FLAG;
+    if (is_syscall(site)) {
         registers->rcx = site->next;
+        registers->r11 &= ~SDB__RESUME_FLAG; /* the flags, as some processors keep them */
+    }
     sdb__registers_changed(thread);
     (void)sdb__registers_write_general(thread); /* ESRCH: it was killed just now */
 }

@@ -177,17 +177,17 @@ static int make_call(struct sdb__injection *injection)
     int rc = sdb__injection_prepare(injection, injection->instruction, (uint64_t)injection->number,
                                     injection->arguments);
 
-    if (rc < 0)
-        return rc;
     do {
-        if (!begun)
+        if (rc == 0 && !begun)
             rc = sdb__injection_run_to(injection, SDB__TO_CALL, SDB__STATUS_SYSTEM_CALL);
         if (rc == 0)
             rc = make_prepared(injection, &registers);
-        if (rc < 0)
-            return rc;
         begun = false;
-    } while (sdb__registers_will_restart(&registers));
+        if (rc == 0 && sdb__registers_will_restart(&registers))
+            rc = sdb__injection_make_again(injection, &registers);
+    } while (rc == 0 && sdb__registers_will_restart(&registers));
+    if (rc < 0)
+        return rc;
 
     if (!injection->is_32_bit && injection->number == SYS_arch_prctl) {
         injection->saved.fs_base = registers.fs_base;
@@ -276,6 +276,7 @@ static int end_call(struct sdb__injection *injection)
 static int run(struct sdb__injection *injection)
 {
     int rc = sdb__injection_set_mask(injection, SDB__ALL_SIGNALS & ~SDB__SIGNAL_BIT(SIGSYS));
+    int restored = 0;
     int back;
 
     if (rc == 0 && injection->place == SDB__INSIDE)
@@ -286,7 +287,9 @@ static int run(struct sdb__injection *injection)
         return rc;
     back = rc == -EIO ? 0 : sdb__injection_go_back(injection);
     if (back != -ESRCH)
-        back = sdb__injection_restore(injection);
+        restored = sdb__injection_restore(injection);
+    if (back == 0)
+        back = restored;
     return back < 0 ? back : rc;
 }
 

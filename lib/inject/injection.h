@@ -77,6 +77,10 @@ int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask);
 int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t instruction,
                            uint64_t number, const uint64_t arguments[6]);
 
+/** Have it make the call again at whose end it stands.  @param registers  those that it has there */
+int sdb__injection_make_again(const struct sdb__injection *injection,
+                              struct user_regs_struct *registers);
+
 /** @return whether a thread that stands still can make a call where it stands */
 bool sdb__injection_is_possible(struct sdb_thread *thread);
 

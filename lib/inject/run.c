@@ -12,8 +12,6 @@
 #include "kernel/ptrace.h"
 #include "session/session.h"
 
-/* Of eflags: the program steps itself. */
-
 int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask)
 {
     injection->blocked = mask;
@@ -155,7 +153,13 @@ int sdb__injection_run_to(struct sdb__injection *injection, enum sdb__injection_
     return sdb__injection_run_to_with(injection, way, wanted, &signal);
 }
 
-/* Have it make a call next. */
+int sdb__injection_make_again(const struct sdb__injection *injection,
+                              struct user_regs_struct *registers)
+{
+    registers->eflags |= SDB__RESUME_FLAG;
+    return sdb__ptrace_set_general(injection->tid, registers);
+}
+
 int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t instruction,
                            uint64_t number, const uint64_t arguments[6])
 {
@@ -167,6 +171,8 @@ int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t inst
     registers.rax = number;
     registers.orig_rax = (uint64_t)-1;
     registers.eflags &= ~SDB__TRAP_FLAG;
+    /* A debug register that is set to the instruction is for who comes there by itself. */
+    registers.eflags |= SDB__RESUME_FLAG;
     if (injection->place == SDB__AT_ENTRY || injection->place == SDB__AT_SECCOMP) {
         registers.rip = injection->saved.rip;
         registers.orig_rax = number;

@@ -156,3 +156,26 @@ void end_reader(struct target *target)
     resume_process(target->process);
     end_well(target);
 }
+
+size_t calls_of_vdso(struct sdb_process *process, uint64_t *addresses, size_t most)
+{
+    struct sdb_facts_maps *maps = NULL;
+    uint8_t text[8192];
+    size_t count = 0;
+
+    ck_assert_int_eq(sdb_facts_read_maps(sdb_process_pid(process), &maps), 0);
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct sdb_facts_map *map = maps->list[i];
+        int64_t size;
+
+        if (strcmp(map->name, "[vdso]") != 0)
+            continue;
+        size = sdb_memory_read(process, map->start, text, sizeof(text));
+        for (int64_t at = 0; at + 1 < size && count < most; at++) {
+            if (text[at] == 0x0f && text[at + 1] == 0x05)
+                addresses[count++] = map->start + (uint64_t)at;
+        }
+    }
+    sdb_facts_free(maps);
+    return count;
+}

@@ -53,4 +53,11 @@ void inject_unseen_at_signal(struct sdb_thread *thread);
 /** The same; @p rax_may_differ  after the first of them, inside a call that had no result yet */
 void inject_unseen_but(struct sdb_thread *thread, bool at_signal, bool rax_may_differ);
 
+/**
+ * Find the instructions of the vDSO that make calls, the first of which is what serves those who have none.
+ *
+ * @return how many there are
+ */
+size_t calls_of_vdso(struct sdb_process *process, uint64_t *addresses, size_t most);
+
 #endif

@@ -9,12 +9,12 @@
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "breaking.h"
 #include "calling.h"
+#include "injecting.h"
 
 #define UNPLACED SDB_TRACEE_DIR "/unplaced"
 #define ALONE    SDB_TRACEE_DIR "/alone"
@@ -352,29 +352,31 @@ SESSION_TEST(a_caught_call_is_told_at_both_ends_at_the_programs_own_place)
 SESSION_TEST(the_instruction_that_serves_can_have_a_breakpoint_too)
 {
     struct target target = launch_planted("filter", "quick");
-    struct sdb_facts_maps *maps = NULL;
-    uint8_t text[8192];
-    int planted = 0;
+    uint64_t addresses[64];
+    const size_t count = calls_of_vdso(target.process, addresses, 64);
 
-    ck_assert_int_eq(sdb_facts_read_maps(target.pid, &maps), 0);
-    for (size_t i = 0; i < maps->count; i++) {
-        const struct sdb_facts_map *map = maps->list[i];
-        ssize_t size;
-
-        if (strcmp(map->name, "[vdso]") != 0)
-            continue;
-        size = sdb_memory_read(target.process, map->start, text, sizeof(text));
-        for (ssize_t at = 0; at + 1 < size; at++) {
-            if (text[at] == 0x0f && text[at + 1] == 0x05) {
-                (void)plant_at(target.process, map->start + (uint64_t)at);
-                planted++;
-            }
-        }
-    }
-    sdb_facts_free(maps);
+    for (size_t i = 0; i < count; i++)
+        (void)plant_at(target.process, addresses[i]);
     tell_target(&target, 'g');
     ck_assert_uint_eq(run_to_exit(&target), TURNS);
-    (void)planted; /* where there is no vDSO, others serve anyway */
+    finish_with(&target);
+}
+
+/* The same of the debug registers. */
+SESSION_TEST(the_instruction_that_serves_can_have_a_hardware_breakpoint_too)
+{
+    struct target target = launch_planted("filter", "quick");
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_breakpoint *breakpoint;
+    uint64_t addresses[4];
+
+    options.flags = SDB_BREAKPOINT_HARDWARE;
+    options.addresses = addresses;
+    options.address_count = calls_of_vdso(target.process, addresses, 4);
+    if (options.address_count > 0)
+        ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
+    tell_target(&target, 'g');
+    ck_assert_uint_eq(run_to_exit(&target), TURNS);
     finish_with(&target);
 }
 

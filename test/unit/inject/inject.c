@@ -94,6 +94,53 @@ SESSION_TEST(at_both_ends_of_each_call_of_a_program)
     finish_with(&target);
 }
 
+/* The call is begun again by its own instruction, or by another: neither was hit, and no end was told. */
+SESSION_TEST(at_the_beginning_of_a_call_with_a_hardware_breakpoint)
+{
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct target target = launch_calling("read", NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
+    struct sdb_syscall call = SDB_SYSCALL_INIT;
+    struct sdb_breakpoint *breakpoint;
+
+    resume_thread(thread, SDB_RESUME_SYSCALL);
+    expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
+    expect_of(SDB_EVENT_SYSCALL_ENTRY, thread);
+    options.flags = SDB_BREAKPOINT_HARDWARE;
+    options.address = pc_of(thread) - 2;
+    ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
+    inject_unseen(thread);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
+    expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
+    ck_assert_uint_eq(pc_of(thread), options.address + 2);
+    ck_assert_int_eq(sdb_thread_syscall(thread, &call), 0);
+    ck_assert_int_ne(call.result, -ENOSYS);
+    ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
+    end_reader(&target);
+}
+
+SESSION_TEST(by_instructions_with_hardware_breakpoints)
+{
+    struct target target = launch_calling("read", NULL);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    uint64_t addresses[4];
+    struct sdb_breakpoint *breakpoint;
+
+    options.address_count = calls_of_vdso(target.process, addresses, 4);
+    if (options.address_count == 0)
+        addresses[options.address_count++] = pc_of(thread); /* there is no vDSO, and others serve */
+    options.flags = SDB_BREAKPOINT_HARDWARE;
+    options.addresses = addresses;
+    ck_assert_int_eq(sdb_breakpoint_create(target.process, &options, &breakpoint), 0);
+    inject_unseen_but(thread, false, true);
+    resume_thread(thread, SDB_RESUME_SYSCALL);
+    expect_of(SDB_EVENT_SYSCALL_EXIT, thread);
+    inject_unseen(thread);
+    end_reader(&target);
+}
+
 SESSION_TEST(after_each_of_many_steps)
 {
     struct target target = launch_calling("read", NULL);
