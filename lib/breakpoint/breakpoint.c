@@ -377,10 +377,10 @@ static enum sdb_breakpoint_state state_of(const struct sdb__location *location)
 
 int sdb_breakpoint_state(const struct sdb_breakpoint *breakpoint)
 {
-    int rc = sdb__stop_point_check_caller(breakpoint ? &breakpoint->point : NULL);
     enum sdb_breakpoint_state state = SDB_BREAKPOINT_STATE_DISABLED;
+    int rc = breakpoint ? sdb__stop_point_check_caller(&breakpoint->point) : -EINVAL;
 
-    if (rc < 0)
+    if (rc < 0 || !breakpoint)
         return rc;
     if (!breakpoint->point.enabled)
         return SDB_BREAKPOINT_STATE_DISABLED;

@@ -152,7 +152,7 @@ int sdb__session_take_birth(struct sdb_thread *parent, const struct sdb__birth *
         rc = create_thread(parent->process, birth->tid, &newborn);
     else
         rc = create_process(session, parent, birth, known, &newborn);
-    if (rc < 0)
+    if (rc < 0 || !newborn)
         return rc;
     newborn->awaits_start = true;
     parent->process->gathered = false;

@@ -163,8 +163,12 @@ struct sdb__orphan *sdb__orphans_first(struct sdb__orphans *orphans)
 
 void sdb__orphans_free(struct sdb__orphans *orphans)
 {
-    while (orphans->first)
-        sdb__orphans_forget(orphans, orphans->first);
+    struct sdb__orphan *next;
+
+    for (struct sdb__orphan *orphan = orphans->first; orphan; orphan = next) {
+        next = orphan->next;
+        sdb__orphans_forget(orphans, orphan);
+    }
     free(orphans->spare);
     orphans->spare = NULL;
 }

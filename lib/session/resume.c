@@ -173,17 +173,22 @@ static enum sdb__going get_ready(struct sdb_thread *thread, struct sdb__resume *
     return going;
 }
 
-/* What it stands before is told behind what was told of it. */
-static int go_to_signal(struct sdb_thread *thread, enum sdb_resume how)
+/*
+ * What it stands before is told behind what was told of it.
+ *
+ * @param signal  gets what it is to get, if that is not told
+ * @return whether it is
+ */
+static bool tell_signal_behind(struct sdb_thread *thread, int *signal)
 {
     const uint8_t policy = policy_of(thread, thread->signal_behind);
 
     sdb__thread_set_stop(thread, SDB_EVENT_SIGNAL, thread->signal_behind);
     thread->signal_behind = 0;
-    if (policy != SDB_POLICY_REPORT)
-        return sdb__session_go(thread, how, policy == SDB_POLICY_PASS ? thread->signal : 0);
-    sdb__session_enqueue(thread->process->session, thread);
-    return 0;
+    *signal = policy == SDB_POLICY_PASS ? thread->signal : 0;
+    if (policy == SDB_POLICY_REPORT)
+        sdb__session_enqueue(thread->process->session, thread);
+    return policy == SDB_POLICY_REPORT;
 }
 
 int sdb__session_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
@@ -192,8 +197,8 @@ int sdb__session_go(struct sdb_thread *thread, enum sdb_resume how, int signal)
     const struct sdb__moments *moments = &process->session->moments;
     struct sdb__resume resume = {.how = how, .request = how, .signal = signal};
 
-    if (thread->signal_behind != 0)
-        return go_to_signal(thread, how);
+    if (thread->signal_behind != 0 && tell_signal_behind(thread, &resume.signal))
+        return 0;
     process->features |= moments->used_by[how];
     switch (process->features & moments->resume ? get_ready(thread, &resume) : SDB__GOING_READY) {
     case SDB__GOING_DONE:

@@ -98,7 +98,7 @@ static int look_at_stop(struct sdb_thread *thread, int status, bool *interrupted
         return NOT_YET;
     case SDB__STATUS_SIGNAL:
         sdb__one_step(thread)->trap_comes_next = false;
-        return look_at_signal(thread, signal);
+        return (int)look_at_signal(thread, signal);
     case SDB__STATUS_END:
     case SDB__STATUS_EXEC: /* of another thread, which has its id now */
         return -ESRCH;

@@ -43,7 +43,8 @@ static struct {
 
 /* ---- lines ---- */
 
-static void add(char mark, const char *format, va_list arguments)
+static __attribute__((format(printf, 2, 0))) void add(char mark, const char *format,
+                                                      va_list arguments)
 {
     struct timespec now;
     char *line;
