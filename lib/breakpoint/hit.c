@@ -228,8 +228,10 @@ static enum sdb__verdict look_for_hit(struct sdb_thread *thread, struct sdb__sto
     *stop = (struct sdb__stop){.kind = SDB_EVENT_BREAKPOINT};
     sdb__thread_set_stop(thread, stop->kind, 0); /* its signal is none of the program's */
     sdb__trap_signal_restore(thread);
-    if (!sdb__site_stands(site))
-        return SDB__VERDICT_PASS; /* what is there now is what it executes */
+    if (!sdb__site_stands(site)) { /* what is there now is what it executes */
+        sdb__debug_pass(thread);
+        return SDB__VERDICT_PASS;
+    }
     state->at_site = site;
     if (thread->process->phase != SDB__PROCESS_HELD || site->enabled == 0 ||
         state->stays.site == site)

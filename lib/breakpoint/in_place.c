@@ -11,6 +11,7 @@
 #include "breakpoint/scratch.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
+#include "trap/debug_registers.h"
 #include "trap/single_step.h"
 
 bool sdb__site_needs_own_place(struct sdb__site *site, struct sdb_thread *thread)
@@ -45,24 +46,12 @@ static void plant_around(struct sdb__site *site, struct sdb_process *process)
     }
 }
 
-/* The next instruction shall not trap by a debug register: that was hit with the planted byte. */
-static void pass_debug_registers(struct sdb_thread *thread)
-{
-    struct user_regs_struct *registers;
-
-    if (!sdb__breakpoint_process(thread->process)->hardware_places ||
-        sdb__registers_general(thread, &registers) < 0)
-        return;
-    registers->eflags |= SDB__RESUME_FLAG;
-    sdb__registers_changed(thread);
-}
-
 /* @return as sdb__step_alone(), or -EAGAIN: it stands there still */
 static int step_in_place(struct sdb_thread *thread, struct sdb__site *site)
 {
     int rc = -EAGAIN;
 
-    pass_debug_registers(thread);
+    sdb__debug_pass(thread);
     if (lift_around(site, thread->process))
         rc = sdb__step_alone(thread);
     else

@@ -9,6 +9,7 @@
 
 #include "breakpoint/breakpoint.h"
 #include "session/session.h"
+#include "trap/debug_registers.h"
 
 /* The program's own trap is what comes next. */
 static enum sdb__going tell_own_trap(struct sdb_thread *thread, uint64_t pc)
@@ -112,8 +113,10 @@ static enum sdb__going leave_site(struct sdb_thread *thread, struct sdb__resume 
     if (sdb__registers_get_pc(thread, &pc) < 0 || pc != site->address)
         return SDB__GOING_READY;
     sdb__site_decode(site, thread);
-    if (!sdb__site_stands(site))
+    if (!sdb__site_stands(site)) {
+        sdb__debug_pass(thread);
         return SDB__GOING_READY;
+    }
     if (resume->signal > 0) {
         sdb__breakpoint_deliver(thread, site, 0, resume);
         return SDB__GOING_READY;

@@ -164,6 +164,21 @@ bool sdb__debug_touches(const struct sdb_thread *thread, uint64_t address, size_
     return false;
 }
 
+void sdb__debug_pass(struct sdb_thread *thread)
+{
+    const struct sdb__debug_state *state = state_of(thread);
+    struct user_regs_struct *registers;
+    bool executes = false;
+
+    for (int at = 0; sdb__debug_is_set(thread) && at < SDB__DEBUG_SLOTS; at++)
+        executes =
+            executes || (state->serials[at] != 0 && state->watches[at].kind == SDB__DEBUG_EXECUTE);
+    if (!executes || sdb__registers_general(thread, &registers) < 0)
+        return;
+    registers->eflags |= SDB__RESUME_FLAG;
+    sdb__registers_changed(thread);
+}
+
 int sdb__debug_fired(struct sdb_thread *thread, unsigned *slots)
 {
     struct sdb__debug_state *state = state_of(thread);

@@ -82,6 +82,12 @@ void sdb__debug_inherit(struct sdb_process *child, void *owner, const struct sdb
 const struct sdb__debug_slot *sdb__debug_slot(const struct sdb_process *process, int slot);
 
 /**
+ * A thread executes an instruction in its own place that it has come to already: the registers have trapped
+ * for that if they were to, and shall not again.
+ */
+void sdb__debug_pass(struct sdb_thread *thread);
+
+/**
  * At a stop by a SIGTRAP whose si_code is TRAP_HWBKPT, or a single step's: which slots have fired, as a
  * bit for each.  The processor's own note is read and cleared; asking again in the same stop costs
  * nothing.

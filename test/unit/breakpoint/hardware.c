@@ -330,6 +330,70 @@ SESSION_TEST(the_same_where_nothing_can_be_displaced)
     finish();
 }
 
+/* The byte traps behind the debug register, and that does not once more when the byte is gone. */
+SESSION_TEST(a_software_one_that_comes_and_goes_does_not_have_it_hit_again)
+{
+    static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system,
+                                        PLACE_interrupt_return};
+
+    for (int i = 0; i < 4; i++) {
+        struct target target = launch_places(1, 1, false);
+        struct sdb_breakpoint *hardware = plant_hardware(&target, places[i]);
+        struct sdb_breakpoint *software;
+        struct tally tally = {0};
+        struct sdb_event event;
+
+        tell_target(&target, 'g');
+        (void)expect(SDB_EVENT_BREAKPOINT);
+        software = plant(&target, places[i]);
+        resume_process(target.process);
+        event = expect(SDB_EVENT_BREAKPOINT);
+        ck_assert_ptr_eq(event.breakpoint, software);
+        ck_assert_int_eq(sdb_breakpoint_remove(software), 0);
+        resume(&event);
+        run_to_answer(&target, &tally);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(hardware), 1);
+        expect_right(&target);
+        end_places(&target);
+        close_target(&target);
+    }
+    finish();
+}
+
+/* One that has trapped on a byte, and is seen when that has gone. */
+SESSION_TEST(nor_does_one_shot_that_another_thread_has_used_up)
+{
+    struct target target = launch_places(2, 1, false);
+    struct sdb_breakpoint *hardware = plant_hardware(&target, PLACE_push);
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_thread *threads[2];
+    struct sdb_breakpoint *once;
+    struct tally tally = {0};
+    int count = 0;
+
+    options.address = address_of(&target, PLACE_push);
+    options.flags = SDB_BREAKPOINT_ONE_SHOT;
+    tell_target(&target, 's');
+    while (count < 2) {
+        struct sdb_event event = next_event();
+
+        if (event.kind == SDB_EVENT_BREAKPOINT)
+            threads[count++] = event.thread;
+        else
+            resume(&event);
+    }
+    once = create(target.process, &options);
+    for (int i = 0; i < 2; i++)
+        resume_thread(threads[i], SDB_RESUME_CONTINUE);
+    for (int i = 0; i < 2; i++)
+        await_state(sdb_thread_tid(threads[i]), 't');
+    run_to_answer(&target, &tally);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(once), 1);
+    ck_assert_uint_eq(sdb_breakpoint_hit_count(hardware), 2);
+    expect_right(&target);
+    finish_places(&target);
+}
+
 SESSION_TEST(a_fifth_is_refused_as_a_whole)
 {
     struct sdb_watchpoint_options watch = SDB_WATCHPOINT_OPTIONS_INIT;
