@@ -57,6 +57,7 @@ struct sdb__returns {
 struct sdb__stay {
     struct sdb__site *site; /* or NULL */
     uint64_t slot_pc;       /* as of the state */
+    uint64_t stack_pointer; /* before the signal, or 0: there was none */
 };
 
 /* A system call under a breakpoint that has no slot. */
@@ -228,7 +229,7 @@ static inline bool sdb__breakpoint_will_return(const struct sdb__breakpoint_stat
 void sdb__breakpoint_look_at_return(struct sdb_thread *thread, const struct sdb__stop *stop);
 
 /** And when it goes on: have its system calls stop it. */
-void sdb__breakpoint_watch_for_return(struct sdb_thread *thread, struct sdb__resume *resume);
+void sdb__breakpoint_watch_for_return(struct sdb__resume *resume);
 
 /** A newborn returns by the handlers of its parent, too. */
 void sdb__breakpoint_inherit_returns(struct sdb_thread *newborn, const struct sdb_thread *parent);

@@ -133,6 +133,6 @@ enum sdb__going sdb__breakpoint_leave(struct sdb_thread *thread, struct sdb__res
     if (going == SDB__GOING_READY && resume->signal > 0)
         going = sdb__breakpoint_prepare_core(thread, resume);
     if (going == SDB__GOING_READY && sdb__breakpoint_will_return(sdb__breakpoint_state(thread)))
-        sdb__breakpoint_watch_for_return(thread, resume);
+        sdb__breakpoint_watch_for_return(resume);
     return going;
 }

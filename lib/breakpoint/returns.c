@@ -3,9 +3,10 @@
  * What comes again: a thread that has hit a site is sent into a signal handler before it has executed the
  * instruction there, and will stand there once more when that returns.
  *
- * Nothing of that is guessed.  The signal is delivered by a step, which ends where the handler begins,
- * with the frame on the stack; or, if the signal has no handler, at the site.  From then on the thread's
- * system calls are watched, until it returns by that very frame, or has left it by a jump.
+ * Nothing of that is guessed.  The signal is delivered by a step, which leads no further than to where the
+ * handler begins, whatever the thread stops for there.  So at that stop it stands at the site still, or has
+ * trapped there, or there is a frame on the stack that leads back.  From then on the thread's system calls
+ * are watched, until it returns by that very frame, or has left it by a jump.
  */
 #include <sys/syscall.h>
 
@@ -17,6 +18,11 @@
 /* The numbers that sigreturn has in 32-bit programs. */
 #define SIGRETURN_32    119
 #define RT_SIGRETURN_32 173
+
+/* Where in a signal's frame is what the handler returns to; in 32-bit code with a siginfo_t and without. */
+#define PLACE_IN_FRAME        176
+#define PLACE_IN_FRAME_32     220
+#define PLACE_IN_OLD_FRAME_32 64
 
 /* Stack pointers that are nearer to each other are of one stack, not of an alternate one. */
 #define SAME_STACK 131072
@@ -66,21 +72,45 @@ void sdb__breakpoint_stay(struct sdb_thread *thread, struct sdb__site *site, uin
 void sdb__breakpoint_deliver(struct sdb_thread *thread, struct sdb__site *site, uint64_t slot_pc,
                              struct sdb__resume *resume)
 {
+    struct user_regs_struct *registers;
+
     /* An instruction that faults is hit again when it is tried again. */
     if (sdb__breakpoint_stands_at_fault(thread))
         return;
+    if (sdb__registers_general(thread, &registers) < 0)
+        return; /* it was killed just now */
     sdb__breakpoint_stay(thread, site, slot_pc);
+    sdb__breakpoint_state(thread)->stays.stack_pointer = registers->rsp;
     resume->request = SDB_RESUME_STEP;
 }
 
-/* A frame was pushed that leads back to a site. */
-static void enter_handler(struct sdb_thread *thread, const struct sdb__site *site)
+static bool has_address(const struct sdb_thread *thread, uint64_t at, uint64_t mask,
+                        uint64_t address)
+{
+    uint64_t word;
+
+    return sdb__ptrace_peek_memory(thread->tid, at, &word) == 0 && (word & mask) == address;
+}
+
+/* @return whether the stack pointer is at a signal's frame whose handler returns to an address */
+static bool leads_back(struct sdb_thread *thread, uint64_t frame, uint64_t address)
+{
+    if (!sdb__registers_are_of_32_bit(thread))
+        return has_address(thread, frame + PLACE_IN_FRAME, UINT64_MAX, address);
+    return has_address(thread, frame + PLACE_IN_FRAME_32, UINT32_MAX, address) ||
+           has_address(thread, frame + PLACE_IN_OLD_FRAME_32, UINT32_MAX, address);
+}
+
+/* If a frame was pushed that leads back to the site, note that.  @return whether it was */
+static bool enter_handler(struct sdb_thread *thread, const struct sdb__stay *stay)
 {
     struct sdb__returns *returns = &sdb__breakpoint_state(thread)->returns;
     struct user_regs_struct *registers;
 
-    if (sdb__registers_general(thread, &registers) < 0)
-        return;
+    if (stay->stack_pointer == 0 || sdb__registers_general(thread, &registers) < 0 ||
+        registers->rsp == stay->stack_pointer ||
+        !leads_back(thread, registers->rsp, stay->site->address))
+        return false;
     drop_left(returns, registers->rsp);
     for (unsigned at = returns->count; at-- > 0;) {
         if (returns->all[at].frame == registers->rsp)
@@ -89,7 +119,8 @@ static void enter_handler(struct sdb_thread *thread, const struct sdb__site *sit
     if (returns->count == SDB__MOST_RETURNS) /* the oldest is the likeliest not to come any more */
         drop(returns, 0);
     returns->all[returns->count++] =
-        (struct sdb__return){.address = site->address, .frame = registers->rsp};
+        (struct sdb__return){.address = stay->site->address, .frame = registers->rsp};
+    return true;
 }
 
 /* @return whether it stands before the instruction still, or in the call, or before making that again */
@@ -117,11 +148,9 @@ bool sdb__breakpoint_look_whether_it_stays(struct sdb_thread *thread, const stru
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     const struct sdb__stay stay = state->stays;
 
-    if (stop->kind == SDB_EVENT_STEP) {
-        enter_handler(thread, stay.site);
-    } else if (!is_there_still(thread, &stay)) {
+    if (!enter_handler(thread, &stay) && !is_there_still(thread, &stay) &&
+        stop->kind != SDB_EVENT_STEP)
         return false; /* it may have trapped there, see sdb__breakpoint_look() */
-    }
     state->stays.site = NULL;
     return stop->kind == SDB_EVENT_STEP && thread->how != SDB_RESUME_STEP;
 }
@@ -157,44 +186,24 @@ static void look_at_call(struct sdb_thread *thread)
     drop_left(&sdb__breakpoint_state(thread)->returns, registers->rsp);
 }
 
-/* @return whether the instruction that it stands at makes a system call */
-static bool is_at_call(const struct sdb_thread *thread, uint64_t pc)
-{
-    uint64_t word;
-
-    if (sdb__ptrace_peek_memory(thread->tid, pc, &word) < 0)
-        return false;
-    return (word & 0xffff) == 0x050f /* syscall */ || (word & 0xffff) == 0x80cd /* int 0x80 */;
-}
-
-/* A step over a system call shows nothing of it: what it will be is known before. */
-static void look_before_step(struct sdb_thread *thread)
-{
-    struct user_regs_struct *registers;
-
-    if (sdb__registers_general(thread, &registers) == 0 && is_return((int64_t)registers->rax) &&
-        is_at_call(thread, registers->rip))
-        begin_return(thread, registers);
-}
-
 void sdb__breakpoint_look_at_return(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
     struct sdb__returns *returns = &sdb__breakpoint_state(thread)->returns;
     uint64_t pc;
 
+    if (stop->kind == SDB_EVENT_SYSCALL_ENTRY) {
+        look_at_call(thread); /* a filter may stop it there once more */
+        return;
+    }
     if (returns->to != 0 && sdb__registers_get_pc(thread, &pc) == 0 && pc == returns->to)
         sdb__breakpoint_set_out_from(thread, pc);
     returns->to = 0;
-    if (stop->kind == SDB_EVENT_SYSCALL_ENTRY)
-        look_at_call(thread);
 }
 
-void sdb__breakpoint_watch_for_return(struct sdb_thread *thread, struct sdb__resume *resume)
+void sdb__breakpoint_watch_for_return(struct sdb__resume *resume)
 {
     if (resume->request == SDB_RESUME_CONTINUE)
-        resume->request = SDB_RESUME_SYSCALL;
-    else if (resume->request == SDB_RESUME_STEP && resume->signal == 0)
-        look_before_step(thread);
+        resume->request = SDB_RESUME_SYSCALL; /* where one is stepped, it stops the thread, too */
 }
 
 void sdb__breakpoint_inherit_returns(struct sdb_thread *newborn, const struct sdb_thread *parent)

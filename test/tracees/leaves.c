@@ -12,7 +12,9 @@
  *     leap     and one that jumps out
  *     nest     a second signal comes while a handler waits in the second call
  *     fork     the handler forks, and the child goes back through it, too; its exit code must be 0
+ *     pair     as `return`, and there is a second thread, which gets no signal but SIGSTOP
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -143,6 +145,26 @@ static void be_sent_signals(void)
     }
 }
 
+static void *wait_for_ever(void *data)
+{
+    for (;;)
+        pause();
+    return data;
+}
+
+static void start_second(void)
+{
+    pthread_t thread;
+    sigset_t own;
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &own);
+    if (pthread_create(&thread, NULL, wait_for_ever, NULL) != 0)
+        _exit(1);
+    pthread_sigmask(SIG_SETMASK, &own, NULL);
+}
+
 static void go_round(void)
 {
     char byte;
@@ -173,6 +195,8 @@ int main(int argc, char **argv)
         return 1;
     way = argv[1];
     set_handler();
+    if (is("pair"))
+        start_second();
     for (int i = 0; i < ROUNDS; i++)
         go_round();
     while (wait(&status) > 0) {

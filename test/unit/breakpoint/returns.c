@@ -8,6 +8,7 @@
 #include <check.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "breaking.h"
@@ -15,12 +16,16 @@
 #define LEAVES SDB_TRACEE_DIR "/leaves"
 #define ROUNDS 20
 
+/* Of `syscall`. */
+#define CALL_LENGTH 2
+
 enum { PROGRAMS, HANDLERS, PLACES };
 
 struct leaving {
     struct target target;
     struct sdb_breakpoint *breakpoints[PLACES];
     uint64_t addresses[PLACES];
+    struct sdb_thread *second; /* or NULL */
     unsigned told;
 };
 
@@ -108,6 +113,82 @@ SESSION_TEST(nor_that_its_system_calls_are)
 {
     for (size_t i = 0; i < WAYS; i++)
         leave(ways[i], true, SDB_RESUME_SYSCALL);
+    finish();
+}
+
+HOLDING_CASE(stops_between);
+
+/* @return whether a signal of its timer has interrupted the program's call */
+static bool is_in_call(const struct leaving *leaving, const struct sdb_event *event)
+{
+    return event->kind == SDB_EVENT_SIGNAL && event->signal == SIGALRM &&
+           pc_of(event->thread) - leaving->addresses[PROGRAMS] <= CALL_LENGTH;
+}
+
+/* Have it do all of its rounds; at each signal in the call something is done instead of resuming it. */
+static void act_in_each_round(const char *way,
+                              void (*act)(struct leaving *leaving, struct sdb_thread *thread))
+{
+    struct leaving leaving = launch_leaving(way);
+    struct sdb_event event;
+    int acted = 0;
+
+    tell_target(&leaving.target, '!');
+    for (;;) {
+        event = next_event();
+        if (is_end(&event))
+            break;
+        leaving.told += event.kind == SDB_EVENT_BREAKPOINT;
+        if (event.kind == SDB_EVENT_START)
+            leaving.second = event.thread;
+        if (!is_in_call(&leaving, &event)) {
+            resume(&event);
+            continue;
+        }
+        act(&leaving, event.thread);
+        acted++;
+    }
+    while (event.kind != SDB_EVENT_EXITED)
+        event = next_event();
+    ck_assert_int_eq(acted, ROUNDS);
+    expect_hits(&leaving, way, event.status->code, 0);
+    close_target(&leaving.target);
+}
+
+/* The frame is there when it stops for its process, which another thread has stopped. */
+static void stop_before_handler(struct leaving *leaving, struct sdb_thread *thread)
+{
+    const pid_t pid = sdb_process_pid(leaving->target.process);
+    struct sdb_event event;
+
+    ck_assert_int_eq(syscall(SYS_tgkill, pid, sdb_thread_tid(leaving->second), SIGSTOP), 0);
+    event = expect_of(SDB_EVENT_SIGNAL, leaving->second);
+    resume(&event);
+    expect_of(SDB_EVENT_GROUP_STOP, leaving->second);
+    resume_thread(thread, SDB_RESUME_CONTINUE); /* with its signal */
+    expect_of(SDB_EVENT_GROUP_STOP, thread);
+    ck_assert_uint_gt(pc_of(thread) - leaving->addresses[PROGRAMS], CALL_LENGTH);
+    resume_process(leaving->target.process);
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
+}
+
+SESSION_TEST(a_handler_that_begins_in_a_group_stop_returns_without_a_hit)
+{
+    act_in_each_round("pair", stop_before_handler);
+    finish();
+}
+
+static void step_through_handler(struct leaving *leaving, struct sdb_thread *thread)
+{
+    do {
+        step_to(thread, SDB_EVENT_STEP);
+    } while (pc_of(thread) != leaving->addresses[PROGRAMS]);
+    resume_thread(thread, SDB_RESUME_CONTINUE);
+}
+
+SESSION_TEST(so_does_one_that_is_stepped_through)
+{
+    act_in_each_round("return", step_through_handler);
     finish();
 }
 
