@@ -191,14 +191,16 @@ static enum sdb__verdict look_for_hardware(struct sdb_thread *thread, struct sdb
     const enum sdb__verdict verdict = sdb__hardware_look(thread, stop);
     struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
     struct sdb__site *site = NULL;
+    bool was_hit;
     uint64_t pc;
 
     if (verdict != SDB__VERDICT_NONE && sdb__registers_get_pc(thread, &pc) == 0)
         site = sdb__site_find(sdb__sites(thread->process->space), pc);
     if (!site || site->enabled == 0 || !sdb__site_stands(site))
         return verdict;
+    was_hit = state->at_site == site || state->stays.site == site;
     state->at_site = site;
-    if (thread->process->phase != SDB__PROCESS_HELD || state->stays.site == site)
+    if (thread->process->phase != SDB__PROCESS_HELD || was_hit)
         return verdict;
     ask_all(site, thread);
     return state->hit_count > 0 ? SDB__VERDICT_TELL : verdict;

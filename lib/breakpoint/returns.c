@@ -14,6 +14,7 @@
 #include "breakpoint/siginfo.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
+#include "trap/debug_registers.h"
 
 /* The numbers that sigreturn has in 32-bit programs. */
 #define SIGRETURN_32    119
@@ -81,6 +82,7 @@ void sdb__breakpoint_deliver(struct sdb_thread *thread, struct sdb__site *site, 
         return; /* it was killed just now */
     sdb__breakpoint_stay(thread, site, slot_pc);
     sdb__breakpoint_state(thread)->stays.stack_pointer = registers->rsp;
+    sdb__debug_pass(thread); /* also when it comes back: the frame keeps that */
     resume->request = SDB_RESUME_STEP;
 }
 

@@ -360,6 +360,38 @@ SESSION_TEST(a_software_one_that_comes_and_goes_does_not_have_it_hit_again)
     finish();
 }
 
+/* A signal that is ignored has it stand at the address once more, before it has executed anything. */
+SESSION_TEST(nor_does_a_signal_have_either_hit_again)
+{
+    static const enum place places[] = {PLACE_push, PLACE_call, PLACE_system,
+                                        PLACE_interrupt_return};
+
+    for (int i = 0; i < 4; i++) {
+        struct target target = launch_places(1, 1, false);
+        struct sdb_breakpoint *software = plant(&target, places[i]);
+        struct sdb_breakpoint *hardware;
+        struct tally tally = {0};
+        struct sdb_event event;
+
+        tell_target(&target, 'g');
+        event = expect(SDB_EVENT_BREAKPOINT);
+        hardware = plant_hardware(&target, places[i]);
+        for (int signals = 0; signals < 3; signals++) {
+            ck_assert_int_eq(kill(target.pid, SIGURG), 0);
+            resume(&event);
+            event = expect_signal(SIGURG);
+        }
+        resume(&event);
+        run_to_answer(&target, &tally);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(software), 1);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(hardware), 0);
+        expect_right(&target);
+        end_places(&target);
+        close_target(&target);
+    }
+    finish();
+}
+
 /* One that has trapped on a byte, and is seen when that has gone. */
 SESSION_TEST(nor_does_one_shot_that_another_thread_has_used_up)
 {
