@@ -155,14 +155,14 @@ static uint32_t choose_places(unsigned most)
     return places;
 }
 
-static struct point *new_point(enum point_kind kind, uint32_t places)
+static struct point *new_point(enum point_kind kind, uint32_t places, bool hardware)
 {
     const int number = counts_free();
     struct point *point;
 
     if (number < 0)
         return NULL;
-    point = counts_new(number, kind, places);
+    point = counts_new(number, kind, places, hardware);
     counts_enabling(point);
     return point;
 }
@@ -176,7 +176,7 @@ static void create_breakpoint(void)
     const unsigned way = chance_below(&chance, 10);
     int rc;
 
-    point = new_point(POINT_BREAKPOINT, choose_places(hardware ? 2 : 5));
+    point = new_point(POINT_BREAKPOINT, choose_places(hardware ? 2 : 5), hardware);
     if (!point)
         return;
     for (int i = 0; i < PLACE_USED; i++) {
@@ -184,10 +184,8 @@ static void create_breakpoint(void)
             addresses[options.address_count++] = world.ledger->places[i].site;
     }
     options.addresses = addresses;
-    if (hardware) {
+    if (hardware)
         options.flags |= SDB_BREAKPOINT_HARDWARE;
-        point->hardware = true;
-    }
     if (way == 0) {
         options.flags |= SDB_BREAKPOINT_ONE_SHOT;
         point->one_shot = true;
@@ -231,7 +229,7 @@ static void set_breakpoint(void)
 static void set_watchpoint(void)
 {
     struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
-    struct point *point = new_point(POINT_WATCHPOINT, UINT32_C(1) << PLACE_STORE);
+    struct point *point = new_point(POINT_WATCHPOINT, UINT32_C(1) << PLACE_STORE, false);
     int rc;
 
     if (!point)
@@ -332,7 +330,7 @@ static void catch_calls(void)
             counts_forget(counts_point(i));
     }
     if (count > 0) {
-        point = new_point(POINT_CALLS, places);
+        point = new_point(POINT_CALLS, places, false);
         if (!point)
             return;
     }

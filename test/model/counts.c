@@ -39,12 +39,12 @@ int counts_free(void)
     return -1;
 }
 
-struct point *counts_new(int number, enum point_kind kind, uint32_t places)
+struct point *counts_new(int number, enum point_kind kind, uint32_t places, bool hardware)
 {
-    points[number] = (struct point){.kind = kind, .places = places};
+    points[number] = (struct point){.kind = kind, .places = places, .hardware = hardware};
     world.main->points |= UINT32_C(1) << number;
     /* Who shares the memory comes by the same bytes. */
-    for (int i = 0; i < world.process_count && kind == POINT_BREAKPOINT; i++) {
+    for (int i = 0; i < world.process_count && kind == POINT_BREAKPOINT && !hardware; i++) {
         if (world.processes[i].held && world.processes[i].shares_memory)
             world.processes[i].points |= UINT32_C(1) << number;
     }

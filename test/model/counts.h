@@ -60,8 +60,8 @@ struct point *counts_point(int number);
 /** @return a number that is free, or -1 */
 int counts_free(void);
 
-/** Have a point of this number, that the main process is going to have. */
-struct point *counts_new(int number, enum point_kind kind, uint32_t places);
+/** Have a point of this number, that the main process is going to have; or a breakpoint in debug registers. */
+struct point *counts_new(int number, enum point_kind kind, uint32_t places, bool hardware);
 
 /** @return its number */
 int counts_number(const struct point *point);
