@@ -203,7 +203,7 @@ static void become_step(struct sdb_thread *thread, struct sdb__stop *stop)
 
 /*
  * A thread that is interrupted just as it has stepped stops for the interrupt first, and its SIGTRAP waits.
- * So that is taken first: it is the one that ends the step.
+ * So that is taken first: it is the one that ends the step.  A group-stop may come before it even then.
  */
 static bool trap_comes_first(struct sdb_thread *thread, const struct sdb__stop *stop)
 {
@@ -215,7 +215,8 @@ static bool trap_comes_first(struct sdb_thread *thread, const struct sdb__stop *
         !sdb__one_step_trap_waits(thread))
         return false;
     step->trap_comes_next = true;
-    step->stops_again = stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE;
+    step->stops_again =
+        step->stops_again || stop->in_group_stop || stop->kind == SDB_EVENT_GROUP_CONTINUE;
     return true;
 }
 
@@ -302,7 +303,7 @@ static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
         step->is_known = false;
         return SDB__VERDICT_NONE;
     }
-    if (!step->trap_comes_next && trap_comes_first(thread, stop))
+    if (trap_comes_first(thread, stop))
         return SDB__VERDICT_TRAP;
     /* Its trap has it leave a group-stop.  An interrupt asked for before would have come before it. */
     if (step->trap_comes_next && step->stops_again)
