@@ -192,6 +192,21 @@ void story_fail(const char *format, ...)
     abort();
 }
 
+/* An assertion of the library's fails while it is called, so that all may be done here that may be there. */
+static void show_at_abort(int signal)
+{
+    (void)signal;
+    sdb_trace(NULL, NULL);
+    show("the library has aborted");
+}
+
+static void set_abort(void (*handler)(int signal))
+{
+    const struct sigaction action = {.sa_handler = handler};
+
+    (void)sigaction(SIGABRT, &action, NULL);
+}
+
 /* ---- the watchdog ---- */
 
 static int patience(void)
@@ -215,6 +230,7 @@ static void *watch(void *data)
         if (!story.ends && now.tv_sec - story.last.tv_sec > patience()) {
             pthread_mutex_unlock(&story.lock);
             show("nothing goes on");
+            set_abort(SIG_DFL);
             abort(); /* the test's process: what it holds ends with it */
         }
     }
@@ -234,6 +250,7 @@ void story_begin(unsigned seed, const struct ledger *ledger)
     clock_gettime(CLOCK_MONOTONIC, &story.begun);
     story.last = story.begun;
     sdb_trace(note_trace, NULL);
+    set_abort(show_at_abort);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     ck_assert_int_eq(pthread_create(&story.watchdog, NULL, watch, NULL), 0);
@@ -242,6 +259,7 @@ void story_begin(unsigned seed, const struct ledger *ledger)
 
 void story_end(void)
 {
+    set_abort(SIG_DFL);
     sdb_trace(NULL, NULL);
     pthread_mutex_lock(&story.lock);
     story.ends = true;
