@@ -92,7 +92,7 @@ static int begin_call_in_place(struct sdb_thread *thread, struct sdb__site *site
 
 /*
  * The others that stand at such a place, too, step now.  Otherwise each of them would stop all when they
- * are resumed.
+ * are resumed.  But whoever has stopped for its process stays as it is: a step would have it leave that.
  */
 static void step_others(struct sdb_process *process)
 {
@@ -100,7 +100,7 @@ static void step_others(struct sdb_process *process)
         const struct sdb__breakpoint_state *state = sdb__breakpoint_state(thread);
         struct sdb__site *site = state->at_site;
 
-        if (!sdb__thread_pauses(thread) || !site || state->slot_pc != 0)
+        if (!sdb__thread_pauses(thread) || thread->in_group_stop || !site || state->slot_pc != 0)
             continue;
         sdb__site_decode(site, thread);
         if (!site->is_syscall && sdb__site_needs_own_place(site, thread) &&

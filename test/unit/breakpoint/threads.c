@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -323,6 +324,57 @@ SESSION_TEST(a_program_that_is_killed_in_a_storm_just_ends)
         close_target(&target);
     }
     finish();
+}
+
+HOLDING_CASE(stopped);
+
+/* Have both newborns of a storm stand at their hits. */
+static void gather_hits(const struct target *target, struct sdb_thread *threads[2])
+{
+    int count = 0;
+
+    tell_target(target, 's');
+    while (count < 2) {
+        struct sdb_event event = next_event();
+
+        if (event.kind == SDB_EVENT_BREAKPOINT)
+            threads[count++] = event.thread;
+        else
+            resume(&event);
+    }
+}
+
+/* So many threads have to stop for their process. */
+static void expect_group_stops(int count)
+{
+    while (count-- > 0) {
+        struct sdb_event event = expect(SDB_EVENT_GROUP_STOP);
+
+        resume(&event);
+    }
+}
+
+/* While one steps in place, others do; but not who has stopped for its process: it is to stay so. */
+SESSION_TEST(a_stopped_thread_stays_so_while_another_executes_in_place)
+{
+    struct target target = launch_places(2, 1, false);
+    struct sdb_thread *threads[2];
+    struct tally tally = {0};
+
+    pass_silently(SIGCONT);
+    (void)plant(&target, PLACE_interrupt_return); /* which cannot be moved */
+    gather_hits(&target, threads);
+    ck_assert_int_eq(syscall(SYS_tgkill, target.pid, sdb_thread_tid(threads[1]), SIGSTOP), 0);
+    resume_thread(threads[1], SDB_RESUME_CONTINUE);
+    resume_from_signal(SIGSTOP);
+    expect_group_stops(2); /* the first thread, too */
+    resume_thread(threads[0], SDB_RESUME_CONTINUE);
+    expect_group_stops(1);
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    run_to_answer(&target, &tally);
+    ck_assert_uint_eq(tally.hits[PLACE_interrupt_return], 0);
+    expect_right(&target);
+    finish_places(&target);
 }
 
 int main(void)
