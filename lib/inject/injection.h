@@ -77,7 +77,12 @@ int sdb__injection_set_mask(struct sdb__injection *injection, uint64_t mask);
 int sdb__injection_prepare(const struct sdb__injection *injection, uint64_t instruction,
                            uint64_t number, const uint64_t arguments[6]);
 
-/** Have it make the call again at whose end it stands.  @param registers  those that it has there */
+/**
+ * Have it make the call again at whose end it stands: by the instruction of injected calls.  One that was made
+ * in place of the program's own would come by that one's instruction, where a breakpoint may be planted.
+ *
+ * @param registers  those that it has there
+ */
 int sdb__injection_make_again(const struct sdb__injection *injection,
                               struct user_regs_struct *registers);
 

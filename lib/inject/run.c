@@ -8,6 +8,7 @@
 
 #include "arch/arch.h"
 #include "base/trace.h"
+#include "inject/inject.h"
 #include "inject/injection.h"
 #include "kernel/ptrace.h"
 #include "session/session.h"
@@ -156,6 +157,7 @@ int sdb__injection_run_to(struct sdb__injection *injection, enum sdb__injection_
 int sdb__injection_make_again(const struct sdb__injection *injection,
                               struct user_regs_struct *registers)
 {
+    registers->rip = injection->instruction + SDB__INJECT_INSTRUCTION_SIZE;
     registers->eflags |= SDB__RESUME_FLAG;
     return sdb__ptrace_set_general(injection->tid, registers);
 }

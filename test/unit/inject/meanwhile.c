@@ -136,6 +136,46 @@ SESSION_TEST(a_first_thread_that_is_killed_with_others_is_told)
     finish_with(&target);
 }
 
+/* A breakpoint on the instruction by which a thread that stands at the beginning of a call has come there. */
+static struct sdb_breakpoint *break_own_call(struct sdb_thread *thread, uint64_t flags)
+{
+    struct sdb_breakpoint_options options = SDB_BREAKPOINT_OPTIONS_INIT;
+    struct sdb_breakpoint *breakpoint = NULL;
+
+    options.address = pc_of(thread) - 2;
+    options.flags = flags;
+    ck_assert_int_eq(sdb_breakpoint_create(sdb_thread_process(thread), &options, &breakpoint), 0);
+    return breakpoint;
+}
+
+static const uint64_t kinds_of_breakpoints[] = {0, SDB_BREAKPOINT_HARDWARE};
+
+/* One that was interrupted there once came by the breakpoint. */
+TEST(a_stop_that_comes_meanwhile_in_a_call_under_a_breakpoint_comes_afterwards)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        struct target target;
+        struct sdb_thread *thread;
+        struct sdb_breakpoint *breakpoint;
+        struct sdb_event event;
+
+        begin(_i);
+        target = stopped_reader(&thread);
+        resume_thread(thread, SDB_RESUME_SYSCALL);
+        expect_of(SDB_EVENT_SYSCALL_ENTRY, thread);
+        breakpoint = break_own_call(thread, kinds_of_breakpoints[kind]);
+        ck_assert_int_eq(read_under(thread, SIGSTOP), 0);
+        ck_assert_uint_eq(sdb_breakpoint_hit_count(breakpoint), 0);
+        ck_assert_int_eq(sdb_breakpoint_remove(breakpoint), 0);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
+        resume_from_signal(SIGSTOP);
+        event = expect_of(SDB_EVENT_GROUP_STOP, thread);
+        ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+        resume(&event);
+        end_after_group_stop(&target, thread);
+    }
+}
+
 struct killer {
     int pid;
     unsigned turns;
