@@ -85,8 +85,9 @@ struct sdb_thread {
         pid_t pid;
         uid_t uid;
         void *value;
-        unsigned continues; /* how many SIGCONTs its process had taken then */
-    } stop_signal;          /* of its siginfo_t, which has no more */
+        unsigned continues;       /* how many SIGCONTs its process had taken then */
+    } stop_signal;                /* of its siginfo_t, which has no more */
+    unsigned continues_at_signal; /* the same when it came to stand before a stop signal */
 
     /* Why it shall stand. */
     uint8_t reasons; /* enum sdb__reason */

@@ -54,6 +54,8 @@ void sdb__session_note_stop(struct sdb_thread *thread, const struct sdb__stop *s
     switch (stop->kind) {
     case SDB_EVENT_SIGNAL:
         thread->process->continues += stop->signal == SIGCONT;
+        if (sdb__is_stop_signal(stop->signal))
+            sdb__session_note_stop_signal(thread);
         note_signal(thread);
         break;
     case SDB_EVENT_GROUP_STOP:

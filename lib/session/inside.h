@@ -15,6 +15,7 @@
 #ifndef SDB_LIB_SESSION_INSIDE_H
 #define SDB_LIB_SESSION_INSIDE_H
 
+#include <signal.h>
 #include <sys/resource.h>
 
 #include "base/deadline.h"
@@ -118,6 +119,21 @@ static inline bool sdb__session_must_join_stop(const struct sdb_thread *thread)
  * @return whether it stands; else its end is what comes next
  */
 bool sdb__session_tell_stop_signal(struct sdb_thread *thread, struct sdb__stop *stop);
+
+/** A thread has come to stand before a signal that may stop its process. */
+void sdb__session_note_stop_signal(struct sdb_thread *thread);
+
+/**
+ * @param signal  that a thread which stands is to get
+ * @return it, or 0: it is one that would stop the process, and a SIGCONT has come since
+ */
+int sdb__session_signal_to_pass(struct sdb_thread *thread, int signal);
+
+/** @return whether a signal stops a process that does nothing else with it */
+static inline bool sdb__is_stop_signal(int signal)
+{
+    return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
 
 /* ---- statuses (take.c, pump.c) ---- */
 

@@ -51,7 +51,8 @@ int sdb__session_let_go(struct sdb_thread *thread)
     if (sdb__session_is_spared(thread, sdb__thread_pending_signal(thread)))
         sdb__session_fault_again(thread);
     (void)sdb__registers_flush(thread);
-    rc = sdb__ptrace_detach(thread->tid, sdb__thread_pending_signal(thread));
+    rc = sdb__ptrace_detach(
+        thread->tid, sdb__session_signal_to_pass(thread, sdb__thread_pending_signal(thread)));
     if (rc < 0) {
         thread->dying = true;
         sdb__thread_stands_no_more(thread);

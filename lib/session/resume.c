@@ -130,7 +130,8 @@ static int do_resume(struct sdb_thread *thread, const struct sdb__resume *resume
         (void)sdb__session_ask_to_stop(thread);
     if (sdb__session_is_spared(thread, resume->signal) && sdb__session_end_spared(thread))
         return runs_unseen(thread, resume->how);
-    rc = sdb__ptrace_resume(thread->tid, resume->request, resume->signal);
+    rc = sdb__ptrace_resume(thread->tid, resume->request,
+                            sdb__session_signal_to_pass(thread, resume->signal));
     thread->request = resume->request;
     if (resume->request == SDB_RESUME_STEP)
         thread->step_due = true;

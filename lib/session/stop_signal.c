@@ -9,13 +9,15 @@
  *
  * A SIGCONT that comes while a thread stands before a stop signal has the kernel not stop anybody.  It knows
  * that of each signal anew, so not of one that came before the thread stood before the carrier: that is found
- * here, and the SIGSTOP is told no more, as if the SIGCONT had found it waiting.
+ * here, and the SIGSTOP is told no more, as if the SIGCONT had found it waiting.  An injection brings any signal
+ * back by a carrier, also a stop signal that was told: then the SIGCONT is found when that is passed on.
  */
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/trace.h"
+#include "kernel/procfs.h"
 #include "session/inside.h"
 
 static bool has_taken_continue(const struct sdb_thread *thread)
@@ -38,11 +40,11 @@ static unsigned continues_of(const struct sdb_process *process)
 }
 
 /* A SIGCONT that waits has come later than the SIGSTOP, which would have done away with it. */
-static bool was_continued(const struct sdb_thread *thread)
+static bool was_continued(const struct sdb_thread *thread, unsigned before)
 {
     return sdb__ptrace_has_pending(thread->tid, SIGCONT) ||
            sdb__ptrace_process_has_pending(thread->tid, SIGCONT) ||
-           continues_of(thread->process) != thread->stop_signal.continues;
+           continues_of(thread->process) != before;
 }
 
 void sdb__session_owe_stop_signal(struct sdb_thread *thread)
@@ -137,7 +139,7 @@ bool sdb__session_tell_stop_signal(struct sdb_thread *thread, struct sdb__stop *
     int taken;
 
     thread->owes_stop_signal = false;
-    if (was_continued(thread))
+    if (was_continued(thread, thread->stop_signal.continues))
         return true;
     sdb__session_take_stop_of(thread);
     if (run_to_carrier(thread) == 0) {
@@ -147,10 +149,36 @@ bool sdb__session_tell_stop_signal(struct sdb_thread *thread, struct sdb__stop *
     }
     (void)sdb__wait_take_stop(thread->tid, &taken);
     /* In a group-stop a SIGSTOP has nothing to say.  From now on the kernel knows of a SIGCONT. */
-    if (!sdb__session_has_joined_stop(thread) && !was_continued(thread)) {
+    if (!sdb__session_has_joined_stop(thread) &&
+        !was_continued(thread, thread->stop_signal.continues)) {
+        thread->continues_at_signal = thread->stop_signal.continues;
         *stop =
             (struct sdb__stop){.kind = SDB_EVENT_SIGNAL, .signal = SIGSTOP, .asked = stop->asked};
         sdb__thread_set_stop(thread, stop->kind, stop->signal);
     }
     return true;
+}
+
+void sdb__session_note_stop_signal(struct sdb_thread *thread)
+{
+    thread->continues_at_signal = continues_of(thread->process);
+}
+
+/* A SIGCONT does not keep a signal from its handler. */
+static bool has_handler(const struct sdb_thread *thread, int signal)
+{
+    struct sdb__procfs_status status;
+
+    return signal != SIGSTOP &&
+           (sdb__procfs_thread_status(thread->process->pid, thread->tid, &status) < 0 ||
+            (status.caught_signals & SDB__SIGNAL_BIT(signal)) != 0);
+}
+
+int sdb__session_signal_to_pass(struct sdb_thread *thread, int signal)
+{
+    return sdb__is_stop_signal(signal) && signal == sdb__thread_pending_signal(thread) &&
+                   was_continued(thread, thread->continues_at_signal) &&
+                   !has_handler(thread, signal)
+               ? 0
+               : signal;
 }

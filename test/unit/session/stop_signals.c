@@ -258,6 +258,98 @@ SESSION_TEST(one_that_is_followed_by_a_sigcont_of_another_thread_stops_nobody)
     finish_with(&target);
 }
 
+/* Launch one that naps, and have it stand before a stop signal. */
+static struct target launch_before_stop(int signal)
+{
+    struct target target = launch_calls(STEPS("ready", "nap:300"));
+
+    resume_process(target.process);
+    wait_ready(&target);
+    await_state(target.pid, 'S');
+    ck_assert_int_eq(kill(target.pid, signal), 0);
+    (void)expect_signal(signal);
+    return target;
+}
+
+static void inject_getpid(struct sdb_thread *thread)
+{
+    static const uint64_t none[6];
+    int64_t pid = 0;
+
+    ck_assert_int_eq(sdb_thread_inject(thread, SYS_getpid, none, &pid), 0);
+    ck_assert_int_eq(pid, sdb_process_pid(sdb_thread_process(thread)));
+}
+
+/* The kernel has forgotten the SIGCONT by then, and would stop the process for good. */
+SESSION_TEST(one_that_was_told_stops_nobody_after_a_sigcont_and_an_injection)
+{
+    static const int signals[] = {SIGSTOP, SIGTSTP};
+
+    for (int i = 0; i < 2; i++) {
+        struct target target = launch_before_stop(signals[i]);
+        struct sdb_thread *thread = sdb_process_thread(target.process);
+
+        ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+        inject_getpid(thread);
+        inject_getpid(thread);
+        resume_thread(thread, SDB_RESUME_CONTINUE);
+        resume_from_signal(SIGCONT);
+        expect_exit(SDB_EXITED, 0);
+        ck_assert_int_eq(result_of(&target, 2), 0);
+        close_target(&target);
+    }
+    finish();
+}
+
+SESSION_TEST(one_that_was_told_stops_after_an_injection)
+{
+    struct target target = launch_before_stop(SIGSTOP);
+    struct sdb_thread *thread = sdb_process_thread(target.process);
+    struct sdb_event event;
+
+    inject_getpid(thread);
+    resume_thread(thread, SDB_RESUME_CONTINUE);
+    event = expect_of(SDB_EVENT_GROUP_STOP, thread);
+    resume(&event);
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    resume_from(SDB_EVENT_GROUP_CONTINUE);
+    resume_from_signal(SIGCONT);
+    expect_exit(SDB_EXITED, 0);
+    finish_with(&target);
+}
+
+SESSION_TEST(one_that_was_told_stops_nobody_after_a_sigcont_of_another_thread)
+{
+    struct target target = launch_turning_crew(2);
+    struct sdb_thread *thread = crew_thread(&target, 1);
+
+    send_stop(thread);
+    (void)expect_stop(thread);
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    resume_from_signal(SIGCONT);
+    inject_getpid(thread);
+    resume_thread(thread, SDB_RESUME_CONTINUE);
+    expect_nothing();
+    expect_all_turn(target.board, 1, 2, TURNS);
+    finish_with(&target);
+}
+
+SESSION_TEST(one_that_was_told_stops_nobody_who_is_let_go_after_a_sigcont)
+{
+    struct target target = launch_before_stop(SIGSTOP);
+    struct sdb_exit_status status = SDB_EXIT_STATUS_INIT;
+    struct sdb_child *child;
+
+    ck_assert_int_eq(kill(target.pid, SIGCONT), 0);
+    inject_getpid(sdb_process_thread(target.process));
+    child = detach_child(target.process);
+    ck_assert_int_eq(sdb_child_wait(child, PATIENCE_MS, &status), 0);
+    ck_assert_uint_eq(status.how, SDB_EXITED);
+    ck_assert_int_eq(result_of(&target, 2), 0);
+    sdb_child_close(child);
+    finish_with(&target);
+}
+
 SESSION_TEST(whoever_is_let_go_after_a_sigcont_runs)
 {
     struct target target = launch_calls(STEPS("ready", "nap:300"));
