@@ -41,7 +41,9 @@
  * What it costs the program: a trap that comes while it blocks or ignores SIGTRAP has the kernel reset that
  * signal's handler and mask.  Both are put back, soon after the hit or when the process is let go, as far
  * as they are known: a handler if it was set before the process had its first breakpoint or watchpoint,
- * and with it the mask, whatever it is; without a handler a mask that blocks all signals.  The system calls
+ * and with it the mask, whatever it is, unless several threads have trapped at the same time; then, and
+ * without a handler, a mask that blocks all signals.  So a thread that blocks SIGTRAP, but not all signals, may
+ * find it unblocked then.  The system calls
  * for that, and for the scratch pages, are made by a thread without a seccomp filter, as they might have the
  * process killed otherwise.  Where all threads have one, no handler is put back, and pages that were mapped
  * before stay mapped after it was let go.

@@ -35,7 +35,8 @@
  * event's `signal` is the SIGTRAP of that, which reaches the program when the thread is resumed.
  *
  * A hit is a SIGTRAP of the thread's own, which the program never sees.  But if the program has SIGTRAP
- * blocked or ignored just then, the kernel unblocks it and sets it to its default, for good.
+ * blocked or ignored just then, the kernel unblocks it and sets it to its default, which is undone as after
+ * the hit of a breakpoint (<sdb/breakpoint.h>).
  *
  * What is not seen: what the kernel itself reads or writes for a system call, as in read(2); what a
  * debugger writes; what is done through another mapping of the same memory, or by a process that is not

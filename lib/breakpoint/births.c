@@ -33,7 +33,7 @@ static int have_births_reported(struct sdb_process *process)
     sdb__feature_use(process, SDB__BREAKPOINT_SLOT);
     sdb__single_step_use(process);
     /* An exec has done away with what was noted of the memory before. */
-    if (process->births_reported && sdb__trap_signal_is_noted(process->space))
+    if (process->births_reported && sdb__trap_signal_is_noted(process))
         return 0;
     rc = sdb__session_pause(process);
     if (rc < 0)
@@ -42,9 +42,9 @@ static int have_births_reported(struct sdb_process *process)
     /* Its memory is opened while it stands still: after an exec it would be another's. */
     (void)sdb__space_read(process->space, process->pid, 0, &nothing, 0);
     (void)sdb__process_apply_options(process); /* ESRCH: of one that was killed just now */
-    rc = sdb__trap_signal_note_once(process);
+    sdb__trap_signal_note_once(process);
     sdb__session_unpause(process);
-    return rc;
+    return 0;
 }
 
 /* The same of all that are known to have this memory. */

@@ -239,6 +239,7 @@ static void parse_status(const char *text, struct sdb__procfs_status *status)
         .blocked_signals = signals_of(text, "SigBlk"),
         .ignored_signals = signals_of(text, "SigIgn"),
         .caught_signals = signals_of(text, "SigCgt"),
+        .pending_signals = signals_of(text, "SigPnd"),
         .thread_count = number_of(text, "Threads"),
     };
     find_ids(text, "Uid", &status->uid, &status->effective_uid);

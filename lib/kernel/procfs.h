@@ -34,6 +34,7 @@ struct sdb__procfs_status {
     uint64_t blocked_signals; /* bit n-1 stands for signal n */
     uint64_t ignored_signals;
     uint64_t caught_signals;
+    uint64_t pending_signals;         /* for that thread alone */
     long thread_count;                /* of its process */
     char name[SDB__PROCFS_NAME_SIZE]; /* any bytes but NUL */
 };

@@ -310,9 +310,8 @@ int sdb__debug_acquire(struct sdb_process *process, uint64_t address, size_t len
         (void)give_back(slots_of(process), owner);
         return rc;
     }
-    rc = sdb__trap_signal_note_once(process); /* what they trap by is SIGTRAP, too */
-    if (rc == 0)
-        rc = update_all(process);
+    sdb__trap_signal_note_once(process); /* what they trap by is SIGTRAP, too */
+    rc = update_all(process);
     if (rc < 0 && give_back(slots_of(process), owner))
         (void)update_all(process);
     sdb__session_unpause(process);

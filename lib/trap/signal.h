@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "held/address_space.h"
 #include "session/feature.h"
 
 #define SDB__TRAP_SIGNAL_SLOT 3
@@ -28,17 +27,13 @@ struct sdb__signal_action {
 
 /**
  * Find out what the program has set, while it stands still and nothing has been hit; from now on it is
- * kept so.  Where it is known already nothing happens.
- *
- * @return 0 or -ENOMEM
+ * kept so.  Where it is known already nothing happens.  If no thread can stand now it is found out before the
+ * first goes on.
  */
-int sdb__trap_signal_note_once(struct sdb_process *process);
+void sdb__trap_signal_note_once(struct sdb_process *process);
 
-/** @return whether that was done for this memory */
-static inline bool sdb__trap_signal_is_noted(const struct sdb__space *space)
-{
-    return space->slots[SDB__TRAP_SIGNAL_SLOT] != NULL;
-}
+/** @return whether that was done, for the program that the process executes now */
+bool sdb__trap_signal_is_noted(const struct sdb_process *process);
 
 /** A thread has trapped: undo what that has done, if it is known what the program has set. */
 void sdb__trap_signal_restore(struct sdb_thread *thread);

@@ -325,8 +325,8 @@ static enum sdb__verdict look(struct sdb_thread *thread, struct sdb__stop *stop)
 /* The kernel does not keep the signal ignored: that has to be known before the first step. */
 static enum sdb__going note_trap_signal(struct sdb_thread *thread, struct sdb__resume *resume)
 {
-    if (resume->how == SDB_RESUME_STEP && !sdb__trap_signal_is_noted(thread->process->space))
-        (void)sdb__trap_signal_note_once(thread->process); /* without memory, it is not known */
+    if (resume->how == SDB_RESUME_STEP && !sdb__trap_signal_is_noted(thread->process))
+        sdb__trap_signal_note_once(thread->process);
     return SDB__GOING_READY;
 }
 

@@ -253,7 +253,7 @@ void deed_mask(struct slot *slot)
     sigset_t some, before, now;
 
     sigemptyset(&before);
-    if (is_kept_at_once() && chance(slot, 2) == 0) {
+    if (ledger->has_trap_handler && chance(slot, 2) == 0) {
         sigemptyset(&some);
         sigaddset(&some, SIGTRAP);
         sigaddset(&some, SIGUSR1);
@@ -269,7 +269,7 @@ void deed_mask(struct slot *slot)
         check_trap_handler(true, "after places with signals blocked");
     (void)pthread_sigmask(SIG_SETMASK, NULL, &now);
     if (sigismember(&now, SIGUSR1) != 0 || sigismember(&now, SIGNAL_NUMBERED) != 0 ||
-        (is_kept_at_once() && sigismember(&now, SIGTRAP) != 0))
+        sigismember(&now, SIGTRAP) != 0)
         wrong("signals that were not blocked are");
 }
 

@@ -319,12 +319,13 @@ static void expect_masked_to_end(const struct target *target)
 {
     struct sdb_event event;
 
-    do {
+    for (;;) {
         event = next_event();
-        resume(&event);
-    } while (event.kind == SDB_EVENT_BREAKPOINT);
-    ck_assert_uint_eq(event.kind, SDB_EVENT_EXITED);
-    ck_assert_ptr_eq(event.process, target->process);
+        if (event.kind == SDB_EVENT_EXITED && event.process == target->process)
+            break;
+        if (!is_end(&event))
+            resume(&event);
+    }
     ck_assert_int_eq(event.status->code, 11);
 }
 
@@ -347,15 +348,39 @@ SESSION_TEST(a_blocked_sigtrap_stays_blocked_after_an_exec)
     finish_masked(&target);
 }
 
-/* That it was blocked is told by the loss of the handler, whatever else is blocked. */
-SESSION_TEST(a_handler_of_sigtrap_stays_where_that_alone_is_blocked)
+static void masked(const char *how)
 {
-    const char *const argv[] = {MASKED, "handler", NULL};
+    const char *const argv[] = {MASKED, how, NULL};
     struct target target = launch_program(MASKED, argv);
 
+    set_follow(target.process, SDB_FOLLOW_CLONE);
     resume_process(target.process);
     plant_where_told(&target);
     finish_masked(&target);
+}
+
+/* That it was blocked is told by the loss of the handler, whatever else is blocked. */
+SESSION_TEST(a_handler_of_sigtrap_stays_where_that_alone_is_blocked)
+{
+    masked("handler");
+}
+
+/* As long as the handler is there it was not blocked, whatever else is. */
+SESSION_TEST(a_sigtrap_that_alone_is_not_blocked_stays_so)
+{
+    masked("rest");
+}
+
+/* No thread stands when the breakpoint is made: the handler was taken for none. */
+SESSION_TEST(a_handler_of_sigtrap_stays_where_a_breakpoint_was_made_in_a_vfork)
+{
+    masked("vfork");
+}
+
+/* The loss of the handler is another's fault, who has trapped at the same time. */
+SESSION_TEST(a_thread_that_blocks_sigtrap_does_not_have_another_block_it)
+{
+    masked("threads");
 }
 
 SESSION_TEST(a_hardware_breakpoint_leaves_sigtrap_as_it_is)
