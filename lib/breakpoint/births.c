@@ -162,6 +162,16 @@ bool sdb__breakpoint_must_stay(const struct sdb_process *process)
     return sites && (is_shared(process) || sdb__sites_are_wanted_by_others(process));
 }
 
+/* Those that stand still are in the program's own text; one that runs may be in a slot, of whatever process. */
+static bool some_run(const struct sdb_process *process)
+{
+    const struct sdb_process *other = process->session->held.processes;
+
+    while (other && (other->space != process->space || other->running_count == 0))
+        other = other->next;
+    return other != NULL;
+}
+
 void sdb__breakpoint_lift_all(struct sdb_process *process)
 {
     struct sdb__breakpoint_sites *sites = sdb__sites(process->space);
@@ -181,9 +191,8 @@ void sdb__breakpoint_lift_all(struct sdb_process *process)
     for (int tries = 0; sites->undone && tries < MOST_TRIES; tries++)
         sdb__sites_try_again(sites, process);
     sdb__breakpoint_check(process);
-    /* Those that stand still are in the program's own text; one that runs may be in a slot. */
     while (standing && sdb__breakpoint_state(standing)->displaced)
         standing = sdb__process_next_standing(process, standing);
-    if (sites->scratch && standing && process->running_count == 0)
+    if (sites->scratch && standing && !some_run(process))
         sdb__scratch_give_back(sites, standing);
 }

@@ -8,6 +8,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -19,7 +20,9 @@
 #include "forking.h"
 #include "holding.h"
 
-#define CALLS 5
+#define CALLS    5
+#define ROUNDS   20
+#define VFORKING 16
 
 __attribute__((noinline)) static int called(int value)
 {
@@ -111,6 +114,54 @@ static int live_beside_vfork(void)
     for (int value = 0; called(value) == 1;)
         ;
     return 4;
+}
+
+/* One child after the other, for ever. */
+static void *vfork_on(void *unused)
+{
+    for (;;) {
+        pid_t pid = vfork();
+
+        if (pid == 0)
+            _exit(called(1) == 2 ? 0 : 1);
+        if (end_of(pid) != 0)
+            _exit(1);
+    }
+    return unused;
+}
+
+static int live_by_many_vforks(void)
+{
+    pid_t self = getpid();
+    pthread_t thread;
+
+    for (int i = 0; i < VFORKING; i++) {
+        if (pthread_create(&thread, NULL, vfork_on, NULL) != 0)
+            return 2;
+    }
+    (void)!write(pids[1], &self, sizeof(self));
+    return vfork_on(NULL) != NULL;
+}
+
+static int sleep_on(void *unused)
+{
+    pid_t self = getpid();
+
+    (void)unused;
+    (void)!write(pids[1], &self, sizeof(self));
+    while (pause() < 0)
+        ;
+    return 0;
+}
+
+static int live_beside_one_that_sleeps(void)
+{
+    pid_t pid = clone(sleep_on, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+
+    await_go();
+    if (live_by_vfork() != 0)
+        return 1;
+    return end_of(pid) == SIGKILL ? 0 : 2;
 }
 
 static pid_t read_made(void)
@@ -288,6 +339,77 @@ SESSION_TEST(letting_go_frees_both)
     ck_assert_int_eq(status_of(made, "TracerPid", 10), 0);
     give_go();
     expect_success(pid);
+    end_life();
+}
+
+static void run_to_hit(void)
+{
+    struct sdb_event event;
+
+    do {
+        event = next_event();
+        resume(&event);
+    } while (event.kind != SDB_EVENT_BREAKPOINT);
+}
+
+/* Who is born as the breakpoint is created is the session's already: it was once a reason to refuse it. */
+static void expect_birth_to_be_no_hindrance(int way, uint32_t follow)
+{
+    struct sdb_breakpoint *breakpoint;
+    pid_t made;
+    pid_t pid = begin_life(live_by_many_vforks, &made);
+
+    for (int round = 0; round < ROUNDS; round++) {
+        struct sdb_process *process;
+        int rc;
+
+        begin(way);
+        pass_silently(SIGCHLD);
+        process = attach(pid);
+        set_follow(process, follow);
+        let_run(process);
+        rc = create(process, &breakpoint);
+        ck_assert_msg(rc == 0, "round %d: %s", round, sdb_error_describe(rc));
+        if (follow & SDB_FOLLOW_VFORK)
+            run_to_hit();
+        finish();
+    }
+    end_child(pid);
+    end_life();
+}
+
+TEST(births_meanwhile_forbid_nothing)
+{
+    expect_birth_to_be_no_hindrance(_i, SDB_FOLLOW_DEFAULT);
+}
+
+TEST(births_meanwhile_that_are_told_forbid_nothing)
+{
+    expect_birth_to_be_no_hindrance(_i, SDB_FOLLOW_ALL);
+}
+
+/* The same for certain: the birth is reported, as it was tried before, and nobody has waited for it. */
+SESSION_TEST(a_birth_that_is_still_to_be_told_forbids_nothing)
+{
+    struct sdb_breakpoint *breakpoint = NULL;
+    struct sdb_process *process;
+    pid_t made;
+    pid_t pid = begin_life(live_beside_one_that_sleeps, &made);
+    pid_t tracer = fork_tracer(made, 0);
+
+    pass_silently(SIGCHLD);
+    process = attach(pid);
+    ck_assert_int_eq(create(process, &breakpoint), -EBUSY);
+    let_run(process);
+    give_go();
+    await_state(pid, 't');
+    end_child(tracer);
+    ck_assert_int_eq(kill(made, SIGKILL), 0);
+    await_state(made, 'Z');
+    ck_assert_int_eq(create(process, &breakpoint), 0);
+    give_go();
+    ck_assert_uint_eq(run_to_good_end(process), 1);
+    finish();
     end_life();
 }
 
