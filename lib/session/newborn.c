@@ -174,27 +174,36 @@ void sdb__session_claim(struct sdb_session *session, struct sdb_thread *parent,
 
 /* ---- newborns whose parent cannot tell of them ---- */
 
+enum fate {
+    STRANGE, /* none of a newborn process of ours */
+    AWAITED, /* its parent may tell of it */
+    LEFT,    /* nobody will */
+};
+
 /*
- * Whether an orphan is a process that nobody will tell of: of a process that has executed a program
- * (@p executed), or of one that has ended, which is whoever's parent is not held.
+ * What becomes of an orphan: nobody will tell of a process of one that has executed a program (@p executed),
+ * or of one that has ended, which is whoever's parent is not held.  But the kernel may have given it to
+ * another when it lost its parent, which may be held, too.
  */
-static bool is_left(const struct sdb_session *session, struct sdb__orphan *orphan,
-                    const struct sdb_process *executed)
+static enum fate fate_of(const struct sdb_session *session, struct sdb__orphan *orphan,
+                         const struct sdb_process *executed)
 {
     const struct sdb__thread_table *threads = &session->held.threads;
     struct sdb__procfs_status status;
 
     if (sdb__status_is_end(orphan->status))
-        return false;
+        return STRANGE;
     /* It has another parent only when that has ended. */
     if (orphan->parent == 0 || !sdb__thread_table_find(threads, orphan->parent)) {
         if (sdb__procfs_status(orphan->tid, &status) < 0 || status.tgid != orphan->tid ||
             status.tracer != (pid_t)syscall(SYS_gettid))
-            return false;
+            return STRANGE;
         orphan->parent = status.parent;
     }
-    return executed ? orphan->parent == executed->pid
-                    : !sdb__thread_table_find(threads, orphan->parent);
+    if (executed)
+        return orphan->parent == executed->pid ? LEFT : AWAITED;
+    return orphan->parent_heard || !sdb__thread_table_find(threads, orphan->parent) ? LEFT
+                                                                                    : AWAITED;
 }
 
 /* What the parent called it, nobody knows: it is wanted, but where births are seen for features alone. */
@@ -203,17 +212,31 @@ static bool is_wanted(const struct sdb_process *from)
     return (from->policies.follow & (SDB_FOLLOW_FORK | SDB_FOLLOW_VFORK)) || !from->births_reported;
 }
 
+/* @return one that is held and has the memory of an orphan, or NULL */
+static struct sdb_process *find_sharer(struct sdb_session *session, pid_t tid)
+{
+    struct sdb_process *process = session->held.processes;
+
+    while (process &&
+           (sdb__process_is_gone(process) || !sdb__tasks_share_memory(process->pid, tid)))
+        process = process->next;
+    return process;
+}
+
 /* @return 0, or -ENOMEM: then it is an orphan as before */
 static int adopt_one(struct sdb_session *session, pid_t tid, const struct sdb_process *from)
 {
+    const struct sdb_process *sharer = find_sharer(session, tid);
     struct sdb_process *process = create_with(session, tid, &from->policies);
     int rc;
 
     if (!process)
         return -ENOMEM;
-    if (!is_wanted(from))
+    if (sharer)
+        sdb__process_set_space(process, sdb__space_retain(sharer->space));
+    if (sdb__process_is_hidden(from) || !is_wanted(from))
         process->phase = SDB__PROCESS_WATCHED;
-    rc = introduce(process, from, NULL);
+    rc = introduce(process, sharer ? sharer : from, NULL);
     if (rc < 0)
         return rc;
     process->thread->awaits_start = true;
@@ -233,8 +256,11 @@ static int adopt(struct sdb_session *session, const struct sdb_process *from)
 
     for (struct sdb__orphan *orphan = sdb__orphans_first(orphans); orphan;
          orphan = sdb__orphans_next(orphans)) {
-        if (!is_left(session, orphan, executed)) {
-            if (!executed)
+        const enum fate fate = fate_of(session, orphan, executed);
+
+        if (fate != LEFT) {
+            orphan->looks++;
+            if (fate == STRANGE && !executed)
                 sdb__orphans_looked_at(orphans, orphan);
             continue;
         }

@@ -32,6 +32,15 @@ static bool is_new_stop(const struct sdb__orphan *orphan)
     return !orphan->looked_at && !sdb__status_is_end(orphan->status);
 }
 
+struct sdb__orphan *sdb__orphans_find_waiting(struct sdb__orphans *orphans, unsigned looks)
+{
+    struct sdb__orphan *orphan = orphans->first;
+
+    while (orphan && !(is_new_stop(orphan) && orphan->looks >= looks && !orphan->parent_heard))
+        orphan = orphan->next;
+    return orphan;
+}
+
 void sdb__orphans_looked_at(struct sdb__orphans *orphans, struct sdb__orphan *orphan)
 {
     orphans->new_stops -= is_new_stop(orphan);

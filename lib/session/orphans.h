@@ -22,7 +22,9 @@ struct sdb__orphan {
     struct sdb__orphan *previous;
     bool looked_at; /* whether its parent still lives */
     pid_t tid;
-    pid_t parent; /* as it was seen last, or 0: not yet */
+    pid_t parent;      /* as it was seen last, or 0: not yet */
+    bool parent_heard; /* its parent has stood since, and has not told of it: it was another's */
+    unsigned looks;    /* how often nobody had told of it yet */
     int status;
     struct rusage usage;
 };
@@ -52,6 +54,9 @@ struct sdb__orphan *sdb__orphans_find(const struct sdb__orphans *orphans, pid_t 
 
 /** Forget one. */
 void sdb__orphans_forget(struct sdb__orphans *orphans, struct sdb__orphan *orphan);
+
+/** @return one that stands, and of which nobody has told when it was looked so often; or NULL */
+struct sdb__orphan *sdb__orphans_find_waiting(struct sdb__orphans *orphans, unsigned looks);
 
 /** Note that it was looked whether its parent lives. */
 void sdb__orphans_looked_at(struct sdb__orphans *orphans, struct sdb__orphan *orphan);

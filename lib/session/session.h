@@ -35,6 +35,7 @@ struct sdb_session {
 
     /* Newborns whose parent has not told of them, see newborn.c and orphans.c. */
     struct sdb__orphans orphans;  /* statuses of threads that are not known, or not yet */
+    unsigned orphan_turns;        /* counts the statuses that came while there were any */
     struct sdb_process *departed; /* the last process that has ended and had its newborns held, for
                                      what they have from it; or NULL */
     struct sdb__space *spare_space; /* for an exec when there is no memory; or NULL: that was so */

@@ -25,6 +25,9 @@ _Static_assert(sizeof(struct sdb_event) == EVENT_SIZE_OF_VERSION_0_1,
 /* How long a newborn may wait for its parent's event before it is looked at whether that lives. */
 #define ORPHAN_MS 2
 
+/* How often that is looked at before the parent is asked. */
+#define MOST_LOOKS 3
+
 /* How long the first stop of a newborn may take to come. */
 #define DUE_MS 100
 
@@ -81,6 +84,39 @@ bool sdb__session_newborns_are_due(struct sdb_session *session)
     return false;
 }
 
+/*
+ * Have a parent that nothing is heard of tell of its newborn: who gives birth stops for that before anything
+ * else.  If it does not then, the newborn is another's, and is left.
+ */
+static void hear_parent(struct sdb_session *session)
+{
+    struct sdb__orphan *orphan = sdb__orphans_find_waiting(&session->orphans, MOST_LOOKS);
+    struct sdb_thread *parent =
+        orphan ? sdb__thread_table_find(&session->held.threads, orphan->parent) : NULL;
+    struct sdb_process *process = parent ? sdb_process_retain(parent->process) : NULL;
+    const pid_t tid = parent ? orphan->tid : 0;
+
+    if (!process)
+        return;
+    if (sdb__session_pause(process) == 0) {
+        sdb__session_unpause(process);
+        orphan = sdb__orphans_find(&session->orphans, tid);
+        if (orphan)
+            orphan->parent_heard = true;
+    }
+    sdb_process_close(process);
+}
+
+/* @return whether newborns were taken in whose parent cannot tell of them any more, or -ENOMEM */
+static int look_after_orphans(struct sdb_session *session)
+{
+    const int adopted = sdb__session_adopt_orphans(session);
+
+    if (adopted == 0)
+        hear_parent(session);
+    return adopted;
+}
+
 /* Pump; but a newborn whose parent cannot tell of it any more shall not wait for ever. */
 static int pump(struct sdb_session *session, const struct sdb__deadline *deadline)
 {
@@ -91,9 +127,12 @@ static int pump(struct sdb_session *session, const struct sdb__deadline *deadlin
         return sdb__session_pump(session, deadline, true);
     soon = sdb__deadline_earlier(*deadline, sdb__deadline_in(ORPHAN_MS));
     rc = sdb__session_pump(session, &soon, true);
-    if (rc == -ETIMEDOUT &&
-        (sdb__session_adopt_orphans(session) > 0 || !sdb__deadline_passed(deadline)))
-        rc = 0;
+    if (rc == -ETIMEDOUT) {
+        if (look_after_orphans(session) > 0 || !sdb__deadline_passed(deadline))
+            rc = 0;
+    } else if (rc == 0 && ++session->orphan_turns % MOST_STATUSES == 0) {
+        (void)look_after_orphans(session); /* others have so much to say that there is no silence */
+    }
     return rc;
 }
 

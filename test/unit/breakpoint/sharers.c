@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,6 +163,25 @@ static int live_beside_one_that_sleeps(void)
     if (live_by_vfork() != 0)
         return 1;
     return end_of(pid) == SIGKILL ? 0 : 2;
+}
+
+static int vfork_when_told(void *unused)
+{
+    (void)unused;
+    return live_by_late_vfork();
+}
+
+/* It has all that is born below it for children, and calls when they have ended, the last of them well. */
+static int live_above_a_vfork(void)
+{
+    int status = 1;
+
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (clone(vfork_when_told, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) < 0)
+        return 3;
+    while (waitpid(-1, &status, __WALL) > 0)
+        ;
+    return status == 0 && called(1) == 2 ? 0 : 1;
 }
 
 static pid_t read_made(void)
@@ -407,6 +427,28 @@ SESSION_TEST(a_birth_that_is_still_to_be_told_forbids_nothing)
     ck_assert_int_eq(kill(made, SIGKILL), 0);
     await_state(made, 'Z');
     ck_assert_int_eq(create(process, &breakpoint), 0);
+    give_go();
+    ck_assert_uint_eq(run_to_good_end(process), 1);
+    finish();
+    end_life();
+}
+
+/* It has lifted the breakpoint from under the others when it ended. */
+SESSION_TEST(whose_parent_is_killed_before_it_is_told_of_shares_the_memory)
+{
+    struct sdb_breakpoint *breakpoint;
+    struct sdb_process *process;
+    pid_t made;
+    pid_t pid = begin_life(live_above_a_vfork, &made);
+
+    pass_silently(SIGCHLD);
+    process = attach(pid);
+    ck_assert_int_eq(create(process, &breakpoint), 0);
+    let_run(process);
+    give_go();
+    await_state(made, 't');
+    ck_assert_int_eq(kill(made, SIGKILL), 0);
+    await_state(made, 'Z');
     give_go();
     ck_assert_uint_eq(run_to_good_end(process), 1);
     finish();

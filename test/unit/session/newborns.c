@@ -8,6 +8,7 @@
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@
 #include "host.h"
 
 #define MANY 400
+#define CODE 7
 
 /* Two pipes, a byte or an end of file of which says what comes next. */
 struct family {
@@ -61,6 +63,31 @@ static void live_as_family(const struct family *family)
             _exit(2);
     }
     _exit(left);
+}
+
+static void make_one_and_stay(const int go[2])
+{
+    await_byte(go);
+    if (fork() == 0)
+        _exit(CODE);
+    for (;;)
+        pause();
+}
+
+/* Has for its own whom its child leaves behind, and waits for both, asleep or awake. */
+static void live_as_reaper(bool is_awake, const int go[2], const int child[2])
+{
+    pid_t pid;
+    int left = 2;
+
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+    pid = fork();
+    if (pid == 0)
+        make_one_and_stay(go);
+    (void)!write(child[1], &pid, sizeof(pid));
+    while (left > 0)
+        left -= waitpid(-1, NULL, is_awake ? WNOHANG : 0) > 0;
+    _exit(0);
 }
 
 /* Everybody's events to the end of the first, whose code must be 0. */
@@ -124,6 +151,61 @@ SESSION_TEST(newborns_by_the_hundred_are_held_before_their_parents_tell_of_them)
     ck_assert_int_eq(told.starts, 2 * MANY);
     close(family.begin[0]);
     finish();
+}
+
+/* Its parent is killed in the very stop of its birth; and who is its parent then is held, too. */
+static void expect_start_of_left(bool is_awake)
+{
+    struct sdb_process *reaper;
+    struct sdb_process *parent;
+    struct sdb_event event;
+    int starts = 0;
+    int ends = 0;
+    int child[2];
+    int go[2];
+    pid_t made;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(go), 0);
+    ck_assert_int_eq(pipe(child), 0);
+    pid = fork_child();
+    if (pid == 0)
+        live_as_reaper(is_awake, go, child);
+    ck_assert_int_eq(read(child[0], &made, sizeof(made)), (ssize_t)sizeof(made));
+    pass_silently(SIGCHLD);
+    reaper = attach(pid);
+    set_follow(reaper, SDB_FOLLOW_ALL);
+    resume_process(reaper);
+    parent = attach(made);
+    set_follow(parent, SDB_FOLLOW_ALL);
+    resume_process(parent);
+    ck_assert_int_eq(write(go[1], "g", 1), 1);
+    await_state(made, 't');
+    ck_assert_int_eq(kill(made, SIGKILL), 0);
+    await_state(made, 'Z');
+    do {
+        event = next_event();
+        starts += event.kind == SDB_EVENT_START;
+        ends += event.kind == SDB_EVENT_EXITED && event.status->code == CODE;
+        resume(&event);
+    } while (event.kind != SDB_EVENT_EXITED || event.process != reaper);
+    ck_assert_int_eq(starts, 1);
+    ck_assert_int_eq(ends, 1);
+    finish();
+    for (int i = 0; i < 2; i++) {
+        close(go[i]);
+        close(child[i]);
+    }
+}
+
+SESSION_TEST(who_is_left_to_one_that_is_held_and_sleeps_starts)
+{
+    expect_start_of_left(false);
+}
+
+SESSION_TEST(who_is_left_to_one_that_is_held_and_runs_starts)
+{
+    expect_start_of_left(true);
 }
 
 int main(void)
