@@ -25,7 +25,8 @@ struct sdb_watchpoint;
  * Their order: a thread's START comes before anything else of it; the FORK, VFORK or CLONE of whoever
  * made it comes before that; the ends of all threads of a process come before the end of the process.
  * A stop that was not told yet when the thread is killed is not told any more; thus a newborn whose
- * parent was killed in its fork begins with a START that nothing came before.
+ * parent was killed in its fork begins with a START that nothing came before, and of a thread that was
+ * killed before its START was told, only the end is.
  *
  * Since 0.1.
  */

@@ -350,6 +350,16 @@ static struct known_thread *add_orphan(const struct sdb_event *event)
     return add_thread(process, event->thread);
 }
 
+/* It was killed before its first stop was told, as its parent was before it could tell of it. */
+static struct known_thread *add_dead(const struct sdb_event *event)
+{
+    struct known_process *process = sdb_process_data(event->process);
+
+    EXPECT(process && process->killed, "nobody has told of thread %d, which has ended",
+           sdb_thread_tid(event->thread));
+    return add_thread(process, event->thread);
+}
+
 /* ---- any event ---- */
 
 static bool is_end(uint32_t kind)
@@ -457,6 +467,8 @@ void world_event(const struct sdb_event *event)
                sdb_thread_tid(event->thread), sdb_process_pid(event->process), event->signal);
     if (!thread && event->kind == SDB_EVENT_START)
         thread = add_orphan(event);
+    else if (!thread && event->kind == SDB_EVENT_THREAD_EXIT)
+        thread = add_dead(event);
     EXPECT(thread, "nobody knows thread %d", sdb_thread_tid(event->thread));
     expect_possible(thread, event);
     thread->listens = false;
