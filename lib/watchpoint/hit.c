@@ -165,8 +165,6 @@ enum sdb__verdict sdb__watchpoint_judge(struct sdb_thread *thread, struct sdb__s
         return SDB__VERDICT_TELL;
     if (seen->kind != SDB_EVENT_STEP && stop->signal == 0)
         return SDB__VERDICT_PASS;
-    /* The end of a step, or of one of the program's own, is left. */
-    stop->kind =
-        stop->signal != 0 && thread->how != SDB_RESUME_STEP ? SDB_EVENT_SIGNAL : SDB_EVENT_STEP;
+    stop->kind = sdb__watch_rest_of(thread, stop->signal);
     return SDB__VERDICT_NONE;
 }

@@ -27,6 +27,22 @@ void sdb__watch_remove_hit(struct sdb__watch_hits *hits, int at)
     }
 }
 
+uint32_t sdb__watch_rest_of(const struct sdb_thread *thread, int signal)
+{
+    return signal != 0 && thread->how != SDB_RESUME_STEP ? SDB_EVENT_SIGNAL : SDB_EVENT_STEP;
+}
+
+/* It has no hit to tell any more. */
+static void untell(struct sdb_thread *thread)
+{
+    if (thread->how != SDB_RESUME_STEP && thread->signal == 0) {
+        sdb__session_untell(thread);
+        return;
+    }
+    thread->teller = NULL;
+    sdb__thread_set_stop(thread, sdb__watch_rest_of(thread, thread->signal), thread->signal);
+}
+
 void sdb__watchpoint_forget_hits(struct sdb_process *process,
                                  const struct sdb_watchpoint *watchpoint)
 {
@@ -38,7 +54,7 @@ void sdb__watchpoint_forget_hits(struct sdb_process *process,
             continue;
         sdb__watch_remove_hit(hits, at);
         if (hits->count == 0 && thread->queued && thread->stop == SDB_EVENT_WATCHPOINT)
-            sdb__session_untell(thread); /* it has nothing to tell any more */
+            untell(thread);
     }
 }
 

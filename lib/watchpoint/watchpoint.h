@@ -94,6 +94,10 @@ void sdb__watch_remove_hit(struct sdb__watch_hits *hits, int at);
 /** Fill in what an SDB_EVENT_WATCHPOINT of the thread tells. */
 void sdb__watchpoint_tell(struct sdb_thread *thread, struct sdb_event *event);
 
+/** @return the kind of event that is left of a hit without it: the end of a step, or of one of the program's
+ *  own */
+uint32_t sdb__watch_rest_of(const struct sdb_thread *thread, int signal);
+
 /** Forget what a thread has hit: it goes on, or has ended. */
 void sdb__watchpoint_forget_stop(struct sdb_thread *thread);
 

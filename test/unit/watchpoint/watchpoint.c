@@ -206,6 +206,41 @@ SESSION_TEST(a_step_that_touches_it_is_told_as_a_hit)
     finish_watched(&target);
 }
 
+/* The hit is not told any more, but the step is over all the same. */
+SESSION_TEST(a_step_is_told_although_its_hit_was_done_away_with)
+{
+    uint64_t behind = 0;
+    uint64_t pc = 0;
+    int steps = 0;
+    struct watched_target target = launch_watched();
+    struct sdb_watchpoint *watchpoint = watch(&target, COUNTER, 8);
+    struct sdb_event event;
+
+    give(&target, 'w', 3);
+    (void)expect_hit(watchpoint);
+    ck_assert_int_eq(sdb_thread_pc(target.thread, &behind), 0);
+    /* Once around, and again as far, but for the last step. */
+    do {
+        resume_thread(target.thread, SDB_RESUME_STEP);
+        event = next_event();
+        ck_assert_int_lt(steps++, 100);
+    } while (event.kind == SDB_EVENT_STEP);
+    ck_assert_uint_eq(event.kind, SDB_EVENT_WATCHPOINT);
+    for (int i = 1; i < steps; i++)
+        step_to(target.thread, SDB_EVENT_STEP);
+    resume_thread(target.thread, SDB_RESUME_STEP);
+    await_state(sdb_thread_tid(target.thread), 't');
+    stop_process(target.process);
+    ck_assert_int_eq(sdb_watchpoint_remove(watchpoint), 0);
+    event = expect_of(SDB_EVENT_STEP, target.thread);
+    ck_assert_int_eq(sdb_thread_pc(event.thread, &pc), 0);
+    ck_assert_uint_eq(pc, behind);
+    resume(&event);
+    /* A request to stop that came late may still be there. */
+    ck_assert_uint_eq(wait_quietly(&target), 3);
+    finish_watched(&target);
+}
+
 SESSION_TEST(the_trap_of_a_program_that_steps_itself_reaches_it)
 {
     struct watched_target target = launch_watched();
