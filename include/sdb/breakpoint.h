@@ -28,6 +28,10 @@
  * not map memory, and then all threads that share the memory are stopped for a moment; but a system call
  * is made by another instruction of the process then, and the others run.
  *
+ * A signal may take a thread away from there before it has executed the instruction.  When the signal's
+ * handler returns to it, that is no second hit.  But it is one if the thread was let go in the handler and
+ * attached to again, or if in it four more signals have done the same, each in the handler of the one before.
+ *
  * Newborn processes: one that is held has its parent's breakpoints too, and their hits are told as the
  * newborn's.  One that is not held has none: they are lifted from its copy of the memory, or, while it
  * shares the memory as after vfork(2), it is watched until it has executed a program or ended, without
