@@ -44,15 +44,17 @@ static void drop(struct sdb__returns *returns, unsigned at)
 }
 
 /* A stack pointer above a frame on its stack: a handler has jumped out. */
+static bool is_left(const struct sdb__return *frame, uint64_t stack_pointer)
+{
+    return stack_pointer > frame->frame && !is_return_by(frame, stack_pointer) &&
+           stack_pointer - frame->frame < SAME_STACK;
+}
+
+/* Where the last is not left, those before it are not either, whatever lies above them. */
 static void drop_left(struct sdb__returns *returns, uint64_t stack_pointer)
 {
-    for (unsigned at = returns->count; at-- > 0;) {
-        const struct sdb__return *frame = &returns->all[at];
-
-        if (stack_pointer > frame->frame && !is_return_by(frame, stack_pointer) &&
-            stack_pointer - frame->frame < SAME_STACK)
-            drop(returns, at);
-    }
+    while (returns->count > 0 && is_left(&returns->all[returns->count - 1], stack_pointer))
+        returns->count--;
 }
 
 /* ---- into a handler ---- */
@@ -113,7 +115,7 @@ static bool enter_handler(struct sdb_thread *thread, const struct sdb__stay *sta
         registers->rsp == stay->stack_pointer ||
         !leads_back(thread, registers->rsp, stay->site->address))
         return false;
-    drop_left(returns, registers->rsp);
+    drop_left(returns, stay->stack_pointer);
     for (unsigned at = returns->count; at-- > 0;) {
         if (returns->all[at].frame == registers->rsp)
             drop(returns, at);
@@ -185,7 +187,8 @@ static void look_at_call(struct sdb_thread *thread)
         return;
     if (is_return((int64_t)registers->orig_rax))
         begin_return(thread, registers);
-    drop_left(&sdb__breakpoint_state(thread)->returns, registers->rsp);
+    else
+        drop_left(&sdb__breakpoint_state(thread)->returns, registers->rsp);
 }
 
 void sdb__breakpoint_look_at_return(struct sdb_thread *thread, const struct sdb__stop *stop)

@@ -11,6 +11,7 @@
  *     stack    a handler on a stack of its own returns
  *     leap     and one that jumps out
  *     nest     a second signal comes while a handler waits in the second call
+ *     near     and is handled on a stack that lies above that of the program, not far
  *     fork     the handler forks, and the child goes back through it, too; its exit code must be 0
  *     pair     as `return`, and there is a second thread, which gets no signal but SIGSTOP
  */
@@ -46,6 +47,10 @@ static sigjmp_buf before;
 static volatile int came;
 static volatile int is_child;
 static volatile int depth; /* 1: a handler waits */
+
+#define NEAR_SIZE 65536
+
+static stack_t near_stack = {.ss_size = NEAR_SIZE};
 
 static int is(const char *name)
 {
@@ -102,13 +107,21 @@ static void handle(int signal, siginfo_t *info, void *context)
     }
     if (is("jump") || is("bare") || is("leap"))
         siglongjmp(before, 1);
-    if (is("nest") && depth == 1) {
+    if ((is("nest") || is("near")) && depth == 1) {
         answer(inner_fds[1]);
         return;
     }
     if (is("nest")) {
         depth = 1;
         wait_for_another();
+    }
+    if (is("near")) {
+        const stack_t none = {.ss_flags = SS_DISABLE};
+
+        depth = 1;
+        sigaltstack(&near_stack, NULL);
+        wait_for_another();
+        sigaltstack(&none, NULL);
     }
     if (is("fork") && fork() == 0)
         begin_as_child();
@@ -117,13 +130,13 @@ static void handle(int signal, siginfo_t *info, void *context)
 
 static void set_handler(void)
 {
-    const int on_stack = is("stack") || is("leap") ? SA_ONSTACK : 0;
+    const int on_stack = is("stack") || is("leap") || is("near") ? SA_ONSTACK : 0;
     struct sigaction action = {.sa_sigaction = handle};
     stack_t stack = {.ss_size = 65536};
 
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER | on_stack;
     stack.ss_sp = malloc(stack.ss_size);
-    if (!stack.ss_sp || (on_stack && sigaltstack(&stack, NULL) < 0))
+    if (!stack.ss_sp || (on_stack && !is("near") && sigaltstack(&stack, NULL) < 0))
         _exit(1);
     if (!is("ignore"))
         sigaction(SIGALRM, &action, NULL);
@@ -186,9 +199,11 @@ static void go_round(void)
 int main(int argc, char **argv)
 {
     const uint64_t addresses[] = {(uintptr_t)place_call, (uintptr_t)inner_call};
+    char above[NEAR_SIZE];
     int status;
     char byte;
 
+    near_stack.ss_sp = above;
     if (argc != 2 || pipe(fds) < 0 || pipe(inner_fds) < 0 ||
         write(STDOUT_FILENO, addresses, sizeof(addresses)) != (ssize_t)sizeof(addresses) ||
         read(STDIN_FILENO, &byte, 1) != 1)

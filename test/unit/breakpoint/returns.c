@@ -80,7 +80,7 @@ static void expect_hits(const struct leaving *leaving, const char *way, int came
 static void leave(const char *way, bool silently, enum sdb_resume how)
 {
     struct leaving leaving = launch_leaving(way);
-    const bool nests = strcmp(way, "nest") == 0;
+    const bool nests = strcmp(way, "nest") == 0 || strcmp(way, "near") == 0;
 
     if (silently) {
         pass_silently(SIGALRM);
@@ -91,8 +91,8 @@ static void leave(const char *way, bool silently, enum sdb_resume how)
     close_target(&leaving.target);
 }
 
-static const char *const ways[] = {"return", "ignore", "jump", "bare",
-                                   "stack",  "leap",   "nest", "fork"};
+static const char *const ways[] = {"return", "ignore", "jump", "bare", "stack",
+                                   "leap",   "nest",   "near", "fork"};
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
 SESSION_TEST(a_call_is_hit_once_however_its_signal_is_handled)
