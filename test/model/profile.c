@@ -5,7 +5,7 @@
 
 struct profile profile;
 
-#define STEPS_FLAGS_PERCENT                  0
+#define STEPS_FLAGS_PERCENT                  50
 #define NEVER_TWICE_PERCENT                  0
 #define BOTH_INJECTS_AND_GROUP_STOPS_PERCENT 0
 #define PLANTS_DURING_VFORK_PERCENT          0
