@@ -35,6 +35,7 @@
 static volatile sig_atomic_t traps;
 static volatile sig_atomic_t others;
 static volatile sig_atomic_t mask_was_wrong;
+static volatile sig_atomic_t flag_was_seen;
 
 /* A signal that nobody can block, where the steps begin. */
 static void begin_steps(void)
@@ -61,6 +62,8 @@ static void count_other(int signal, siginfo_t *info, void *context)
     others++;
     if (!sigismember(&interrupted->uc_sigmask, SIGTRAP))
         mask_was_wrong++;
+    if (interrupted->uc_mcontext.gregs[REG_EFL] & (greg_t)TRAP_FLAG)
+        flag_was_seen++;
 }
 
 static void handle(int signal, void (*handler)(int))
@@ -174,6 +177,8 @@ static int look_at_flags(void)
     end_steps();
     if (wrong == 0)
         wrong = store_flags();
+    if (wrong == 0 && flag_was_seen)
+        wrong = 8;
     return wrong == 0 && traps > 0 ? 7 : wrong;
 }
 

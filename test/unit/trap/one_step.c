@@ -95,6 +95,30 @@ TEST(a_program_that_was_stepped_cannot_tell)
     finish();
 }
 
+/* A signal that comes before one of the first instructions, or just as it is stepped. */
+TEST(a_handler_that_comes_in_between_sees_no_trap_flag)
+{
+    begin(_i);
+    for (int count = 0; count < 80; count++) {
+        struct sdb_event event;
+
+        go_to_scene("flags");
+        for (int steps = 0; steps <= count / 2; steps++) {
+            const bool sends = steps == count / 2;
+
+            if (sends && count % 2 == 0)
+                ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
+            resume_thread(thread, SDB_RESUME_STEP);
+            if (sends && count % 2 == 1)
+                ck_assert_int_eq(kill(target.pid, SIGUSR1), 0);
+            event = next_event();
+            ck_assert_ptr_eq(event.thread, thread);
+        }
+        step_and_run(MOST_STEPS);
+    }
+    finish();
+}
+
 /* The same where it is let go. */
 TEST(a_program_that_is_let_go_between_steps_cannot_tell)
 {
