@@ -7,7 +7,7 @@ struct profile profile;
 
 #define STEPS_FLAGS_PERCENT                  50
 #define NEVER_TWICE_PERCENT                  0
-#define BOTH_INJECTS_AND_GROUP_STOPS_PERCENT 0
+#define BOTH_INJECTS_AND_GROUP_STOPS_PERCENT 50
 #define PLANTS_DURING_VFORK_PERCENT          0
 #define ATTACHES_AT_ONCE_PERCENT             0
 
