@@ -411,16 +411,29 @@ int counts_condition(struct point *point)
     return 1;
 }
 
-void counts_executed(struct known_process *process)
+/* What it has done before; it may be doing more by now. */
+static void add_before(struct point *point, const struct slot *slot)
+{
+    for (int place = 0; place < PLACE_USED; place++) {
+        const uint64_t begun = slot->begun[place];
+        const uint64_t done = slot->done[place];
+
+        if (!((point->places >> place) & 1))
+            continue;
+        point->least_executed += slot->has_executed ? slot->done_before[place] : done;
+        point->most_executed += slot->has_executed ? slot->begun_before[place] : begun;
+    }
+}
+
+void counts_executed(struct known_process *process, bool is_let_go)
 {
     for (int i = 0; i < MOST_POINTS; i++) {
-        /* Calls are caught all the same. */
-        if (!((process->points >> i) & 1) || points[i].kind == POINT_CALLS)
+        /* Calls are caught all the same, as long as it is held. */
+        if (!((process->points >> i) & 1) || (points[i].kind == POINT_CALLS && !is_let_go))
             continue;
         for (int slot = 0; slot < slot_count(); slot++) {
             if (world.ledger->slots[slot].pid == process->pid)
-                add(&points[i], &world.ledger->slots[slot], &points[i].least_executed,
-                    &points[i].most_executed);
+                add_before(&points[i], &world.ledger->slots[slot]);
         }
         process->points &= ~(UINT32_C(1) << i);
     }

@@ -95,7 +95,7 @@ bool counts_see_call(struct known_thread *thread, const struct sdb_syscall *call
 /** The condition of points that have one. */
 int counts_condition(struct point *point);
 
-/** A process has executed another program. */
-void counts_executed(struct known_process *process);
+/** A process has executed another program, and may have been let go there. */
+void counts_executed(struct known_process *process, bool is_let_go);
 
 #endif

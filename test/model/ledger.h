@@ -92,6 +92,11 @@ struct slot {
     volatile int32_t step;      /* and how far */
     volatile uint64_t handled[65];
     volatile uint64_t refused; /* results of system calls that are not as they should be */
+
+    /* What of that was before it has executed a program, which goes on with the slot. */
+    volatile int32_t has_executed;
+    volatile uint64_t begun_before[PLACES];
+    volatile uint64_t done_before[PLACES];
 };
 
 struct ledger {

@@ -194,10 +194,21 @@ void deed_exec(struct slot *slot)
                          : "fork, thread and exec");
 }
 
+/* If it is not held any more, nothing else tells the one from the other. */
+static void note_before(struct slot *slot)
+{
+    for (int place = 0; place < PLACES; place++) {
+        slot->begun_before[place] = slot->begun[place];
+        slot->done_before[place] = slot->done[place];
+    }
+    slot->has_executed = 1;
+}
+
 int run_executed(int index)
 {
     struct slot *slot = &ledger->slots[index];
 
+    note_before(slot);
     use_slot(slot);
     unblock_all_signals();
     check_trap_handler(false, "in a program that was just executed");

@@ -301,7 +301,7 @@ static void see_exec(struct known_thread *thread, const struct sdb_event *event)
     thread->tid = process->pid;
     process->executed = true;
     process->text_count = 0;
-    counts_executed(process);
+    counts_executed(process, false);
 }
 
 static void see_end(struct known_thread *thread, const struct sdb_event *event)
@@ -333,7 +333,7 @@ static void see_release(struct known_thread *thread, const struct sdb_event *eve
            "process %d was let go at its exec, and the policy is %#x", thread->process->pid,
            thread->process->follow);
     sdb_child_close(event->child);
-    counts_executed(thread->process);
+    counts_executed(thread->process, true);
     thread->process->points = 0;
     world_let_go(thread->process);
 }
