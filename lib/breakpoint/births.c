@@ -52,10 +52,15 @@ static int prepare_all(struct sdb_process *process)
 {
     struct sdb_session *session = process->session;
 
-    /* The others first: pausing one may change the list. */
-    for (struct sdb_process *other = session->held.processes; other; other = other->next) {
+    struct sdb_process *next;
+
+    /* The others first.  One that is paused for that may end, and go. */
+    for (struct sdb_process *other = session->held.processes; other; other = next) {
+        sdb_process_retain(other);
         if (other != process && other->space == process->space && !sdb__process_is_gone(other))
             (void)have_births_reported(other);
+        next = other->session ? other->next : session->held.processes;
+        sdb_process_close(other);
     }
     return have_births_reported(process);
 }
