@@ -163,7 +163,7 @@ void life_wait(int timeout_ms, int most)
     struct known_thread *thread;
 
     for (int i = 0; i < most && wait_once(timeout_ms, &thread) == 0; i++) {
-        if (!thread->ended)
+        if (thread && !thread->ended) /* not an end of whom nobody has told */
             answer(thread);
     }
 }
