@@ -37,10 +37,13 @@
  * shares the memory as after vfork(2), it is watched until it has executed a program or ended, without
  * a word to the caller.  So is one that had the memory before the first breakpoint came into it, a child
  * of a vfork(2) from before the attach, say; it is not seen without /proc and kcmp(2).  Not so one that is
- * made with CLONE_UNTRACED, see <sdb/process.h>.  An exec does away with the process's breakpoints.
- * Letting a process go lifts them first.  If the host dies without its session's end, a process that is not
- * killed with it
- * (SDB_RELEASE_KILL) keeps the bytes, and dies of the first that it comes by.
+ * made with CLONE_UNTRACED, see <sdb/process.h>.  A breakpoint that is made while its process runs may find
+ * a newborn that is there already, and is told of after it: that one has not got it.  Whoever needs it there
+ * stops the process first.
+ *
+ * An exec does away with the process's breakpoints.  Letting a process go lifts them first.  If the host dies
+ * without its session's end, a process that is not killed with it (SDB_RELEASE_KILL) keeps the bytes, and
+ * dies of the first that it comes by.
  *
  * What it costs the program: a trap that comes while it blocks or ignores SIGTRAP has the kernel reset that
  * signal's handler and mask.  Both are put back, soon after the hit or when the process is let go, as far

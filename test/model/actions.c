@@ -208,25 +208,36 @@ static void create_breakpoint(void)
     counts_enabled(point);
 }
 
-static bool makes_vforks(void)
+static bool makes(enum deed deed)
 {
-    return world.ledger->weights[DEED_VFORK] > 0 || world.ledger->weights[DEED_EXEC] > 0;
+    return world.ledger->weights[deed] > 0;
 }
 
-static void set_breakpoint(void)
+/* Who was made before it has none of it, and may be told of after it. */
+static bool may_be_late(void)
+{
+    if (makes(DEED_FORK) && !profile.plants_during_fork)
+        return true;
+    return (makes(DEED_VFORK) || makes(DEED_EXEC)) && !profile.plants_during_vfork;
+}
+
+static void create(void (*create_point)(void))
 {
     const bool was_quiet = life.quiet;
 
-    /* Who was made by a vfork(2) before the first breakpoint is not known. */
-    if (!world.main->has_breakpoints && makes_vforks() && !profile.plants_during_vfork)
+    if (may_be_late())
         life_settle();
-    world.main->has_breakpoints = true;
-    create_breakpoint();
+    create_point();
     if (!was_quiet && life.quiet)
         life_unsettle();
 }
 
-static void set_watchpoint(void)
+static void set_breakpoint(void)
+{
+    create(create_breakpoint);
+}
+
+static void create_watchpoint(void)
 {
     struct sdb_watchpoint_options options = SDB_WATCHPOINT_OPTIONS_INIT;
     struct point *point = new_point(POINT_WATCHPOINT, UINT32_C(1) << PLACE_STORE, false);
@@ -249,6 +260,11 @@ static void set_watchpoint(void)
     EXPECT(rc == 0, "sdb_watchpoint_create(): %d", rc);
     sdb_watchpoint_set_data(point->watchpoint, point);
     counts_enabled(point);
+}
+
+static void set_watchpoint(void)
+{
+    create(create_watchpoint);
 }
 
 static struct point *choose_point(void)

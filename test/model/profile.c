@@ -8,6 +8,7 @@ struct profile profile;
 #define STEPS_FLAGS_PERCENT                  50
 #define NEVER_TWICE_PERCENT                  0
 #define BOTH_INJECTS_AND_GROUP_STOPS_PERCENT 50
+#define PLANTS_DURING_FORK_PERCENT           0
 #define PLANTS_DURING_VFORK_PERCENT          0
 #define ATTACHES_AT_ONCE_PERCENT             0
 
@@ -34,6 +35,7 @@ void profile_choose(struct chance *chance, struct ledger *ledger)
     profile.step_percent = chance_percent(chance, 50) ? chance_below(chance, 30) : 0;
     profile.syscall_percent = chance_percent(chance, 30) ? chance_below(chance, 20) : 0;
     profile.attaches_at_once = chance_percent(chance, ATTACHES_AT_ONCE_PERCENT);
+    profile.plants_during_fork = chance_percent(chance, PLANTS_DURING_FORK_PERCENT);
     profile.plants_during_vfork = chance_percent(chance, PLANTS_DURING_VFORK_PERCENT);
     profile.steps_flags = chance_percent(chance, STEPS_FLAGS_PERCENT);
     profile.never_twice = chance_percent(chance, NEVER_TWICE_PERCENT);

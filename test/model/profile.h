@@ -14,7 +14,8 @@ struct profile {
     unsigned syscall_percent;
     bool all_stop;
     bool attaches_at_once;    /* again, while a thread that waits in vfork(2) is not let go yet */
-    bool plants_during_vfork; /* the first breakpoint, while newborns of vfork(2) live */
+    bool plants_during_fork;  /* while somebody may be born who is still to be told of */
+    bool plants_during_vfork; /* the same of newborns of vfork(2), which may live long */
     bool never_twice;         /* an execution must not be told twice, whatever comes between */
     bool injects;             /* calls are injected */
     bool group_stops;         /* it gets SIGSTOP and SIGCONT */

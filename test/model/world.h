@@ -27,8 +27,7 @@ struct known_process {
     bool shares_memory; /* that of the main process */
     bool killed;        /* by the test */
     bool all_stop;
-    bool may_exec;        /* without an event of its own: it was let go then */
-    bool has_breakpoints; /* it had one, once at least */
+    bool may_exec; /* without an event of its own: it was let go then */
     uint32_t follow;
     uint32_t points; /* of counts.h: those that it has, as bits */
     int threads;     /* that are known and have not ended */
