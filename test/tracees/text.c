@@ -159,7 +159,8 @@ static void obey(char order, struct text_answer *answer)
     case TEXT_WRITE_REST:
         write_function(place, 1);
         break;
-    case TEXT_OWN_TRAP:
+    case TEXT_OWN_TRAP: /* and then nothing, up to the return */
+        memset(place + TEXT_OFFSET + 1, 0x90, sizeof(number));
         place[TEXT_OFFSET] = 0xcc;
         break;
     case TEXT_MOVE:
