@@ -196,6 +196,12 @@ static void go_round(void)
         _exit(0);
 }
 
+/* That of main(), which outlives all that uses it. */
+static __attribute__((noinline)) void set_near_stack(void *stack)
+{
+    near_stack.ss_sp = stack;
+}
+
 int main(int argc, char **argv)
 {
     const uint64_t addresses[] = {(uintptr_t)place_call, (uintptr_t)inner_call};
@@ -203,7 +209,7 @@ int main(int argc, char **argv)
     int status;
     char byte;
 
-    near_stack.ss_sp = above;
+    set_near_stack(above);
     if (argc != 2 || pipe(fds) < 0 || pipe(inner_fds) < 0 ||
         write(STDOUT_FILENO, addresses, sizeof(addresses)) != (ssize_t)sizeof(addresses) ||
         read(STDIN_FILENO, &byte, 1) != 1)
