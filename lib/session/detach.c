@@ -18,6 +18,9 @@
 /* How long the vfork of one that is let go may take before it is left to later waits. */
 #define VFORK_TIMEOUT_MS 200
 
+/* And how long for the ends of those that die. */
+#define REAP_TIMEOUT_MS 1000
+
 /* How long to look after those while a child is waited for, at a time. */
 #define TEND_MS 2
 
@@ -97,16 +100,16 @@ static bool some_die(const struct sdb_process *process)
 
 /*
  * One of its threads, let go already, may have executed a program and killed the others.  It waits
- * until they are reaped, which only we can do.
+ * until they are reaped, which only we can do; later, where an end that is the host's hides theirs.
  */
 static int reap_dying(struct sdb_process *process)
 {
-    const struct sdb__deadline never = sdb__deadline_in(-1);
+    const struct sdb__deadline deadline = sdb__deadline_in(REAP_TIMEOUT_MS);
     struct sdb_session *session = process->session;
     int rc = 0;
 
-    while (rc == 0 && process->session && some_die(process))
-        rc = sdb__session_pump(session, &never, false);
+    while (rc == 0 && process->session && some_die(process) && !sdb__deadline_passed(&deadline))
+        rc = sdb__session_pump(session, &deadline, false);
     return rc;
 }
 

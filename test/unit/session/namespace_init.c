@@ -54,12 +54,22 @@ static void *fault_in_thread(void *unused)
     return unused;
 }
 
+/* The sanitizers have handlers. */
+static void forget_handlers(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        signal(signals[i], SIG_DFL);
+}
+
 static void live_as_init(enum fault fault)
 {
     const struct rlimit none = {0, 0};
     pthread_t thread;
     char byte;
 
+    forget_handlers();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)pthread_create(&thread, NULL, wait_for_ever, NULL);
