@@ -20,6 +20,7 @@
 
 #include "forking.h"
 #include "holding.h"
+#include "trial.h"
 
 #define CALLS    5
 #define ROUNDS   20
@@ -98,6 +99,8 @@ static int live_by_clone(void)
     return end_of(pid) == 0 && called(1) == 2 ? 0 : 1;
 }
 
+#ifndef TRIAL_SANITIZED /* which knows nothing of such a thread */
+
 /* Who vforks is the child's thread; the process calls meanwhile, without a pause. */
 static int vfork_beside(void *unused)
 {
@@ -116,6 +119,8 @@ static int live_beside_vfork(void)
         ;
     return 4;
 }
+
+#endif
 
 /* One child after the other, for ever. */
 static void *vfork_on(void *unused)
@@ -305,6 +310,7 @@ SESSION_TEST(an_unseen_child_from_before_the_breakpoint_lives)
 }
 
 /* Who is attached to is the child; its parent's other thread comes by all the time. */
+#ifndef TRIAL_SANITIZED
 SESSION_TEST(the_parent_of_a_vfork_lives)
 {
     struct sdb_breakpoint *breakpoint;
@@ -323,6 +329,7 @@ SESSION_TEST(the_parent_of_a_vfork_lives)
     expect_success(pid);
     end_life();
 }
+#endif
 
 SESSION_TEST(two_that_are_held_have_the_breakpoint_of_either)
 {
