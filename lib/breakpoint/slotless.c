@@ -62,13 +62,8 @@ static uint64_t behind(const struct sdb__slotless *call)
 /* A debug register that is set to the other instruction is for who comes there by itself. */
 static void send(struct sdb_thread *thread, uint64_t pc)
 {
-    struct user_regs_struct *registers;
-
     sdb__registers_set_pc(thread, pc);
-    if (!sdb__debug_is_set(thread) || sdb__registers_general(thread, &registers) < 0)
-        return;
-    registers->eflags |= SDB__RESUME_FLAG;
-    sdb__registers_changed(thread);
+    sdb__debug_pass(thread);
 }
 
 enum sdb__going sdb__breakpoint_make_syscall(struct sdb_thread *thread, struct sdb__site *site,
