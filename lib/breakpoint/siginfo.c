@@ -5,17 +5,7 @@
 
 bool sdb__siginfo_is_fault(const siginfo_t *info)
 {
-    switch (info->si_signo) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGILL:
-    case SIGFPE:
-    case SIGTRAP:
-    case SIGSYS:
-        return info->si_code > 0;
-    default:
-        return false;
-    }
+    return (SDB__FAULT_SIGNALS & SDB__SIGNAL_BIT(info->si_signo)) && info->si_code > 0;
 }
 
 /* @return the member that names an instruction, or may */

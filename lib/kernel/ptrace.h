@@ -8,6 +8,7 @@
 #ifndef SDB_LIB_KERNEL_PTRACE_H
 #define SDB_LIB_KERNEL_PTRACE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,6 +75,11 @@ int sdb__ptrace_set_siginfo(pid_t tid, const void *siginfo);
 
 /* Bit n-1 of a mask stands for signal n. */
 #define SDB__SIGNAL_BIT(signal) (UINT64_C(1) << ((signal)-1))
+
+/* Those that may come from the very instruction: then their si_code is more than 0. */
+#define SDB__FAULT_SIGNALS                                                                         \
+    (SDB__SIGNAL_BIT(SIGSEGV) | SDB__SIGNAL_BIT(SIGBUS) | SDB__SIGNAL_BIT(SIGILL) |                \
+     SDB__SIGNAL_BIT(SIGFPE) | SDB__SIGNAL_BIT(SIGTRAP) | SDB__SIGNAL_BIT(SIGSYS))
 
 int sdb__ptrace_signal_mask(pid_t tid, uint64_t *mask);
 int sdb__ptrace_set_signal_mask(pid_t tid, uint64_t mask);

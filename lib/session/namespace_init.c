@@ -21,10 +21,6 @@
 /* How long the second fault may take. */
 #define FAULT_MS 1000
 
-#define FAULTS                                                                                     \
-    (SDB__SIGNAL_BIT(SIGSEGV) | SDB__SIGNAL_BIT(SIGBUS) | SDB__SIGNAL_BIT(SIGILL) |                \
-     SDB__SIGNAL_BIT(SIGFPE) | SDB__SIGNAL_BIT(SIGTRAP) | SDB__SIGNAL_BIT(SIGSYS))
-
 static bool is_init(struct sdb_process *process, struct sdb__procfs_status *status)
 {
     if (!process->init_known) {
@@ -41,8 +37,9 @@ bool sdb__session_is_spared(struct sdb_thread *thread, int signal)
     struct sdb__procfs_status status;
     siginfo_t info;
 
-    if (signal == 0 || !(FAULTS & SDB__SIGNAL_BIT(signal)) || thread->stop != SDB_EVENT_SIGNAL ||
-        thread->signal != signal || !is_init(thread->process, &status))
+    if (signal == 0 || !(SDB__FAULT_SIGNALS & SDB__SIGNAL_BIT(signal)) ||
+        thread->stop != SDB_EVENT_SIGNAL || thread->signal != signal ||
+        !is_init(thread->process, &status))
         return false;
     /* One that is sent is ignored where it is not held, too. */
     return !(status.caught_signals & SDB__SIGNAL_BIT(signal)) &&

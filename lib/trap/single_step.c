@@ -17,11 +17,6 @@
 #include "trap/signal.h"
 #include "trap/text.h"
 
-/* Signals that come from the instruction itself; blocking them would have the kernel reset them. */
-#define FAULT_SIGNALS                                                                              \
-    (SDB__SIGNAL_BIT(SIGTRAP) | SDB__SIGNAL_BIT(SIGSEGV) | SDB__SIGNAL_BIT(SIGBUS) |               \
-     SDB__SIGNAL_BIT(SIGILL) | SDB__SIGNAL_BIT(SIGFPE) | SDB__SIGNAL_BIT(SIGSYS))
-
 /* Whether the call at whose end a thread stands was interrupted, and goes on. */
 static bool call_goes_on(struct sdb_thread *thread)
 {
@@ -107,10 +102,10 @@ static int look_at_stop(struct sdb_thread *thread, int status, bool *interrupted
     }
 }
 
-/* The signals that can wait do so; those that it blocks itself anyway. */
+/* The signals that can wait do so; a fault would be reset by the kernel.  Those that it blocks wait anyway. */
 static int set_mask(struct sdb_thread *thread)
 {
-    return sdb__one_step_lend_mask(thread, (sdb__one_step(thread)->mask | ~FAULT_SIGNALS) &
+    return sdb__one_step_lend_mask(thread, (sdb__one_step(thread)->mask | ~SDB__FAULT_SIGNALS) &
                                                ~SDB__SIGNAL_BIT(SIGTRAP));
 }
 
